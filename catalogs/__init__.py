@@ -1,0 +1,1 @@
+"""Tables on disk: which columns are the position, and how columns join without harm to the rest."""

@@ -1,0 +1,1 @@
+"""One sky position, one cutout, one probability of being a low-surface-brightness galaxy."""

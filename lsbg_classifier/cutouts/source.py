@@ -1,0 +1,97 @@
+"""The contract of a cutout source, and how a source is named and opened."""
+
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from catalogs.errors import InputError
+from lsbg_classifier.surveys import CUTOUT_SIZE, Imaging
+
+ENTRY_POINT_GROUP = "lsbg_classifier.cutout_sources"
+
+
+@runtime_checkable
+class CutoutSource(Protocol):
+    """Something that turns sky positions into colour cutouts.
+
+    A source may be used from several threads at once, and one bad position never harms the rest.
+    """
+
+    spec: str
+    """The string that opens this source again, in any process."""
+
+    imaging: Imaging
+    """What the cutouts show; checked against the weights' card."""
+
+    connections: int | None
+    """Simultaneous requests to a server, for all threads together; None for local files."""
+
+    def fetch(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Cut out one image a position.
+
+        Parameters
+        ----------
+        positions : array of float64, shape (N, 2)
+            ICRS right ascension and declination in degrees, all finite and in range.
+
+        Returns
+        -------
+        cutouts : array of uint8, shape (N, 64, 64, 3)
+            Row, column, RGB; north up, east left. All zero where there is no usable image.
+        flags : array of int16, shape (N,)
+            Bits of `catalogs.flags.Flag`.
+
+        Raises
+        ------
+        InputError
+            When nothing can be fetched at all: the source is gone or refuses everything.
+        """
+
+    def group(self, positions: np.ndarray) -> np.ndarray | None:
+        """Say which positions are cheapest to fetch together.
+
+        Returns
+        -------
+        array of int32, shape (N,), or None
+            A number for each position of shape (N, 2): those with the same number share an image
+            on disk. -1 stands for "none". None: the order does not matter.
+        """
+
+
+def empty_cutouts(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return blank cutouts, shape (count, 64, 64, 3) uint8, and zero flags, (count,) int16."""
+    cutouts = np.zeros((count, CUTOUT_SIZE, CUTOUT_SIZE, 3), np.uint8)
+    return cutouts, np.zeros(count, np.int16)
+
+
+def open_source(spec: str, **options) -> CutoutSource:
+    """Open the cutout source that a string names.
+
+    Parameters
+    ----------
+    spec : str
+        ``KIND:DETAIL``, for example ``legacysurvey:des-dr1``, ``tiles:FOLDER`` or
+        ``hips:CDS/P/DES-DR2/ColorIRG``. Kinds are found through the entry-point group
+        ``lsbg_classifier.cutout_sources``, so that other packages can add their own.
+    options
+        Passed to the source, for example ``connections=4`` or ``url="http://..."``.
+
+    Raises
+    ------
+    InputError
+        If the kind is unknown or the source does not take an option.
+    """
+    kind, colon, detail = spec.partition(":")
+    kinds = _installed_kinds()
+    if not colon or not detail or kind not in kinds:
+        known = ", ".join(f"{name}:..." for name in sorted(kinds))
+        raise InputError(f"unknown cutout source {spec!r}: choose one of {known}")
+    return kinds[kind].load()(detail, **options)
+
+
+@cache
+def _installed_kinds():
+    return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+

@@ -1,0 +1,1 @@
+"""Weight sets: a card, and the weights it describes."""

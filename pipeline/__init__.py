@@ -1,0 +1,1 @@
+"""A candidate catalog in, the annotated catalog out, at the scale of a survey."""
