@@ -102,7 +102,7 @@ class Survey:
 
 
 def _scaled(factor: float) -> Mapping[tuple[str, ...], tuple[float, ...]]:
-    """The viewer's colour scales (legacysurvey/imagine), times `factor` for deeper layers."""
+    """Multiply the colour scales of the viewer (legacysurvey/imagine) by `factor`."""
     viewer = {("g", "r", "z"): (6.0, 3.4, 2.2), ("g", "r", "i"): (9.0, 5.1, 4.5)}
     return MappingProxyType(
         {bands: tuple(factor * scale for scale in scales) for bands, scales in viewer.items()}

@@ -94,4 +94,3 @@ def open_source(spec: str, **options) -> CutoutSource:
 @cache
 def _installed_kinds():
     return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
-
