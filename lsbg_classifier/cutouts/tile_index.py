@@ -1,0 +1,337 @@
+"""Which coadd tiles a folder holds, what part of the sky each covers, and where that is kept."""
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS
+from scipy.spatial import cKDTree
+
+from catalogs.errors import InputError
+
+INDEX_NAME = ".lsbg_tiles.json"
+"""File beside the tiles that remembers their footprints."""
+
+_VERSION = 1
+_BANDS = ("g", "r", "i", "z")
+_FILE_NAMES = (
+    ("des", re.compile(r"(?P<tile>DES\d{4}[+-]\d{4})_r\w+_(?P<band>[griz])\.fits(\.fz)?")),
+    ("hsc", re.compile(r"calexp-HSC-(?P<band>[GRIZ])\d?-(?P<tile>\d+-\d+,\d+)\.fits(\.fz)?")),
+    ("decals", re.compile(r"(?P<tile>.+?)[-_](image-)?(?P<band>[griz])\.fits(\.fz)?")),
+    ("decals", re.compile(r"(?P<tile>.+?)(?P<band>)\.fits(\.fz)?")),
+)
+_NEAREST_TILES = 8
+
+
+@dataclass(frozen=True)
+class BandImage:
+    """Where one band of a tile lies: file, extension, plane of a cube, and the mask beside it.
+
+    Attributes
+    ----------
+    path : str
+        File name, relative to the folder of tiles.
+    extension : int
+    plane : int or None
+        Which plane, if the extension is a cube.
+    zero_point : float
+        AB magnitude of one count.
+    mask_extension : int or None
+        Extension with the survey's bit mask.
+    no_data_bits, bad_bits : int
+        Bits of the mask that mean "nothing was observed" and "do not trust".
+    """
+
+    path: str
+    extension: int
+    plane: int | None
+    zero_point: float
+    mask_extension: int | None = None
+    no_data_bits: int = 0
+    bad_bits: int = 0
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One tile: a name, a footprint and an image a band.
+
+    Attributes
+    ----------
+    width, height : int
+        Pixels.
+    wcs_header : str
+        The celestial WCS as FITS cards.
+    """
+
+    name: str
+    survey: str
+    width: int
+    height: int
+    wcs_header: str
+    images: dict[str, BandImage] = field(default_factory=dict)
+
+    def wcs(self) -> WCS:
+        """Return a new WCS: astropy's are not safe to share between threads."""
+        return WCS(fits.Header.fromstring(self.wcs_header), naxis=2)
+
+
+class TileIndex:
+    """The tiles of a folder, and the way from a position to its tile."""
+
+    def __init__(self, folder: Path, tiles: list[Tile]):
+        self.folder = folder
+        self.tiles = tiles
+        centres, radii = zip(*(_circle(tile) for tile in tiles), strict=True)
+        self._tree = cKDTree(np.array(centres))
+        self._reach = 2 * np.sin(max(radii) / 2) * 1.001
+
+    @classmethod
+    def of_folder(cls, folder: Path, survey: str | None = None) -> "TileIndex":
+        """Index a folder, reading only the files that changed since the last time.
+
+        The index is kept beside the tiles, or in the user's cache where that is not writable.
+
+        Raises
+        ------
+        InputError
+            If the folder holds no tiles, tiles of several surveys and none is named, or a tile
+            that is truncated or not readable.
+        """
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder of tiles")
+        entries = _scan(folder)
+        tiles = _group(folder, entries, survey)
+        return cls(folder, tiles)
+
+    def locate(self, positions: np.ndarray) -> np.ndarray:
+        """Find the tile of each position: where several overlap, the one it lies deepest in.
+
+        Parameters
+        ----------
+        positions : array of float64, shape (N, 2)
+            Degrees.
+
+        Returns
+        -------
+        array of int32, shape (N,)
+            Index into `tiles`, -1 for none.
+        """
+        near = self._near(positions)
+        best = np.full(len(positions), -1, np.int32)
+        depth = np.zeros(len(positions))
+        for number in np.unique(near[near >= 0]):
+            rows = np.flatnonzero((near == number).any(axis=1))
+            inside = _distance_to_edge(self.tiles[number], positions[rows])
+            deeper = inside > depth[rows]
+            best[rows[deeper]] = number
+            depth[rows[deeper]] = inside[deeper]
+        return best
+
+    def _near(self, positions) -> np.ndarray:
+        """Pick the tiles whose circles may hold each position, padded with -1; shape (N, k)."""
+        count = min(_NEAREST_TILES, len(self.tiles))
+        _, near = self._tree.query(
+            _unit_vectors(positions), k=count, distance_upper_bound=self._reach
+        )
+        near = np.atleast_1d(near).reshape(len(positions), count)
+        return np.where(near == len(self.tiles), -1, near)
+
+
+def _unit_vectors(positions: np.ndarray) -> np.ndarray:
+    ra, dec = np.radians(positions).T
+    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
+
+
+def _circle(tile: Tile) -> tuple[np.ndarray, float]:
+    """Centre (unit vector) and radius (radians) of a circle around the tile."""
+    x = np.array([tile.width / 2, 0, tile.width, 0, tile.width]) - 0.5
+    y = np.array([tile.height / 2, 0, 0, tile.height, tile.height]) - 0.5
+    vectors = _unit_vectors(np.stack(tile.wcs().all_pix2world(x, y, 0), axis=-1))
+    cosines = vectors[1:] @ vectors[0]
+    return vectors[0], float(np.arccos(np.clip(cosines, -1, 1)).max())
+
+
+def _distance_to_edge(tile: Tile, positions: np.ndarray) -> np.ndarray:
+    """Pixels from each position to the nearest edge, negative outside."""
+    x, y = tile.wcs().all_world2pix(positions[:, 0], positions[:, 1], 0, quiet=True)
+    distance = np.minimum.reduce([x + 0.5, tile.width - 0.5 - x, y + 0.5, tile.height - 0.5 - y])
+    return np.where(np.isfinite(distance), distance, -1.0)
+
+
+def _scan(folder: Path) -> dict[str, dict]:
+    """Describe every image file of a folder, by file name, using what is remembered."""
+    files = sorted(
+        path for path in folder.iterdir() if path.name.endswith((".fits", ".fits.fz", ".fit"))
+    )
+    if not files:
+        raise InputError(f"{folder}: no tiles (files named *.fits or *.fits.fz) in this folder")
+    places = (folder / INDEX_NAME, _cache_path(folder))
+    remembered = _remembered(places)
+    entries = {}
+    for path in files:
+        status = path.stat()
+        stamp = [status.st_size, status.st_mtime_ns]
+        known = remembered.get(path.name)
+        entries[path.name] = known if known and known["stamp"] == stamp else _read(path, stamp)
+    if entries != remembered:
+        _remember(places, entries)
+    return entries
+
+
+def _cache_path(folder: Path) -> Path:
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    digest = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+    return root / "lsbg_classifier" / f"tiles-{digest}.json"
+
+
+def _remembered(places) -> dict[str, dict]:
+    """Read the index from the first place that has a readable one of this version."""
+    for place in places:
+        try:
+            content = json.loads(place.read_text())
+            if content["version"] == _VERSION:
+                return content["files"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return {}
+
+
+def _remember(places, entries):
+    """Write the index to the first place that takes it; do without where none does."""
+    text = json.dumps({"version": _VERSION, "files": entries})
+    for place in places:
+        partial = place.with_name(f"{place.name}.{os.getpid()}.partial")
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_text(text)
+            os.replace(partial, place)
+            return
+        except OSError:
+            partial.unlink(missing_ok=True)
+
+
+def _read(path: Path, stamp: list[int]) -> dict:
+    """Describe the image in one file; refuse it by name if it is damaged."""
+    try:
+        with fits.open(path, memmap=True) as hdus:
+            number, image = _image_extension(hdus)
+            _check_whole(path, hdus)
+            header = image.header
+            survey, tile, band = _identify(path.name)
+            described = {
+                "stamp": stamp,
+                "survey": survey,
+                "tile": tile,
+                "bands": _bands_of(path, header, band),
+                "shape": list(image.shape[-2:]),
+                "wcs": _north_up(path, WCS(header, naxis=2)).to_header_string(),
+                "image": _describe_image(hdus, number, header, survey),
+            }
+    except (OSError, ValueError, TypeError, IndexError) as error:
+        raise InputError(f"{path}: not a readable image ({error}); repair or remove it") from error
+    return described
+
+
+def _image_extension(hdus):
+    for number, hdu in enumerate(hdus):
+        if hdu.is_image and len(hdu.shape) in (2, 3):
+            return number, hdu
+    raise ValueError("no image extension")
+
+
+def _check_whole(path, hdus):
+    """Compare the size that the headers promise with the size on disk."""
+    info = hdus[-1].fileinfo()
+    size = path.stat().st_size
+    data_end = info["datLoc"] + info["datSpan"]
+    if size < data_end:
+        raise ValueError(f"truncated: {size} of {data_end} bytes")
+
+
+def _identify(name: str) -> tuple[str, str, str]:
+    """Survey, tile and band ("" if the name does not tell) from a file name."""
+    for survey, pattern in _FILE_NAMES:
+        if match := pattern.fullmatch(name):
+            return survey, match["tile"], match["band"].lower()
+    return "decals", name, ""
+
+
+def _bands_of(path, header, band: str) -> list[str]:
+    """Bands of the planes: from the file name, or from BANDS, BAND or FILTER in the header."""
+    bands = [band] if band else list(str(header.get("BANDS", header.get("BAND", ""))).strip())
+    bands = bands or [str(header.get("FILTER", "")).strip()[:1]]
+    planes = header["NAXIS3"] if header["NAXIS"] == 3 else 1
+    if len(bands) != planes or not set(bands) <= set(_BANDS):
+        raise ValueError("neither its name nor BANDS in its header says which band it is")
+    return bands
+
+
+def _north_up(path, wcs: WCS) -> WCS:
+    """Refuse images that are not within 20 degrees of north up."""
+    matrix = wcs.pixel_scale_matrix
+    tilt = np.degrees(np.arctan2(abs(matrix[0, 1]) + abs(matrix[1, 0]), 2 * abs(matrix[1, 1])))
+    if not wcs.has_celestial or tilt > 20:
+        raise ValueError(f"not a coadd with north up (turned by {tilt:.0f} degrees)")
+    return wcs
+
+
+def _describe_image(hdus, number, header, survey) -> dict:
+    """Zero point and mask of an image, in the survey's own conventions."""
+    described = {"extension": number, "zero_point": _zero_point(header, survey)}
+    for mask_number, hdu in enumerate(hdus):
+        if mask_number == number or not hdu.is_image or hdu.shape != hdus[number].shape:
+            continue
+        if hdu.name in ("MSK", "MASK") or "MP_NO_DATA" in hdu.header:
+            described["mask_extension"] = mask_number
+            described["no_data_bits"], described["bad_bits"] = _mask_bits(hdu.header)
+            break
+    return described
+
+
+def _mask_bits(header) -> tuple[int, int]:
+    """Bits for "no data" and "bad": named in HSC's headers, any bit in DES's."""
+    if "MP_NO_DATA" not in header:
+        return 0, -1
+    named = [header[f"MP_{name}"] for name in ("BAD", "SAT") if f"MP_{name}" in header]
+    return 1 << header["MP_NO_DATA"], sum(1 << bit for bit in named)
+
+
+def _zero_point(header, survey) -> float:
+    """AB magnitude of one count: from the header, else the survey's own."""
+    if "MAGZERO" in header:
+        return float(header["MAGZERO"])
+    if "FLUXMAG0" in header:
+        return float(2.5 * np.log10(header["FLUXMAG0"]))
+    return {"des": 30.0, "hsc": 27.0, "decals": 22.5}[survey]
+
+
+def _group(folder, entries, survey) -> list[Tile]:
+    """Join the bands of each tile."""
+    surveys = sorted({entry["survey"] for entry in entries.values()})
+    if survey is None and len(surveys) > 1:
+        raise InputError(
+            f"{folder}: tiles of several surveys ({', '.join(surveys)}); put each in a folder"
+        )
+    tiles: dict[str, Tile] = {}
+    for name, entry in entries.items():
+        tile = tiles.setdefault(
+            entry["tile"],
+            Tile(
+                entry["tile"],
+                survey or entry["survey"],
+                entry["shape"][1],
+                entry["shape"][0],
+                entry["wcs"],
+            ),
+        )
+        if [tile.height, tile.width] != entry["shape"]:
+            raise InputError(f"{folder / name}: another shape than the tile's other bands")
+        for plane, band in enumerate(entry["bands"]):
+            cube = plane if len(entry["bands"]) > 1 else None
+            tile.images[band] = BandImage(name, plane=cube, **entry["image"])
+    return list(tiles.values())

@@ -1,0 +1,91 @@
+"""What is in the images but not in the sky, or not a galaxy: cirrus, ghosts, trails, holes."""
+
+import numpy as np
+from scipy import ndimage
+
+from lsbg_classifier.simulation.galaxies import Placed
+from lsbg_classifier.simulation.sky import PIXEL_SCALE, Sky, fluxes_of_magnitudes, random_field
+
+
+def _counts_of_surface_brightness(brightness):
+    """Convert mag/arcsec2 to counts a pixel."""
+    return fluxes_of_magnitudes(brightness) * PIXEL_SCALE**2
+
+
+def add_cirrus(sky: Sky, rng: np.random.Generator):
+    """Add filaments of Galactic dust: a power-law field, less what sky subtraction removes."""
+    field = random_field(sky.size, rng.uniform(2.6, 3.2), rng)
+    field -= ndimage.uniform_filter(field, 400)
+    veil = np.clip(field / field.std() - rng.uniform(0.0, 0.8), 0, None)
+    brightness = rng.uniform(26.2, 27.6) - np.array([0.0, rng.normal(0.45, 0.08), 0.7])
+    peaks = _counts_of_surface_brightness(brightness) / np.percentile(veil, 99)
+    sky.images += (peaks[:, None, None] * veil).astype(np.float32)
+
+
+def add_ghosts(sky: Sky, count: int, rng: np.random.Generator) -> list[Placed]:
+    """Add reflections of bright stars: faint discs with a hole and a soft or sharp rim."""
+    placed = []
+    for x, y in rng.uniform(0, sky.size, (count, 2)):
+        radius = rng.uniform(15, 160)
+        half = int(radius * 1.3)
+        dy, dx = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float32)
+        distance = np.hypot(dx, dy * rng.uniform(1.0, 1.4)) / radius
+        edge = rng.uniform(0.03, 0.12)
+        disc = 1 / (1 + np.exp((distance - 1) / edge))
+        disc *= 1 - rng.uniform(0, 1) / (1 + np.exp((distance - rng.uniform(0.2, 0.5)) / edge))
+        brightness = rng.uniform(25.4, 27.4)
+        share = rng.dirichlet([1.5, 1.5, 1.5]) * 3
+        peak = _counts_of_surface_brightness(brightness) * share * np.array([1.0, 1.4, 2.0])
+        sky.paste((peak[:, None, None] * disc).astype(np.float32), round(x), round(y))
+        placed.append(Placed("ghost", x, y, brightness, radius * PIXEL_SCALE))
+    return placed
+
+
+def add_trail(sky: Sky, rng: np.random.Generator):
+    """Add the trail of a satellite, in one band, from edge to edge."""
+    angle = rng.uniform(0, np.pi)
+    y, x = np.ogrid[: sky.size, : sky.size]
+    middle = rng.uniform(0.2, 0.8, 2) * sky.size
+    across = (y - middle[1]) * np.cos(angle) - (x - middle[0]) * np.sin(angle)
+    peak = _counts_of_surface_brightness(rng.uniform(23.5, 26.0))
+    profile = peak * np.exp(-((across / rng.uniform(2, 6)) ** 2) / 2)
+    sky.images[rng.integers(3)] += profile.astype(np.float32)
+
+
+def depth_map(size: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw how the noise varies over a tile, in steps along the edges of the exposures.
+
+    Returns an array of float32, shape (3, size, size): the factor on the RMS of the sky.
+    """
+    depth = np.ones((3, size, size), np.float32)
+    for band in range(3):
+        for _ in range(rng.integers(0, 4)):
+            rows, columns = _strip(size, rng, widest=0.5)
+            depth[band, rows, columns] *= rng.uniform(1.1, 1.7)
+    return depth
+
+
+def coverage_map(size: int, holes: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw where there are data at all.
+
+    Each hole is a strip without data in one band, or in all three.
+
+    Returns an array of bool, shape (3, size, size).
+    """
+    covered = np.ones((3, size, size), bool)
+    for _ in range(holes):
+        bands = slice(None) if rng.random() < 0.3 else rng.integers(3)
+        rows, columns = _strip(size, rng, widest=0.06)
+        covered[bands, rows, columns] = False
+    return covered
+
+
+def _strip(size, rng, widest):
+    """Pick a rectangle, long in one direction, as a pair of slices (rows, columns)."""
+    sides = [rng.uniform(0.02, widest) * size, rng.uniform(0.2, 1.0) * size]
+    rng.shuffle(sides)
+    starts = [rng.uniform(-0.1, 1.0) * size for _ in sides]
+    return tuple(
+        slice(int(max(start, 0)), int(max(start + side, 0)))
+        for start, side in zip(starts, sides, strict=True)
+    )

@@ -1,0 +1,139 @@
+"""The canvas: one patch of sky in three bands, and the conditions it was observed under."""
+
+from dataclasses import dataclass
+
+import galsim
+import numpy as np
+from scipy import fft, ndimage
+
+ZERO_POINT = 30.0
+"""AB magnitude of one count in the simulated coadds, as in DES."""
+
+PIXEL_SCALE = 0.263
+"""Arcseconds per pixel."""
+
+BANDS = ("g", "r", "z")
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How a patch of sky was observed; one value a band, in the order of `BANDS`.
+
+    Attributes
+    ----------
+    noise : tuple of float
+        RMS of the sky in counts a pixel. DES DR1 (median depth g = 24.3, r = 24.1, z = 22.7 at
+        S/N = 10 in 1.95"; Abbott et al. 2018, ApJS 239, 18) leaves about 1.5, 2.0 and 5.
+    seeing : tuple of float
+        FWHM of the point-spread function in arcseconds (DES: 1.12, 0.96, 0.84).
+    correlation : float
+        Width in pixels of the kernel that coaddition leaves in the noise.
+    saturation : float
+        Counts a pixel at which stars saturate.
+    """
+
+    noise: tuple[float, ...]
+    seeing: tuple[float, ...]
+    correlation: float
+    saturation: float
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> "Conditions":
+        """Draw the conditions of one tile around the medians of DES."""
+        depth = rng.lognormal(0.0, 0.25)
+        sharpness = rng.lognormal(0.0, 0.08)
+        return cls(
+            noise=tuple(sky * depth * rng.lognormal(0.0, 0.1) for sky in (2.2, 2.9, 8.0)),
+            seeing=tuple(
+                fwhm * sharpness * rng.lognormal(0.0, 0.04) for fwhm in (1.12, 0.96, 0.84)
+            ),
+            correlation=rng.uniform(0.5, 0.9),
+            saturation=10 ** rng.uniform(4.2, 4.7),
+        )
+
+
+class Sky:
+    """Three noiseless images that objects are drawn into.
+
+    Attributes
+    ----------
+    images : array of float32, shape (3, size, size)
+        Counts a pixel, row 0 at the bottom (south).
+    """
+
+    def __init__(self, size: int, conditions: Conditions):
+        self.size = size
+        self.conditions = conditions
+        self.images = np.zeros((len(BANDS), size, size), np.float32)
+        self.psfs = [galsim.Moffat(beta=3.5, fwhm=fwhm) for fwhm in conditions.seeing]
+
+    def draw(self, profile: galsim.GSObject, side: int, dx: float = 0.0, dy: float = 0.0):
+        """Render a profile of unit flux through each band's seeing.
+
+        Returns an array of float32, shape (3, side, side), centred on the middle pixel plus
+        (dx, dy) pixels.
+        """
+        return np.stack(
+            [
+                galsim.Convolve(profile, psf)
+                .drawImage(nx=side, ny=side, scale=PIXEL_SCALE, offset=(dx, dy), dtype=np.float32)
+                .array
+                for psf in self.psfs
+            ]
+        )
+
+    def paste(self, stamp: np.ndarray, x: int, y: int):
+        """Add a stamp, shape (3, h, w), whose middle pixel falls on pixel (x, y)."""
+        height, width = stamp.shape[1:]
+        left, bottom = x - width // 2, y - height // 2
+        x0, x1 = max(left, 0), min(left + width, self.size)
+        y0, y1 = max(bottom, 0), min(bottom + height, self.size)
+        if x0 < x1 and y0 < y1:
+            part = stamp[:, y0 - bottom : y1 - bottom, x0 - left : x1 - left]
+            self.images[:, y0:y1, x0:x1] += part
+
+    def place(self, profile: galsim.GSObject, fluxes: np.ndarray, x: float, y: float, side: int):
+        """Draw a profile with the given counts in each band at pixel (x, y)."""
+        column, row = round(x), round(y)
+        side += 1 - side % 2
+        stamp = self.draw(profile, side, x - column, y - row)
+        self.paste(stamp * fluxes[:, None, None].astype(np.float32), column, row)
+
+    def observe(self, depth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Add correlated sky noise and the shot noise of bright sources.
+
+        Parameters
+        ----------
+        depth : array of float, shape (3, size, size)
+            Factor on the RMS of the sky at each pixel.
+
+        Returns
+        -------
+        array of float32, shape (3, size, size)
+            Counts a pixel.
+        """
+        observed = np.empty_like(self.images)
+        for band, (image, sky) in enumerate(zip(self.images, self.conditions.noise, strict=True)):
+            white = rng.standard_normal(image.shape, dtype=np.float32)
+            noise = ndimage.gaussian_filter(white, self.conditions.correlation)
+            noise /= noise.std()
+            rms = np.sqrt((sky * depth[band]) ** 2 + np.maximum(image, 0) / 60.0)
+            observed[band] = image + noise * rms
+        return observed
+
+
+def fluxes_of_magnitudes(magnitudes: np.ndarray) -> np.ndarray:
+    """Convert AB magnitudes to counts."""
+    return 10 ** (-0.4 * (np.asarray(magnitudes) - ZERO_POINT))
+
+
+def random_field(size: int, slope: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw a Gaussian random field with power k**-slope, zero mean and unit variance.
+
+    Returns an array of float32, shape (size, size).
+    """
+    frequency = np.hypot(fft.fftfreq(size)[:, None], fft.rfftfreq(size)[None, :])
+    frequency[0, 0] = np.inf
+    spectrum = fft.rfft2(rng.standard_normal((size, size), dtype=np.float32))
+    field = fft.irfft2(spectrum * frequency ** (-slope / 2), s=(size, size))
+    return ((field - field.mean()) / field.std()).astype(np.float32)
