@@ -56,7 +56,7 @@ def _interpolate(lines: np.ndarray, where: np.ndarray) -> np.ndarray:
     count, length, bands = lines.shape
     padded = np.zeros((count, length + 2 * REACH, bands), np.float32)
     padded[:, REACH:-REACH] = lines
-    where = np.clip(where, -1.0, float(length))
+    where = np.clip(where, -1.0, length - 1e-6)
     left = np.floor(where).astype(np.intp)
     weights = _KERNEL[((where - left) * _STEPS + 0.5).astype(np.intp)]
     first = left + 1 + (np.arange(count) * (length + 2 * REACH))[:, None]

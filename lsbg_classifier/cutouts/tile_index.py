@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -218,7 +219,7 @@ def _remember(places, entries):
 def _read(path: Path, stamp: list[int]) -> dict:
     """Describe the image in one file; refuse it by name if it is damaged."""
     try:
-        with fits.open(path, memmap=True) as hdus:
+        with warnings.catch_warnings(action="ignore"), fits.open(path, memmap=True) as hdus:
             number, image = _image_extension(hdus)
             _check_whole(path, hdus)
             header = image.header

@@ -1,5 +1,6 @@
 """Cutouts from coadd tiles on disk, on exactly the grid of the viewer's."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -184,18 +185,17 @@ class _OpenTile:
     def __init__(self, folder: Path, tile: Tile, bands: tuple[str, ...]):
         self._size = np.array([tile.width, tile.height])
         self._images = [tile.images.get(band) for band in bands]
-        self._files = {
-            image.path: fits.open(folder / image.path, memmap=True)
-            for image in self._images
-            if image is not None
-        }
+        self._files = {}
+        with ExitStack() as files:
+            for path in {image.path for image in self._images if image is not None}:
+                self._files[path] = files.enter_context(fits.open(folder / path, memmap=True))
+            self._open = files.pop_all()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        for file in self._files.values():
-            file.close()
+        self._open.close()
 
     def read(self, low: np.ndarray, high: np.ndarray) -> "_Strip":
         """Read all bands between two corners (x, y), the part inside the tile."""

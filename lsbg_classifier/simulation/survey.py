@@ -1,5 +1,7 @@
 """A small survey on disk: coadd tiles, the candidates found in them, and the truth beside them."""
 
+import shutil
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -59,7 +61,8 @@ def simulate_survey(
     lsbgs: int = 110,
     seed: int = 1,
     processes: int = 2,
-    progress=None,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> SimulatedSurvey:
     """Make a survey that looks like the named one, the same for the same arguments.
 
@@ -78,29 +81,44 @@ def simulate_survey(
         Seed of everything random.
     processes : int
         Tiles made at the same time.
+    overwrite : bool
+        Replace a simulated survey that is in the folder.
     progress : callable, optional
-        Called with the number of tiles just finished.
+        Called with (tiles finished, tiles in all).
+
+    Returns
+    -------
+    SimulatedSurvey
 
     Raises
     ------
     InputError
-        If the survey is unknown or the sizes make no sense.
+        If the survey is unknown, the sizes make no sense, or the folder holds a survey already.
     """
     if name != "des":
         raise InputError(f"no simulation of a survey {name!r}: choose des")
     if tiles < 1 or tile_size < 300:
         raise InputError("a simulated survey needs at least 1 tile of at least 300 pixels")
     folder = Path(folder)
-    (folder / "tiles").mkdir(parents=True, exist_ok=True)
-    planned = _plan(tiles, tile_size, seed)
-    jobs = [(tile, folder / "tiles", lsbgs) for tile in planned]
+    _make_room(folder, overwrite)
+    jobs = [(tile, folder / "tiles", lsbgs) for tile in _plan(tiles, tile_size, seed)]
     made = []
     with ProcessPoolExecutor(min(processes, tiles), mp_context=get_context("spawn")) as pool:
         for pair in pool.map(_make_tile, jobs):
             made.append(pair)
             if progress is not None:
-                progress(1)
+                progress(len(made), tiles)
     return _write_catalogs(folder, made, seed)
+
+
+def _make_room(folder, overwrite):
+    """Make the folders; remove what an earlier simulation left, or refuse to."""
+    for name in ("candidates.fits", "truth.fits", "tiles"):
+        if (folder / name).exists() and not overwrite:
+            raise InputError(f"{folder / name}: exists already; add --overwrite to replace it")
+    if (folder / "tiles").is_dir():
+        shutil.rmtree(folder / "tiles")
+    (folder / "tiles").mkdir(parents=True)
 
 
 def _plan(tiles, size, seed) -> list[_Tile]:

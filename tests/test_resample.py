@@ -1,0 +1,59 @@
+"""The two-pass resampling against the direct sum over 36 pixels, and against a known function."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from lsbg_classifier.cutouts.resample import resample
+
+STEP = np.arange(256) - 127.5
+
+
+def direct_lanczos(patch, affine):
+    """Sum Lanczos-3 weights over the 6x6 pixels around each point, weights normalised."""
+    (x0, xu, xv), (y0, yu, yv) = affine
+    right, up = np.meshgrid(STEP, -STEP)
+    x, y = x0 + xu * right + xv * up, y0 + yu * right + yv * up
+    column, row = np.floor(x).astype(int), np.floor(y).astype(int)
+    total, weights = 0.0, 0.0
+    for j in range(-2, 4):
+        for i in range(-2, 4):
+            dx, dy = x - column - i, y - row - j
+            weight = np.sinc(dx) * np.sinc(dx / 3) * np.sinc(dy) * np.sinc(dy / 3)
+            total = total + weight[..., None] * patch[row + j, column + i]
+            weights = weights + weight
+    return total / weights[..., None]
+
+
+def affine(tilt, scale=0.131 / 0.263, centre=(75.3, 74.8), flip=1):
+    cosine, sine = scale * np.cos(tilt), scale * np.sin(tilt)
+    return np.array([[centre[0], flip * cosine, sine], [centre[1], -flip * sine, cosine]])
+
+
+@pytest.mark.parametrize("tilt", [0.0, 0.011, -0.02])
+@pytest.mark.parametrize("flip", [1, -1])
+def test_agrees_with_the_direct_sum(tilt, flip):
+    rng = np.random.default_rng(1)
+    noise = rng.normal(size=(150, 150, 3))
+    patch = gaussian_filter(noise, (1.5, 1.5, 0)).astype(np.float32)
+    matrix = affine(tilt, flip=flip)
+    expected = direct_lanczos(patch, matrix)
+    assert np.abs(resample(patch, matrix) - expected).max() < 0.01 * patch.std()
+
+
+def test_samples_a_smooth_function_where_it_is_asked():
+    rows, columns = np.mgrid[:150, :150]
+    patch = np.exp(-((columns - 80) ** 2 + (rows - 60) ** 2) / (2 * 6.0**2))
+    matrix = affine(0.0)
+    got = resample(patch[..., None].astype(np.float32), matrix)[..., 0]
+    x = matrix[0, 0] + matrix[0, 1] * STEP
+    y = matrix[1, 0] + matrix[1, 2] * -STEP
+    expected = np.exp(-((x[None] - 80) ** 2 + (y[:, None] - 60) ** 2) / (2 * 6.0**2))
+    np.testing.assert_allclose(got, expected, atol=2e-3)
+
+
+def test_outside_the_patch_is_zero():
+    patch = np.ones((20, 20, 3), np.float32)
+    got = resample(patch, affine(0.0, centre=(10.0, 10.0)))
+    assert np.abs(got[0]).max() < 1e-6
+    np.testing.assert_allclose(got[128, 128], 1, atol=1e-5)

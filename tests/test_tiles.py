@@ -1,0 +1,239 @@
+"""Cutouts from tiles on disk: names, zero points, masks, edges, and one opening a tile."""
+
+import json
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
+
+from catalogs.errors import InputError
+from catalogs.flags import Flag
+from lsbg_classifier import open_source
+from lsbg_classifier.cutouts import tiles as tiles_module
+from lsbg_classifier.cutouts.tile_index import INDEX_NAME, TileIndex
+
+SIZE = 400
+CENTRE = (32.0, -40.0)
+
+
+def tile_wcs(scale=0.263, centre=CENTRE):
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crval = centre
+    wcs.wcs.crpix = [(SIZE + 1) / 2] * 2
+    wcs.wcs.cd = np.diag([-scale, scale]) / 3600
+    return wcs
+
+
+def scene(rms=0.002, seed=0):
+    """Sky in nanomaggies with a round galaxy in the middle, shape (SIZE, SIZE)."""
+    y, x = np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2
+    noise = np.random.default_rng(seed).normal(0, rms, (SIZE, SIZE))
+    return (0.03 * np.exp(-np.hypot(x, y) / 12) + noise).astype(np.float32)
+
+
+def write_des(folder, name="DES0208-4000", bands="grz", centre=CENTRE, spoil=None, mask=None):
+    header = tile_wcs(centre=centre).to_header()
+    for number, band in enumerate(bands):
+        image = scene(seed=number) * 1000
+        if spoil is not None:
+            spoil(band, image)
+        hdus = [fits.PrimaryHDU(), fits.ImageHDU(image, header, name="SCI")]
+        if mask is not None:
+            hdus.append(fits.ImageHDU(mask.astype(np.int16), header, name="MSK"))
+        fits.HDUList(hdus).writeto(folder / f"{name}_r2590p01_{band}.fits")
+    return folder
+
+
+def fetch(folder, positions=(CENTRE,), **options):
+    source = open_source(f"tiles:{folder}", **options)
+    return source.fetch(np.array(positions, float))
+
+
+def test_galaxy_is_in_the_middle_and_clean(tmp_path):
+    cutouts, flags = fetch(write_des(tmp_path))
+    assert cutouts.dtype == np.uint8 and cutouts.shape == (1, 64, 64, 3)
+    assert flags.dtype == np.int16 and flags[0] == 0
+    light = cutouts[0].sum(axis=2).astype(float)
+    light -= np.median(light)
+    assert light[28:36, 28:36].mean() > 5 * abs(light[:8].mean())
+    y, x = np.mgrid[:64, :64]
+    weight = np.clip(light - 60, 0, None)
+    assert np.average(y, weights=weight) == pytest.approx(31.5, abs=0.3)
+    assert np.average(x, weights=weight) == pytest.approx(31.5, abs=0.3)
+
+
+def test_north_is_up_and_east_left(tmp_path):
+    def spoil(band, image):
+        image[SIZE // 2 + 20 : SIZE // 2 + 30, SIZE // 2 - 5 : SIZE // 2 + 5] = 300  # north
+        image[SIZE // 2 - 5 : SIZE // 2 + 5, SIZE // 2 - 50 : SIZE // 2 - 40] = 300  # east
+
+    cutout = fetch(write_des(tmp_path, spoil=spoil))[0][0].astype(int).sum(axis=2)
+    assert cutout[16:22, 30:34].mean() > 300 and cutout[42:48, 30:34].mean() < 200
+    assert cutout[30:34, 6:11].mean() > 300 and cutout[30:34, 53:58].mean() < 200
+
+
+def test_bands_become_colours(tmp_path):
+    def spoil(band, image):
+        image[:] = 0.5 + (200 if band == "z" else 0)
+
+    cutout = fetch(write_des(tmp_path, spoil=spoil))[0][0]
+    red, green, blue = cutout.reshape(-1, 3).mean(axis=0)
+    assert red > 100 and green < red / 3 and blue < red / 3
+
+
+def test_zero_point_and_names_of_hsc(tmp_path):
+    header = tile_wcs(scale=0.168).to_header()
+    mask_header = header.copy()
+    mask_header["MP_BAD"], mask_header["HIERARCH MP_NO_DATA"] = 0, 8
+    mask = np.zeros((SIZE, SIZE), np.int32)
+    mask[:, :150] = 1 << 8
+    mask[:, 150:] = 1 << 5  # DETECTED or the like: harmless
+    for band in "GRZ":
+        hdus = [
+            fits.PrimaryHDU(),
+            fits.ImageHDU(scene() * 10 ** (0.4 * 4.5), header, name="IMAGE"),
+            fits.ImageHDU(mask, mask_header, name="MASK"),
+            fits.ImageHDU(np.ones((SIZE, SIZE), np.float32), header, name="VARIANCE"),
+        ]
+        fits.HDUList(hdus).writeto(tmp_path / f"calexp-HSC-{band}-9813-4,5.fits")
+    source = open_source(f"tiles:{tmp_path}")
+    assert source.imaging.survey == "hsc"
+    cutouts, flags = source.fetch(np.array([CENTRE]))
+    assert flags[0] == Flag.PARTIAL_COVERAGE
+    assert cutouts[0, 28:36, 36:40].mean() > 100  # HSC's stretch is five times DES's
+
+
+def test_outside_every_tile(tmp_path):
+    positions = [(CENTRE[0] + 1, CENTRE[1]), (212.0, 40.0), CENTRE]
+    cutouts, flags = fetch(write_des(tmp_path), positions)
+    assert flags.tolist() == [Flag.NO_COVERAGE, Flag.NO_COVERAGE, 0]
+    assert not cutouts[:2].any() and cutouts[2].any()
+
+
+def test_at_the_edge(tmp_path):
+    position = (CENTRE[0], CENTRE[1] + (SIZE / 2 - 20) * 0.263 / 3600)
+    cutouts, flags = fetch(write_des(tmp_path), [position])
+    assert flags[0] == Flag.PARTIAL_COVERAGE
+    assert np.unique(cutouts[0, 0]).tolist() == [32]
+
+
+@pytest.mark.parametrize(
+    ("bands", "expected"), [("rz", Flag.MISSING_BAND), ("g", Flag.MISSING_BAND)]
+)
+def test_missing_band_file(tmp_path, bands, expected):
+    assert fetch(write_des(tmp_path, bands=bands))[1][0] == expected
+
+
+def test_no_data_within_a_tile(tmp_path):
+    def spoil(band, image):
+        if band == "r":
+            image[:, : SIZE // 2] = 0
+        image[: SIZE // 4] = np.nan
+
+    middle, south = CENTRE, (CENTRE[0], CENTRE[1] - 170 * 0.263 / 3600)
+    flags = fetch(write_des(tmp_path, spoil=spoil), [middle, south])[1]
+    assert flags.tolist() == [Flag.PARTIAL_COVERAGE, Flag.NO_COVERAGE]
+
+
+def test_masked_pixels(tmp_path):
+    mask = np.zeros((SIZE, SIZE))
+    mask[180:220, 180:220] = 4
+    assert fetch(write_des(tmp_path, mask=mask))[1][0] == Flag.MASKED_PIXELS
+
+
+def test_overlapping_tiles_choose_the_deepest(tmp_path):
+    shifted = (CENTRE[0], CENTRE[1] + 150 * 0.263 / 3600)
+    write_des(tmp_path)
+    write_des(tmp_path, name="DES0208-3959", centre=shifted)
+    index = TileIndex.of_folder(tmp_path)
+    names = [index.tiles[i].name for i in index.locate(np.array([CENTRE, shifted]))]
+    assert names == ["DES0208-4000", "DES0208-3959"]
+    assert fetch(tmp_path, [CENTRE, shifted])[1].tolist() == [0, 0]
+
+
+def test_each_tile_is_opened_once(tmp_path, monkeypatch):
+    source = open_source(f"tiles:{write_des(tmp_path)}")
+    opened = []
+    real_open = fits.open
+    monkeypatch.setattr(
+        tiles_module.fits, "open", lambda *a, **k: opened.append(a[0]) or real_open(*a, **k)
+    )
+    offsets = np.random.default_rng(1).uniform(-30, 30, (50, 2)) / 3600
+    source.fetch(np.array(CENTRE) + offsets)
+    assert len(opened) == 3
+
+
+def test_strips_do_not_change_cutouts(tmp_path, monkeypatch):
+    folder = write_des(tmp_path)
+    positions = np.array(CENTRE) + np.random.default_rng(2).uniform(-35, 35, (20, 2)) / 3600
+    whole = fetch(folder, positions)[0]
+    monkeypatch.setattr(tiles_module, "_STRIP_ROWS", 150)
+    assert (fetch(folder, positions)[0] == whole).all()
+    one_by_one = np.concatenate([fetch(folder, [position])[0] for position in positions])
+    assert (one_by_one == whole).all()
+
+
+def test_index_is_kept_and_follows_changes(tmp_path):
+    write_des(tmp_path)
+    open_source(f"tiles:{tmp_path}")
+    kept = json.loads((tmp_path / INDEX_NAME).read_text())["files"]
+    assert len(kept) == 3
+    (tmp_path / "DES0208-4000_r2590p01_z.fits").unlink()
+    assert fetch(tmp_path)[1][0] == Flag.MISSING_BAND
+    (tmp_path / INDEX_NAME).write_text("{damaged")
+    assert fetch(tmp_path)[1][0] == Flag.MISSING_BAND
+
+
+def test_bad_folders(tmp_path):
+    with pytest.raises(InputError, match="no such folder"):
+        open_source(f"tiles:{tmp_path / 'nowhere'}")
+    with pytest.raises(InputError, match="no tiles"):
+        open_source(f"tiles:{tmp_path}")
+    (tmp_path / "DES0208-4000_r2590p01_g.fits").write_bytes(b"not an image")
+    with pytest.raises(InputError, match=r"DES0208-4000_r2590p01_g\.fits: not a readable image"):
+        open_source(f"tiles:{tmp_path}")
+
+
+def test_truncated_tile_is_refused_by_name(tmp_path):
+    path = write_des(tmp_path) / "DES0208-4000_r2590p01_r.fits"
+    path.write_bytes(path.read_bytes()[:200_000])
+    with pytest.raises(InputError, match=r"p01_r\.fits.*truncated"):
+        open_source(f"tiles:{tmp_path}")
+
+
+def test_tile_lost_during_the_run_is_flagged(tmp_path):
+    write_des(tmp_path)
+    source = open_source(f"tiles:{tmp_path}")
+    (tmp_path / "DES0208-4000_r2590p01_r.fits").unlink()
+    assert source.fetch(np.array([CENTRE]))[1][0] == Flag.BAD_IMAGE
+
+
+def test_two_surveys_in_one_folder(tmp_path):
+    write_des(tmp_path)
+    header = tile_wcs().to_header()
+    fits.PrimaryHDU(scene(), header).writeto(tmp_path / "calexp-HSC-G-1-1,1.fits")
+    with pytest.raises(InputError, match="several surveys"):
+        open_source(f"tiles:{tmp_path}")
+
+
+def test_unknown_option(tmp_path):
+    write_des(tmp_path)
+    with pytest.raises(InputError, match="url"):
+        open_source(f"tiles:{tmp_path}", url="http://127.0.0.1")
+    with pytest.raises(InputError, match="grz"):
+        open_source(f"tiles:{tmp_path}", bands="xyz")
+
+
+def test_compressed_and_plain_tiles_agree(survey, tmp_path):
+    for path in survey.tiles.glob("*.fz"):
+        with fits.open(path) as hdus:
+            plain = [fits.PrimaryHDU()]
+            plain += [fits.ImageHDU(h.data, h.header, name=h.name) for h in hdus[1:3]]
+            fits.HDUList(plain).writeto(tmp_path / path.name.removesuffix(".fz"))
+    positions = fits.getdata(survey.candidates)
+    positions = np.stack([positions["ALPHA_J2000"], positions["DELTA_J2000"]], axis=1)
+    packed, packed_flags = fetch(survey.tiles, positions)
+    plain, plain_flags = fetch(tmp_path, positions)
+    assert (packed == plain).all() and (packed_flags == plain_flags).all()
