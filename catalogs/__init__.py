@@ -1,1 +1,135 @@
 """Tables on disk: which columns are the position, and how columns join without harm to the rest."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from catalogs.columns import AddedColumn, check_free, lsbg_columns
+from catalogs.errors import InputError
+from catalogs.output import check_output
+from catalogs.positions import PositionColumns
+
+__all__ = [
+    "AddedColumn",
+    "Catalog",
+    "InputError",
+    "PositionColumns",
+    "check_free",
+    "check_output",
+    "lsbg_columns",
+    "open_catalog",
+]
+
+
+class Catalog(Protocol):
+    """A table of candidates on disk.
+
+    Attributes
+    ----------
+    path : Path
+    format : str
+        ``fits`` or ``parquet``.
+    row_count : int
+    column_names : tuple of str
+    position_columns : PositionColumns
+    """
+
+    path: Path
+    format: str
+    row_count: int
+    column_names: tuple[str, ...]
+    position_columns: PositionColumns
+
+    def read_column(self, name: str, start: int, stop: int) -> np.ndarray:
+        """Return a column of numbers in rows [start, stop): float64, NaN where null."""
+
+    def read_positions(self, start: int, stop: int) -> np.ndarray:
+        """Return ICRS degrees of rows [start, stop), float64 of shape (rows, 2).
+
+        NaN where null; values out of range are left as they are. Fastest when called in order.
+        """
+
+    def fingerprint(self) -> str:
+        """Return a sha256 of the content, by which a resumed job knows its input."""
+
+    def write_annotated(
+        self,
+        output: Path,
+        columns: Sequence[AddedColumn],
+        values: Callable[[int, int], Sequence[np.ndarray]],
+        provenance: Mapping[str, str],
+        *,
+        overwrite_columns: bool = False,
+    ):
+        """Write the catalog again, in its own format, with columns added at the end.
+
+        Parameters
+        ----------
+        output : Path
+            Appears under this name only when it is whole.
+        columns : sequence of AddedColumn
+        values : callable
+            Given (start, stop), returns the new columns' values in those rows; called in order,
+            for at most 65,536 rows at a time. NaN stands for "no value".
+        provenance : mapping
+            What is said once about the new columns: ``weights``, ``weights_sha256``, ``source``,
+            ``software``, ``threshold``, ``date``.
+        overwrite_columns : bool
+            Drop columns of the same names; otherwise they are an error.
+
+        Raises
+        ------
+        InputError
+            If a column of that name is there already.
+        """
+
+
+def open_catalog(
+    path: Path | str,
+    *,
+    table: str | None = None,
+    ra: str | None = None,
+    dec: str | None = None,
+    position_unit: str | None = None,
+) -> Catalog:
+    """Open a FITS table, a Parquet file, or a folder of Parquet files.
+
+    Parameters
+    ----------
+    path : path
+        The format is told from the content, not from the name.
+    table : str, optional
+        Extension of a FITS file, by name or number; by default the one that has positions.
+    ra, dec : str, optional
+        Columns of the position, where their names are not known ones.
+    position_unit : str, optional
+        ``deg`` or ``rad``, overriding what the table says.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it is not readable, or has no position or several.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    options = {"table": table, "ra": ra, "dec": dec, "position_unit": position_unit}
+    if path.is_dir() or _starts_with(path, b"PAR1"):
+        from catalogs.parquet import ParquetCatalog
+
+        return ParquetCatalog(path, **options)
+    if _starts_with(path, b"SIMPLE", b"\x1f\x8b"):
+        from catalogs.fits import FitsCatalog
+
+        return FitsCatalog(path, **options)
+    raise InputError(
+        f"{path}: neither FITS nor Parquet; have SourceExtractor write CATALOG_TYPE FITS_1.0 or "
+        "FITS_LDAC, or convert the table"
+    )
+
+
+def _starts_with(path: Path, *beginnings: bytes) -> bool:
+    with open(path, "rb") as file:
+        return file.read(8).startswith(beginnings)

@@ -1,6 +1,9 @@
 """Load trained weights and turn cutouts into probabilities."""
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 import numpy as np
@@ -30,6 +33,23 @@ def load_classifier(name: str = DEFAULT_WEIGHTS) -> "Classifier":
     return Classifier(find_weights(name))
 
 
+@contextmanager
+def _no_chatter() -> Iterator[None]:
+    """Keep what TensorFlow's C++ side says at its first import from standard error."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if "tensorflow" in sys.modules:
+        yield
+        return
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 class Classifier:
     """The network with trained weights; one instance serves all threads of a process.
 
@@ -41,12 +61,12 @@ class Classifier:
 
     def __init__(self, weights: WeightSet):
         weights.check_intact()
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        from lsbg_classifier.network import build_network
-
         self.card: Card = weights.card
         self._lock = Lock()
-        self._network = build_network()
+        with _no_chatter():
+            from lsbg_classifier.network import build_network
+
+            self._network = build_network()
         try:
             self._network.load_weights(weights.path)
         except (OSError, ValueError, KeyError) as error:

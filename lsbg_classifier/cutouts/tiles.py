@@ -16,15 +16,17 @@ from lsbg_classifier.cutouts.colours import (
     compress,
     shrink,
 )
+from lsbg_classifier.cutouts.coverage import judge_gaps
 from lsbg_classifier.cutouts.resample import REACH, resample
 from lsbg_classifier.cutouts.source import empty_cutouts
 from lsbg_classifier.cutouts.tile_index import BandImage, Tile, TileIndex
 from lsbg_classifier.surveys import VIEWER_SIZE, Survey, survey_named
 
 _STRIP_ROWS = 1024
-_EMPTY = 0.95
-_PARTIAL = 0.01
+"""Rows of a tile in memory at a time."""
+
 _MASKED = 0.05
+"""Fraction of bad pixels in the central quarter that gets a flag."""
 
 
 class TileSource:
@@ -104,7 +106,7 @@ class TileSource:
                 strip = images.read(low, high)
                 for row in rows:
                     patch, gaps, masked = strip.cut(boxes[row])
-                    flags[row] = _judge(gaps, masked)
+                    flags[row] = judge_gaps(gaps) | (masked > _MASKED) * Flag.MASKED_PIXELS
                     if not flags[row] & NOT_SCORED:
                         shift = np.array([[boxes[row, 0]], [boxes[row, 1]]]) * [[1, 0, 0]]
                         cutouts[row] = self._colour(resample(patch, affines[row] - shift))
@@ -159,24 +161,6 @@ def _strips(boxes: np.ndarray, height: int) -> list[np.ndarray]:
         current.append(row)
         top = max(top, y1)
     return [*strips, np.array(current)]
-
-
-def _judge(gaps: np.ndarray, masked: float) -> int:
-    """Flag what is missing.
-
-    Parameters
-    ----------
-    gaps : array of float, shape (3,)
-        Fraction of the cutout without data in each band.
-    masked : float
-        Fraction of the central quarter that the survey's mask marks.
-    """
-    if (gaps > _EMPTY).all():
-        return Flag.NO_COVERAGE
-    flag = Flag.MASKED_PIXELS if masked > _MASKED else 0
-    if (gaps > _EMPTY).any():
-        return flag | Flag.MISSING_BAND
-    return flag | (Flag.PARTIAL_COVERAGE if (gaps > _PARTIAL).any() else 0)
 
 
 class _OpenTile:

@@ -26,6 +26,8 @@ from lsbg_classifier.weights.cards import Card
 
 _FIRST_SEED = 1000
 _BATCH = 64
+_NOISE = 1.5 / 255
+"""RMS of the noise added in training: about what JPEG leaves after shrinking."""
 
 
 def make_sample(folder: Path, surveys: int, processes: int = 2) -> list[Path]:
@@ -61,7 +63,7 @@ def _make_part(path, seed, processes):
 
 
 class CandidateBatches(keras.utils.PyDataset):
-    """Shuffled batches, each cutout turned and flipped at random, plain or JPEG.
+    """Shuffled batches, each cutout turned and flipped at random, plain or JPEG, with noise.
 
     Parameters
     ----------
@@ -86,10 +88,10 @@ class CandidateBatches(keras.utils.PyDataset):
         """Return float32 images in [0, 1], shape (64, 64, 64, 3), and labels, (64,)."""
         rows = self._order[index * _BATCH : (index + 1) * _BATCH]
         images = self._cutouts[self._rng.integers(0, 2, len(rows)), rows]
-        turned = np.stack(
-            [_turn(i, t) for i, t in zip(images, self._rng.integers(0, 8, len(rows)), strict=True)]
-        )
-        return turned.astype(np.float32) / 255, self._labels[rows]
+        turns = self._rng.integers(0, 8, len(rows))
+        turned = np.stack([_turn(image, turn) for image, turn in zip(images, turns, strict=True)])
+        noise = self._rng.normal(0, _NOISE, turned.shape).astype(np.float32)
+        return turned / np.float32(255) + noise, self._labels[rows]
 
     def on_epoch_end(self):
         """Shuffle: as many LSBGs as others, all of the rarer class."""
@@ -114,7 +116,7 @@ def train(cutouts, labels, *, epochs: int, seed: int) -> keras.Model:
     )
     network.compile(
         keras.optimizers.Adam(schedule),
-        keras.losses.BinaryCrossentropy(label_smoothing=0.05),
+        keras.losses.BinaryCrossentropy(label_smoothing=0.02),
         metrics=["accuracy"],
     )
     network.fit(batches, epochs=epochs, verbose=2)

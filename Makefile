@@ -1,0 +1,41 @@
+# make demo: simulate a small survey, classify its candidates, draw the result
+# make test: run the tests
+# Both make their own environment in .venv; PYTHON chooses the interpreter (3.11 or later).
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := demo
+SEED := 20211
+
+.PHONY: demo test lint clean
+
+demo: .venv/.demo-installed
+	$(BIN)/lsbg simulate des $(DEMO)/survey --seed $(SEED) --overwrite
+	$(BIN)/lsbg classify $(DEMO)/survey/candidates.fits $(DEMO)/annotated.fits \
+		--cutouts tiles:$(DEMO)/survey/tiles --overwrite
+	$(BIN)/lsbg report $(DEMO)/annotated.fits $(DEMO)/candidates.png \
+		--cutouts tiles:$(DEMO)/survey/tiles --truth $(DEMO)/survey/truth.fits --overwrite
+
+test: .venv/.test-installed
+	$(BIN)/python -m pytest
+
+lint: .venv/.test-installed
+	$(BIN)/pip install -q -e '.[dev]'
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf .venv $(DEMO) build *.egg-info
+
+.venv/.python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/.demo-installed: .venv/.python setup.cfg
+	$(BIN)/pip install -q -e '.[simulate]'
+	touch $@
+
+.venv/.test-installed: .venv/.python setup.cfg
+	$(BIN)/pip install -q -e '.[test]'
+	touch $@ .venv/.demo-installed

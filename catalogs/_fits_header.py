@@ -1,0 +1,134 @@
+"""Edit the header of a FITS table card by card, so that untouched cards keep their 80 bytes."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from astropy.io import fits
+
+from catalogs.columns import AddedColumn
+
+BLOCK = 2880
+"""FITS files consist of blocks of this many bytes."""
+
+_CARD = 80
+_INDEXED = re.compile(r"(T[A-Z]+?)(\d+)")
+_FORMATS = {"f4": "E", "i2": "I"}
+_BYTES = {"L": 1, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8}
+_BYTES |= {"C": 8, "M": 16, "P": 8, "Q": 16}
+_PROVENANCE = {
+    "weights": ("LSBGWGT", "weights of the LSBG classifier"),
+    "weights_sha256": ("LSBGSHA", "sha256 of the weights"),
+    "source": ("LSBGSRC", "source of the cutouts"),
+    "software": ("LSBGSOFT", "software that added the columns"),
+    "threshold": ("LSBGTHR", "probability called LSBG"),
+    "date": ("LSBGDATE", "date of the classification"),
+}
+"""Header keyword and comment of each item of provenance."""
+
+
+def column_bytes(form: str) -> int:
+    """Return the bytes a row of a column takes, from its TFORM (FITS standard 4.0, table 18)."""
+    match = re.match(r"\s*(\d*)([LXBIJKAEDCMPQ])", form)
+    if match is None:
+        raise ValueError(f"TFORM {form!r} is not one of the FITS standard")
+    repeat = int(match[1]) if match[1] else 1
+    return (repeat + 7) // 8 if match[2] == "X" else repeat * _BYTES[match[2]]
+
+
+class Cards:
+    """The cards of a header as they stand in the file.
+
+    Parameters
+    ----------
+    raw : bytes
+        The header's blocks.
+    """
+
+    def __init__(self, raw: bytes):
+        cards = [raw[start : start + _CARD] for start in range(0, len(raw), _CARD)]
+        end = next(i for i, card in enumerate(cards) if card.rstrip() == b"END")
+        self._cards = cards[:end]
+
+    def to_bytes(self) -> bytes:
+        """Return whole blocks, with END."""
+        text = b"".join(self._cards) + b"END".ljust(_CARD)
+        return text.ljust(-(-len(text) // BLOCK) * BLOCK)
+
+    def has(self, keyword: str) -> bool:
+        """Tell whether a keyword is there."""
+        return any(_keyword(card) == keyword for card in self._cards)
+
+    def set(self, keyword: str, value):
+        """Change a value in place, keeping the comment; nothing if the keyword is not there."""
+        for i, card in enumerate(self._cards):
+            if _keyword(card) == keyword:
+                old = fits.Card.fromstring(card)
+                self._cards[i] = fits.Card(keyword, value, old.comment).image.encode("ascii")
+                return
+
+    def drop_column(self, number: int):
+        """Remove a column's cards and renumber those of the columns behind it."""
+        kept, dropping = [], False
+        for card in self._cards:
+            index = _column_number(card)
+            if not (card.startswith(b"CONTINUE") and dropping):
+                dropping = index == number
+            if not dropping:
+                kept.append(card if (index or 0) <= number else _renumbered(card, index - 1))
+        self._cards = kept
+
+    def add_columns(self, columns: Sequence[AddedColumn], first: int):
+        """Describe new columns, the first of which has the number `first`, after the last one."""
+        new = []
+        for number, column in enumerate(columns, first):
+            new += _images(f"TTYPE{number}", column.name)
+            new += _images(f"TFORM{number}", _FORMATS[column.dtype])
+            new += _images(f"TUNIT{number}", column.unit) if column.unit else []
+            new += _images(f"TCOMM{number}", column.description)
+            new += _images(f"TUCD{number}", column.ucd)
+        at = self._after_last_column()
+        self._cards[at:at] = new
+
+    def _after_last_column(self) -> int:
+        indexed = [i for i, card in enumerate(self._cards) if _column_number(card)]
+        indexed += [i for i, card in enumerate(self._cards) if _keyword(card) == "TFIELDS"]
+        at = max(indexed) + 1
+        while at < len(self._cards) and self._cards[at].startswith(b"CONTINUE"):
+            at += 1
+        return at
+
+    def set_provenance(self, provenance: Mapping[str, str]):
+        """Write where the new columns come from, in place of what an earlier run wrote."""
+        ours = {keyword for keyword, _ in _PROVENANCE.values()}
+        kept, dropping = [], False
+        for card in self._cards:
+            if not (card.startswith(b"CONTINUE") and dropping):
+                dropping = _keyword(card) in ours
+            if not dropping:
+                kept.append(card)
+        for name, value in provenance.items():
+            kept += _images(_PROVENANCE[name][0], value, _PROVENANCE[name][1])
+        self._cards = kept
+
+
+def _keyword(card: bytes) -> str:
+    return card[:8].rstrip().decode("ascii", "replace")
+
+
+def _column_number(card: bytes) -> int | None:
+    """Return the number of the column that a card describes (TTYPE3: 3)."""
+    match = _INDEXED.fullmatch(_keyword(card))
+    return int(match[2]) if match else None
+
+
+def _renumbered(card: bytes, number: int) -> bytes:
+    stem = _INDEXED.fullmatch(_keyword(card))[1]
+    return f"{stem}{number}".ljust(8).encode("ascii") + card[8:]
+
+
+def _images(keyword: str, value, comment: str = "") -> list[bytes]:
+    """Format a card, or several where a long text needs CONTINUE."""
+    if 10 + max(20, len(str(value)) + 2) + 3 + len(comment) > _CARD:
+        comment = ""
+    image = fits.Card(keyword, value, comment or None).image.encode("ascii")
+    return [image[start : start + _CARD] for start in range(0, len(image), _CARD)]

@@ -1,0 +1,331 @@
+"""FITS tables: read positions, and write the file again with columns added.
+
+The output is the input's bytes with one extension changed: a few header cards, and new bytes at
+the end of each row. Nothing else is parsed, so nothing else can change.
+"""
+
+import gzip
+import hashlib
+import shutil
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from astropy.io import fits
+
+from catalogs._fits_checksum import add_to_sum, encode
+from catalogs._fits_header import BLOCK, Cards, column_bytes
+from catalogs.columns import AddedColumn, already_there, check_free
+from catalogs.errors import InputError
+from catalogs.output import written_whole
+from catalogs.positions import (
+    ColumnInfo,
+    PositionColumns,
+    check_not_radians,
+    find_positions,
+    says_no_unit,
+)
+
+_ROWS = 65_536
+_MOST_COLUMNS = 999
+_NUMBERS = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column as the header describes it; `offset` and `width` in bytes of a row."""
+
+    name: str
+    form: str
+    offset: int
+    width: int
+    unit: str | None
+    scale: float
+    zero: float
+    null: int | None
+
+    @property
+    def dtype(self) -> str | None:
+        """Numpy's type if the column is one real number a row, else None."""
+        return _NUMBERS.get(self.form.strip().removeprefix("1")[:1])
+
+    def info(self) -> ColumnInfo:
+        return ColumnInfo(
+            self.dtype is not None, self.form.strip().lstrip("0123456789")[0] == "A", self.unit
+        )
+
+
+class _Table:
+    """Where one binary table lies in the file, and its columns."""
+
+    def __init__(self, number: int, hdu):
+        header, place = hdu.header, hdu.fileinfo()
+        self.label = f"extension {number} {hdu.name}".rstrip()
+        self.header_start = place["hdrLoc"]
+        self.data_start = place["datLoc"]
+        self.end = place["datLoc"] + place["datSpan"]
+        self.row_bytes, self.rows = header["NAXIS1"], header["NAXIS2"]
+        self.extra_bytes = header.get("PCOUNT", 0)
+        self.heap_offset = header.get("THEAP")
+        self.columns = _columns(header)
+        if sum(column.width for column in self.columns) != self.row_bytes:
+            raise ValueError(f"{self.label}: NAXIS1 is not the sum of the columns")
+
+    def infos(self) -> dict[str, ColumnInfo]:
+        return {column.name: column.info() for column in self.columns}
+
+
+def _columns(header) -> list[_Column]:
+    columns, offset = [], 0
+    for n in range(1, header["TFIELDS"] + 1):
+        form = header[f"TFORM{n}"]
+        column = _Column(
+            name=str(header.get(f"TTYPE{n}", f"col{n}")),
+            form=form,
+            offset=offset,
+            width=column_bytes(form),
+            unit=str(header.get(f"TUNIT{n}", "")).strip() or None,
+            scale=float(header.get(f"TSCAL{n}", 1)),
+            zero=float(header.get(f"TZERO{n}", 0)),
+            null=header.get(f"TNULL{n}"),
+        )
+        offset += column.width
+        columns.append(column)
+    return columns
+
+
+class FitsCatalog:
+    """A catalog in a FITS binary table; see `catalogs.Catalog`."""
+
+    format = "fits"
+
+    def __init__(self, path: Path, *, table=None, ra=None, dec=None, position_unit=None):
+        self.path = path
+        self._file, self._unpacked = _plain_file(path)
+        tables = _tables(path, self._file)
+        options = {"ra": ra, "dec": dec, "unit": position_unit}
+        self._table = _chosen(path, tables, table, options)
+        self.row_count = self._table.rows
+        self.column_names = tuple(column.name for column in self._table.columns)
+        infos = self._table.infos()
+        self.position_columns: PositionColumns = find_positions(infos, str(path), **options)
+        if position_unit is None and says_no_unit(self.position_columns, infos):
+            first = self.read_positions(0, min(self.row_count, 10_000))
+            check_not_radians(first, self.position_columns, str(path))
+
+    def read_column(self, name: str, start: int, stop: int) -> np.ndarray:
+        """Return a column of numbers in rows [start, stop): float64, NaN where null."""
+        column = next(c for c in self._table.columns if c.name == name)
+        if column.dtype is None:
+            raise InputError(f"{self.path}: {name} is not one real number a row")
+        raw = self._rows(start, stop)[:, column.offset : column.offset + column.width]
+        stored = np.ascontiguousarray(raw).view(column.dtype)[:, 0]
+        values = stored * column.scale + column.zero
+        return values if column.null is None else np.where(stored == column.null, np.nan, values)
+
+    def read_positions(self, start: int, stop: int) -> np.ndarray:
+        """Return degrees in rows [start, stop); see `catalogs.Catalog`."""
+        columns = self.position_columns
+        return columns.to_degrees(
+            self.read_column(columns.ra, start, stop), self.read_column(columns.dec, start, stop)
+        )
+
+    def fingerprint(self) -> str:
+        """Return the sha256 of the file."""
+        with open(self.path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def write_annotated(
+        self,
+        output: Path,
+        columns: Sequence[AddedColumn],
+        values: Callable[[int, int], Sequence[np.ndarray]],
+        provenance: Mapping[str, str],
+        *,
+        overwrite_columns: bool = False,
+    ):
+        """Write the file again with columns added; see `catalogs.Catalog`."""
+        if not overwrite_columns:
+            check_free(columns, self.column_names, self.path)
+        dropped = set(already_there(columns, self.column_names))
+        kept = [column for column in self._table.columns if column.name not in dropped]
+        if len(kept) + len(columns) > _MOST_COLUMNS:
+            raise InputError(f"{self.path}: a FITS table has room for {_MOST_COLUMNS} columns only")
+        cards = self._cards(kept, columns, provenance)
+        with written_whole(output) as partial:
+            with open(self._file, "rb") as source, open(partial, "w+b") as target:
+                _copy(source, target, 0, self._table.header_start)
+                self._write_table(source, target, cards, kept, columns, values)
+                _copy(source, target, self._table.end, None)
+            if output.suffix == ".gz":
+                _compress(partial)
+
+    def _rows(self, start: int, stop: int) -> np.ndarray:
+        """Bytes of rows [start, stop), shape (rows, bytes a row)."""
+        table = self._table
+        if start >= stop:
+            return np.empty((0, table.row_bytes), np.uint8)
+        offset = table.data_start + start * table.row_bytes
+        shape = (stop - start, table.row_bytes)
+        return np.memmap(self._file, np.uint8, "r", offset, shape)
+
+    def _cards(self, kept, columns, provenance) -> Cards:
+        """Edit the header: `columns` added, and only `kept` of the old ones."""
+        table = self._table
+        with open(self._file, "rb") as file:
+            file.seek(table.header_start)
+            cards = Cards(file.read(table.data_start - table.header_start))
+        for number in range(len(table.columns), 0, -1):
+            if table.columns[number - 1] not in kept:
+                cards.drop_column(number)
+        row_bytes = sum(column.width for column in kept) + _added_bytes(columns)
+        cards.set("NAXIS1", row_bytes)
+        cards.set("TFIELDS", len(kept) + len(columns))
+        if table.heap_offset is not None:
+            gap = table.heap_offset - table.row_bytes * table.rows
+            cards.set("THEAP", row_bytes * table.rows + gap)
+        cards.add_columns(columns, len(kept) + 1)
+        cards.set_provenance(provenance)
+        return cards
+
+    def _write_table(self, source, target, cards, kept, columns, values):
+        """Write header, rows, heap and padding; and the checksums if there were any."""
+        start = target.tell()
+        target.write(cards.to_bytes())
+        data_start = target.tell()
+        for first in range(0, self.row_count, _ROWS):
+            last = min(first + _ROWS, self.row_count)
+            old = self._rows(first, last)
+            parts = [old[:, c.offset : c.offset + c.width] for c in kept]
+            if len(kept) == len(self._table.columns):
+                parts = [old]
+            parts += [
+                np.asarray(value).astype(f">{column.dtype}").view(np.uint8).reshape(len(old), -1)
+                for column, value in zip(columns, values(first, last), strict=True)
+            ]
+            target.write(np.concatenate(parts, axis=1).tobytes())
+        heap = self._table.data_start + self._table.row_bytes * self._table.rows
+        _copy(source, target, heap, heap + self._table.extra_bytes)
+        target.write(b"\0" * (-(target.tell() - data_start) % BLOCK))
+        _update_checksums(target, cards, start, data_start)
+        target.seek(0, 2)
+
+
+def _added_bytes(columns: Sequence[AddedColumn]) -> int:
+    return sum(np.dtype(column.dtype).itemsize for column in columns)
+
+
+def _plain_file(path: Path) -> tuple[Path, TemporaryDirectory | None]:
+    """Return an uncompressed file, unpacked into a temporary folder where needed."""
+    with open(path, "rb") as file:
+        if file.read(2) != b"\x1f\x8b":
+            return path, None
+    folder = TemporaryDirectory(prefix="lsbg-")
+    unpacked = Path(folder.name) / "table.fits"
+    try:
+        with gzip.open(path) as source, open(unpacked, "wb") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+    except (EOFError, gzip.BadGzipFile) as error:
+        folder.cleanup()
+        raise InputError(f"{path}: truncated or damaged ({error}); fetch it again") from error
+    return unpacked, folder
+
+
+def _tables(path: Path, file: Path) -> list[_Table]:
+    """Find the binary tables of a file, or raise `InputError` if it has none."""
+    kinds = []
+    try:
+        with warnings.catch_warnings(action="ignore"), fits.open(file, memmap=True) as hdus:
+            _check_whole(path, file, hdus)
+            tables = []
+            for number, hdu in enumerate(hdus):
+                kinds.append(type(hdu).__name__)
+                compressed = hdu.header.get("ZIMAGE") or hdu.header.get("ZTABLE")
+                header_only = hdu.name == "LDAC_IMHEAD"
+                if hdu.header.get("XTENSION") == "BINTABLE" and not (compressed or header_only):
+                    tables.append(_Table(number, hdu))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not a readable FITS file ({error})") from error
+    if not tables:
+        reason = " but an ASCII table; convert it to a binary one" if "TableHDU" in kinds else ""
+        raise InputError(f"{path}: no FITS binary table in it{reason}")
+    return tables
+
+
+def _check_whole(path, file, hdus):
+    """Compare the size that the headers promise with the size on disk."""
+    last = hdus[-1]
+    needed = last.fileinfo()["datLoc"] + last.size
+    if file.stat().st_size < needed:
+        raise InputError(
+            f"{path}: truncated, {file.stat().st_size} of {needed} bytes; fetch it again"
+        )
+
+
+def _chosen(path, tables: list[_Table], table, options) -> _Table:
+    """Pick the table by name or number, or the only one that has positions."""
+    if table is not None:
+        named = [t for t in tables if str(table) in t.label.split()[1:]]
+        if len(named) != 1:
+            labels = ", ".join(t.label for t in tables)
+            raise InputError(f"{path}: no single table {table!r}; there are {labels}")
+        return named[0]
+    if len(tables) == 1:
+        return tables[0]
+    usable = []
+    for candidate in tables:
+        try:
+            find_positions(candidate.infos(), str(path), **options)
+        except InputError:
+            continue
+        usable.append(candidate)
+    if len(usable) != 1:
+        labels = ", ".join(t.label for t in usable or tables)
+        count = "several tables" if usable else "no table"
+        raise InputError(f"{path}: {count} with positions; choose with --table: {labels}")
+    return usable[0]
+
+
+def _copy(source, target, start: int, stop: int | None):
+    """Copy bytes [start, stop) of one file to the end of another; None: to its end."""
+    source.seek(start)
+    remaining = None if stop is None else stop - start
+    while remaining is None or remaining > 0:
+        part = source.read(1 << 20 if remaining is None else min(remaining, 1 << 20))
+        if not part:
+            break
+        target.write(part)
+        remaining = None if remaining is None else remaining - len(part)
+
+
+def _update_checksums(file, cards: Cards, start: int, data_start: int):
+    """Correct DATASUM and CHECKSUM of the table just written, where it has them."""
+    if not (cards.has("DATASUM") or cards.has("CHECKSUM")):
+        return
+    file.seek(data_start)
+    data_sum = 0
+    while part := file.read(BLOCK * 512):
+        data_sum = add_to_sum(data_sum, part)
+    cards.set("DATASUM", str(data_sum))
+    cards.set("CHECKSUM", "0" * 16)
+    cards.set("CHECKSUM", encode(add_to_sum(data_sum, cards.to_bytes())))
+    file.seek(start)
+    file.write(cards.to_bytes())
+
+
+def _compress(path: Path):
+    """Replace a file by its gzip, the same bytes for the same content."""
+    packed = path.with_name(path.name + ".gz")
+    try:
+        with (
+            open(path, "rb") as source,
+            open(packed, "wb") as raw,
+            gzip.GzipFile("", "wb", 6, raw, mtime=0) as target,
+        ):
+            shutil.copyfileobj(source, target, 1 << 20)
+        packed.replace(path)
+    finally:
+        packed.unlink(missing_ok=True)

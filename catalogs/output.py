@@ -1,0 +1,75 @@
+"""Writing so that a file appears under its name only when it is whole."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from catalogs.errors import InputError
+
+
+def check_output(source: Path | str, output: Path | str, overwrite: bool):
+    """Refuse an output that cannot or must not be written.
+
+    Raises
+    ------
+    InputError
+        If the output is the input or lies inside it, exists although `overwrite` is false, or its
+        folder is missing or not writable.
+    """
+    source, output = Path(source), Path(output)
+    here, there = source.resolve(), output.resolve()
+    if here == there or here in there.parents or there in here.parents:
+        raise InputError(f"{output}: is the input itself or overlaps it; choose another output")
+    if source.exists() and output.exists() and os.path.samefile(source, output):
+        raise InputError(f"{output}: is the input itself; choose another output")
+    if output.exists() and not overwrite:
+        raise InputError(f"{output}: exists already; add --overwrite to replace it")
+    if output.is_dir():
+        _check_replaceable(source, output)
+    if not output.parent.is_dir():
+        raise InputError(f"{output}: its folder does not exist; make it first")
+    if not os.access(output.parent, os.W_OK):
+        raise InputError(f"{output}: its folder is not writable")
+
+
+def _check_replaceable(source, output):
+    """Only a folder of Parquet may be replaced, and only by another."""
+    if not source.is_dir():
+        raise InputError(f"{output}: is a folder; name a file")
+    if any(output.iterdir()) and not any(output.rglob("*.parq*")):
+        raise InputError(f"{output}: holds other things than Parquet and is not replaced")
+
+
+@contextmanager
+def written_whole(output: Path) -> Iterator[Path]:
+    """Give a temporary path beside `output`; move it there at the end, or remove it on failure.
+
+    Works for a file and for a folder.
+    """
+    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+    _remove(partial)
+    try:
+        yield partial
+        _sync(partial)
+        if partial.is_dir():
+            _remove(output)
+        os.replace(partial, output)
+    finally:
+        _remove(partial)
+
+
+def _remove(path: Path):
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _sync(path: Path):
+    """Force files to the disk before they get their final name."""
+    for file in path.rglob("*") if path.is_dir() else [path]:
+        if file.is_file():
+            with open(file, "rb") as opened:
+                os.fsync(opened.fileno())

@@ -1,0 +1,98 @@
+"""Cutouts from the Legacy Survey sky viewer, over HTTP."""
+
+import numpy as np
+
+from catalogs.errors import InputError
+from catalogs.flags import Flag
+from lsbg_classifier.cutouts._http import (
+    Downloader,
+    check_address,
+    decode_jpeg,
+    get,
+    new_session,
+)
+from lsbg_classifier.cutouts.colours import shrink
+from lsbg_classifier.cutouts.coverage import judge_colours
+from lsbg_classifier.surveys import CUTOUT_SIZE, SURVEYS, VIEWER_SIZE, Imaging
+
+VIEWER = "https://www.legacysurvey.org/viewer"
+"""The public viewer."""
+
+_NATIVE_SCALE = 0.262
+"""Arcseconds per pixel of the viewer's layers, except those of surveys we know."""
+
+
+class LegacySurveySource:
+    """Cutouts that the viewer makes: the ones that DeepShadows was trained on.
+
+    A request asks for 256x256 pixels at ``zoom=15``, half the native pixel; the JPEG is shrunk to
+    64x64. Blank answers and missing bands are recognised from the colours.
+
+    Parameters
+    ----------
+    layer : str
+        ``des-dr1``, ``hsc2``, ``ls-dr9``, ... Layers of surveys not known here get the layer's
+        name as their survey.
+    url : str
+        Base address of a viewer.
+    connections : int
+        Simultaneous requests.
+    timeout : float
+        Seconds.
+    """
+
+    def __init__(
+        self, layer: str, *, url: str = VIEWER, connections: int = 8, timeout: float = 30.0
+    ):
+        check_address(url)
+        self.spec = f"legacysurvey:{layer}"
+        self.connections = connections
+        self.imaging = _imaging_of(layer)
+        self._layer = layer
+        self._url = f"{url.rstrip('/')}/jpeg-cutout"
+        self._timeout = timeout
+        self._session = new_session(connections)
+        self._downloader = Downloader(url, connections)
+
+    @classmethod
+    def from_spec(cls, detail: str, **options) -> "LegacySurveySource":
+        """Open ``legacysurvey:LAYER``; options are `url`, `connections` and `timeout`."""
+        unknown = set(options) - {"url", "connections", "timeout"}
+        if unknown:
+            raise InputError(f"legacysurvey: takes no option {', '.join(sorted(unknown))}")
+        return cls(detail, **options)
+
+    def group(self, positions: np.ndarray) -> None:
+        """Return None: every cutout is a request of its own."""
+
+    def fetch(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Cut out one image a position; see `CutoutSource.fetch`."""
+        return self._downloader.fetch_all(positions, self._fetch_one)
+
+    def _fetch_one(self, ra: float, dec: float) -> tuple[np.ndarray | None, int]:
+        """Fetch a cutout, once more if it does not decode."""
+        for _ in range(2):
+            try:
+                cutout = shrink(decode_jpeg(self._request(ra, dec)))
+            except ValueError:
+                continue
+            return cutout, judge_colours(cutout)
+        return None, Flag.BAD_IMAGE
+
+    def _request(self, ra: float, dec: float) -> bytes:
+        parameters = {
+            "ra": f"{ra:.7f}",
+            "dec": f"{dec:.7f}",
+            "layer": self._layer,
+            "size": VIEWER_SIZE,
+            "zoom": 15,
+        }
+        return get(self._session, self._url, parameters, self._timeout)
+
+
+def _imaging_of(layer: str) -> Imaging:
+    """Describe a layer: that of a survey we know, or one of the viewer's others."""
+    for survey in SURVEYS.values():
+        if survey.layer == layer:
+            return survey.imaging()
+    return Imaging(layer, ("g", "r", "z"), VIEWER_SIZE * _NATIVE_SCALE / 2 / CUTOUT_SIZE)

@@ -1,0 +1,128 @@
+"""A catalog in, the same catalog out with a probability and a flag beside every candidate."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.cluster import connect, in_order_of_completion
+from pipeline.job import Job, Options, prepare
+from pipeline.journal import Journal
+from pipeline.plan import Plan, make_plan
+from pipeline.results import Results
+from pipeline.summary import Summary
+from pipeline.work import Work, score
+
+Progress = Callable[[int, int], None]
+
+
+def annotate(
+    input_path: str | Path,
+    output: str | Path,
+    *,
+    cutouts: str,
+    progress: Progress | None = None,
+    **options,
+) -> Summary:
+    """Write the catalog again, with a probability and a flag beside every candidate.
+
+    Parameters
+    ----------
+    input_path : path
+        FITS table or Parquet file or folder; SourceExtractor's FITS_1.0 and FITS_LDAC too.
+    output : path
+        Written in the same format, under this name only when it is whole.
+    cutouts : str
+        Where the images come from: ``tiles:FOLDER``, ``legacysurvey:LAYER``, ``hips:ID``.
+    progress : callable, optional
+        Called with (rows done, rows in all).
+    options
+        The attributes of `Options`.
+
+    Returns
+    -------
+    Summary
+        Counts of rows, flags and scores, and where the time went.
+
+    Raises
+    ------
+    InputError
+        For anything that the user can mend, in one line: an unreadable input, no position column,
+        an output that exists, unknown weights or source, weights for other images, a source that
+        refuses everything. The output is not written; what was scored is kept for a resume.
+    """
+    job = prepare(input_path, output, cutouts, Options(**options))
+    return run(job, progress)
+
+
+def run(job: Job, progress: Progress | None = None) -> Summary:
+    """Run a job that `prepare` has checked; see `annotate`."""
+    started = time.perf_counter()
+    journal = Journal(job.journal_folder, job.identity(), resume=job.options.resume)
+    summary = Summary(job.threshold)
+    try:
+        plan = make_plan(job.catalog, job.source, job.options.chunk_size, journal.folder)
+        results = Results(plan, journal.folder)
+        for record in journal.results():
+            results.put(record["row"], record["probability"], record["flags"])
+        _score(job, plan, journal, results, summary, progress)
+        results.count(summary)
+        _write(job, journal, results)
+    except BaseException:
+        journal.close()
+        raise
+    journal.remove()
+    summary.total_seconds = time.perf_counter() - started
+    return summary
+
+
+def _score(job: Job, plan: Plan, journal: Journal, results: Results, summary, progress):
+    """Score every row that has no result yet; each unit is journaled as it comes."""
+    done, total = results.done_count(), job.catalog.row_count
+    if progress is not None:
+        progress(done, total)
+    if done == total:
+        return
+    with connect(job.options.scheduler, job.options.workers) as client:
+        work = _work(job, len(client.nthreads()))
+        remaining = (results.missing(rows) for rows in plan.units())
+        calls = ((rows, np.asarray(plan.positions[rows]), work) for rows in remaining if len(rows))
+        for scored in in_order_of_completion(client, score, calls):
+            journal.append(scored.rows, scored.probabilities, scored.flags)
+            results.put(scored.rows, scored.probabilities, scored.flags)
+            summary.fetch_seconds += scored.fetch_seconds
+            summary.network_seconds += scored.network_seconds
+            done += len(scored.rows)
+            if progress is not None:
+                progress(done, total)
+
+
+def _work(job: Job, processes: int) -> Work:
+    """Describe the work for one of several processes, which share the source's connections."""
+    options = dict(job.options.source_options)
+    if job.source.connections is not None:
+        options["connections"] = max(1, job.source.connections // processes)
+    return Work(
+        job.source.spec,
+        tuple(sorted(options.items())),
+        str(job.weights.path.resolve()),
+        job.weights.card.sha256,
+    )
+
+
+def _write(job: Job, journal: Journal, results: Results):
+    """Write the catalog with its new columns; provenance is that of the job's first start."""
+    identity = journal.identity()
+    provenance = {
+        key: str(identity[key])
+        for key in ("weights", "weights_sha256", "source", "software", "date")
+    }
+    provenance["threshold"] = f"{job.threshold:g}"
+    job.catalog.write_annotated(
+        job.output,
+        job.columns,
+        results.read,
+        provenance,
+        overwrite_columns=job.options.overwrite_columns,
+    )

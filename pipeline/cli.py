@@ -1,0 +1,236 @@
+"""The ``lsbg`` command. Each subcommand translates its options and calls one function."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from catalogs.errors import InputError
+from catalogs.flags import Flag
+
+app = typer.Typer(
+    help="Probabilities for low-surface-brightness galaxy candidates, in their own catalog.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+_DEFAULT_WEIGHTS = "des-simulated"
+
+
+@app.command()
+def classify(
+    input_path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="INPUT", help="Candidates: a FITS table, FITS_LDAC, Parquet file or folder."
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Argument(metavar="OUTPUT", help="The same catalog with two more columns.")
+    ],
+    cutouts: Annotated[
+        str,
+        typer.Option(
+            help="Where images come from: tiles:FOLDER, legacysurvey:LAYER or hips:ID. The sky "
+            "viewer's layer of DES is legacysurvey:des-dr1."
+        ),
+    ],
+    weights: Annotated[
+        str, typer.Option(help="Trained weights: a name (see: lsbg weights) or a file.")
+    ] = _DEFAULT_WEIGHTS,
+    threshold: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Probability that the summary counts from."),
+    ] = None,
+    table: Annotated[
+        str | None, typer.Option(help="FITS extension, by name or number.", metavar="NAME|N")
+    ] = None,
+    ra: Annotated[str | None, typer.Option(help="Column of right ascension.")] = None,
+    dec: Annotated[str | None, typer.Option(help="Column of declination.")] = None,
+    position_unit: Annotated[
+        str | None, typer.Option(help="Unit of the position, where the table has none: deg, rad.")
+    ] = None,
+    style: Annotated[
+        str,
+        typer.Option(help="Names of the new columns: auto (as in the input), upper, lower, rubin."),
+    ] = "auto",
+    bands: Annotated[
+        str | None, typer.Option(help="Bands of tiles, blue to red: grz or gri.")
+    ] = None,
+    survey: Annotated[
+        str | None, typer.Option(help="Survey of the images, where their names do not tell.")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="Another server with the same interface.")] = None,
+    connections: Annotated[
+        int | None,
+        typer.Option(min=1, help="Simultaneous requests to a server; 8 unless you say so."),
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="A running Dask scheduler, such as tcp://host:8786.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes to start instead of threads.")
+    ] = None,
+    chunk_size: Annotated[int, typer.Option(min=1, help="Candidates in a unit of work.")] = 256,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace OUTPUT if it exists.")
+    ] = False,
+    overwrite_columns: Annotated[
+        bool,
+        typer.Option("--overwrite-columns", help="Replace our columns if INPUT has them already."),
+    ] = False,
+    allow_mismatch: Annotated[
+        bool,
+        typer.Option(
+            "--allow-mismatch", help="Score images that the weights were not made for; be careful."
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, say what would be done, stop.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
+):
+    """Write a catalog again, with the probability that each candidate is an LSBG, and a flag."""
+    from pipeline.annotate import run
+    from pipeline.describe import describe_job
+    from pipeline.job import Options, prepare
+    from pipeline.progress import show_progress
+
+    given = {"bands": bands, "survey": survey, "url": url, "connections": connections}
+    options = Options(
+        weights=weights,
+        threshold=threshold,
+        table=table,
+        ra=ra,
+        dec=dec,
+        position_unit=position_unit,
+        style=style,
+        source_options={key: value for key, value in given.items() if value is not None},
+        scheduler=scheduler,
+        workers=workers,
+        chunk_size=chunk_size,
+        resume=resume,
+        overwrite=overwrite,
+        overwrite_columns=overwrite_columns,
+        allow_mismatch=allow_mismatch,
+    )
+    job = prepare(input_path, output, cutouts, options)
+    if dry_run:
+        _say(describe_job(job))
+        return
+    with show_progress("candidates", quiet=quiet) as progress:
+        summary = run(job, progress)
+    if not quiet:
+        _say([*summary.lines(), f"wrote {output}"])
+
+
+@app.command()
+def simulate(
+    survey: Annotated[str, typer.Argument(help="Survey to imitate: des.")],
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.")],
+    tiles: Annotated[int, typer.Option(min=1, help="Coadd tiles to make.")] = 2,
+    tile_size: Annotated[int, typer.Option(min=300, help="Side of a tile in pixels.")] = 3000,
+    lsbgs: Annotated[int, typer.Option(min=0, help="LSBGs per 3000x3000 pixels.")] = 110,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed, the same sky.")] = 1,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a simulated survey in OUT.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be made, and stop.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
+):
+    """Make a small simulated survey: coadd tiles, candidates found in them, and the truth."""
+    from lsbg_classifier.simulation.survey import simulate_survey
+    from pipeline.progress import show_progress
+
+    if dry_run:
+        _say(
+            [
+                f"{tiles} tiles of {tile_size}x{tile_size} pixels in g, r and z, "
+                f"candidates.fits and truth.fits, in {folder}"
+            ]
+        )
+        return
+    with show_progress("tiles", quiet=quiet) as progress:
+        made = simulate_survey(
+            survey,
+            folder,
+            tiles=tiles,
+            tile_size=tile_size,
+            lsbgs=lsbgs,
+            seed=seed,
+            processes=os.cpu_count() or 1,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    if not quiet:
+        _say(
+            [
+                f"{made.candidate_count} candidates, {made.lsbg_count} of them LSBGs",
+                f"wrote {made.tiles}, {made.candidates} and {made.truth}",
+            ]
+        )
+
+
+@app.command()
+def weights(
+    name: Annotated[str | None, typer.Argument(help="Show the whole card of this set.")] = None,
+):
+    """List the trained weights, or show what one set has seen."""
+    from pipeline.describe import describe_card, describe_weights
+
+    _say(describe_weights() if name is None else describe_card(name))
+
+
+@app.command()
+def flags(
+    value: Annotated[int | None, typer.Argument(help="Decode this value of the column.")] = None,
+):
+    """Explain the flag column, or decode one value of it."""
+    from pipeline.describe import describe_flags
+
+    if value is not None and not 0 <= value < 2 * max(Flag):
+        raise InputError(f"flags are between 0 and {2 * max(Flag) - 1}, not {value}")
+    _say(describe_flags(value))
+
+
+@app.command()
+def report(
+    annotated: Annotated[Path, typer.Argument(help="A catalog that lsbg classify wrote.")],
+    figure: Annotated[Path, typer.Argument(metavar="PNG", help="The picture to write.")],
+    cutouts: Annotated[str, typer.Option(help="Where its images come from, as for classify.")],
+    truth: Annotated[
+        Path | None,
+        typer.Option(help="Table of the same rows with a column LABEL (1 = LSBG, 0 = not)."),
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, max=100, help="Cutouts of each kind.")] = 24,
+):
+    """Show the best and the worst candidates, and the accuracy where the truth is known."""
+    from pipeline.report import write_report
+
+    _say(write_report(annotated, figure, cutouts=cutouts, truth=truth, count=count))
+
+
+def _say(lines):
+    for line in lines:
+        typer.echo(line)
+
+
+def main():
+    """Run the command; what a user can mend becomes one line and a non-zero exit status."""
+    try:
+        app()
+    except InputError as error:
+        sys.exit(f"lsbg: {error}")
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(f"lsbg: {where}{error.strerror or error}")
+    except KeyboardInterrupt:
+        sys.stderr.write("lsbg: interrupted; what was scored is kept, --resume goes on with it\n")
+        sys.exit(130)

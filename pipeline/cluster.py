@@ -1,0 +1,79 @@
+"""Where the work is done: threads of this process, or the workers of a Dask scheduler."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from distributed import Client, LocalCluster, as_completed
+
+from catalogs.errors import InputError
+
+_WAIT_SECONDS = 30
+_UNITS_A_THREAD = 2
+
+
+@contextmanager
+def connect(scheduler: str | None, workers: int | None = None) -> Iterator[Client]:
+    """Give a Dask client.
+
+    Parameters
+    ----------
+    scheduler : str or None
+        Address of a running scheduler, such as ``tcp://host:8786``; it is used as it is. None:
+        threads of this process.
+    workers : int, optional
+        Without a scheduler, start this many worker processes instead of threads.
+
+    Raises
+    ------
+    InputError
+        If no scheduler answers at that address, or it has no workers.
+    """
+    if scheduler is not None:
+        with _client(scheduler) as client:
+            yield client
+        return
+    cluster = LocalCluster(
+        n_workers=workers or 1,
+        processes=bool(workers),
+        threads_per_worker=1 if workers else None,
+        dashboard_address=None,
+        memory_limit=0,
+        silence_logs=logging.ERROR,
+    )
+    with cluster, Client(cluster) as client:
+        yield client
+
+
+def _client(address: str) -> Client:
+    try:
+        client = Client(address, timeout=_WAIT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"no Dask scheduler answers at {address}; check the address") from error
+    try:
+        client.wait_for_workers(1, timeout=_WAIT_SECONDS)
+    except TimeoutError as error:
+        client.close()
+        raise InputError(f"the Dask scheduler at {address} has no workers; start some") from error
+    return client
+
+
+def in_order_of_completion(client: Client, function, calls: Iterator[tuple]) -> Iterator:
+    """Run ``function(*call)`` for each call and yield the results as they come.
+
+    Only a few calls a thread are under way at any time, so that memory stays bounded.
+    """
+    threads = sum(client.nthreads().values())
+    waiting = as_completed(with_results=True)
+    for call in _first(calls, threads * _UNITS_A_THREAD):
+        waiting.add(client.submit(function, *call, pure=False))
+    for future, result in waiting:
+        future.release()
+        for call in _first(calls, 1):
+            waiting.add(client.submit(function, *call, pure=False))
+        yield result
+
+
+def _first(iterator, count):
+    for _, item in zip(range(count), iterator, strict=False):
+        yield item

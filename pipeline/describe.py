@@ -1,0 +1,67 @@
+"""What commands say about jobs, weights and flags, as lines of text."""
+
+import numpy as np
+
+from catalogs.flags import Flag
+from lsbg_classifier.weights.cards import Card
+from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, find_weights, known_weights
+from pipeline.job import Job
+from pipeline.plan import make_plan
+
+
+def describe_job(job: Job) -> list[str]:
+    """Say what a job would do, after reading the positions; nothing is written."""
+    plan = make_plan(job.catalog, job.source, job.options.chunk_size)
+    units = [len(rows) for rows in plan.units()]
+    columns = job.catalog.position_columns
+    positions = np.asarray(plan.positions)
+    return [
+        f"input: {job.catalog.path}, {job.catalog.row_count} rows, "
+        f"position in {columns.ra} and {columns.dec} ({columns.unit})",
+        f"without a usable position: {int(np.isnan(positions[:, 0]).sum())} rows",
+        f"cutouts: {job.source.spec}, {len(units)} units of work",
+        f"weights: {job.weights.card.name} ({job.weights.card.description})",
+        f"output: {job.output}, with {' and '.join(column.name for column in job.columns)}",
+        "nothing was written",
+    ]
+
+
+def describe_weights() -> list[str]:
+    """List the registered weight sets."""
+    return [
+        f"{name}{' (default)' if name == DEFAULT_WEIGHTS else ''}: {found.card.description}"
+        for name, found in sorted(known_weights().items())
+    ]
+
+
+def describe_card(name: str) -> list[str]:
+    """Say everything that the card of a weight set says."""
+    found = find_weights(name)
+    card: Card = found.card
+    imaging = f'{card.survey}, bands {"".join(card.bands)}, {card.pixel_scale:.3f}"/pixel'
+    scores = [
+        f"  {sample}: " + ", ".join(f"{metric} {value:.3f}" for metric, value in values.items())
+        for sample, values in card.scores.items()
+    ]
+    return [
+        f"{card.name}: {card.description}",
+        f"images: {imaging}, {card.stretch} colours; threshold {card.threshold:g}",
+        f"sample: {card.sample}",
+        f"recipe: {card.recipe} (seed {card.seed})",
+        *(["scores:", *scores] if scores else []),
+        f"limitations: {card.limitations}",
+        f"licence: {card.licence}; sha256 {card.sha256}",
+        f"file: {found.path}",
+    ]
+
+
+def describe_flags(value: int | None = None) -> list[str]:
+    """Explain all flags, or those that a value of the column is made of."""
+    if value == 0:
+        return ["0: scored, nothing to say"]
+    return [
+        f"{int(flag):4d}  {flag.name:<17} {'scored    ' if flag.scored else 'not scored'}  "
+        f"{flag.description}"
+        for flag in Flag
+        if value is None or value & flag
+    ]

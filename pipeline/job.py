@@ -1,0 +1,147 @@
+"""A job: its options, and the checks that let it fail early."""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+from catalogs import (
+    AddedColumn,
+    Catalog,
+    check_free,
+    check_output,
+    lsbg_columns,
+    open_catalog,
+)
+from catalogs.errors import InputError
+from lsbg_classifier import CutoutSource, open_source
+from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, WeightSet, find_weights
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a catalog is annotated; the defaults suit a laptop.
+
+    Attributes
+    ----------
+    weights : str
+        Name or path of the weight set.
+    table : str, optional
+        FITS extension, by name or number, where the file has several tables with positions.
+    ra, dec : str, optional
+        Position columns, where they are not found by their names.
+    position_unit : str, optional
+        ``deg`` or ``rad``, where the table does not say.
+    style : str
+        Names of the added columns: ``auto`` (as the input's own), ``upper``, ``lower``, ``rubin``.
+    threshold : float, optional
+        Probability above which a candidate is counted in the summary; the card's by default.
+    source_options : mapping
+        Options of the cutout source, such as ``connections`` or ``url``.
+    scheduler : str, optional
+        Address of a running Dask scheduler.
+    workers : int, optional
+        Without a scheduler: start so many worker processes instead of threads.
+    chunk_size : int
+        Candidates a unit of work.
+    resume : bool
+        Go on with an unfinished run of the same job.
+    overwrite : bool
+        Replace an output that exists.
+    overwrite_columns : bool
+        Replace columns of ours that the input already has.
+    allow_mismatch : bool
+        Score although the weights were made for other images than the source gives.
+    """
+
+    weights: str = DEFAULT_WEIGHTS
+    table: str | None = None
+    ra: str | None = None
+    dec: str | None = None
+    position_unit: str | None = None
+    style: str = "auto"
+    threshold: float | None = None
+    source_options: Mapping[str, object] = field(default_factory=dict)
+    scheduler: str | None = None
+    workers: int | None = None
+    chunk_size: int = 256
+    resume: bool = False
+    overwrite: bool = False
+    overwrite_columns: bool = False
+    allow_mismatch: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """A checked job: everything is there, nothing is written yet."""
+
+    catalog: Catalog
+    output: Path
+    source: CutoutSource
+    weights: WeightSet
+    options: Options
+
+    @property
+    def threshold(self) -> float:
+        """Return the probability above which a candidate counts as an LSBG."""
+        given = self.options.threshold
+        return self.weights.card.threshold if given is None else given
+
+    @property
+    def columns(self) -> tuple[AddedColumn, ...]:
+        """The columns that are added: probability and flags."""
+        return tuple(lsbg_columns(self.catalog.column_names, style=self.options.style))
+
+    @property
+    def journal_folder(self) -> Path:
+        """Where unfinished results are kept: beside the output."""
+        return self.output.with_name(f"{self.output.name}.journal")
+
+    def identity(self) -> dict:
+        """Everything that decides the result, as JSON values."""
+        return {
+            "input": self.catalog.fingerprint(),
+            "table": self.options.table,
+            "position": [self.catalog.position_columns.ra, self.catalog.position_columns.dec],
+            "weights": self.weights.card.name,
+            "weights_sha256": self.weights.card.sha256,
+            "source": self.source.spec,
+            "software": f"lsbg_classifier {version('lsbg-classifier')}",
+            "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        }
+
+
+def prepare(input_path: str | Path, output: str | Path, cutouts: str, options: Options) -> Job:
+    """Open and check everything that a job needs, so that it fails early or not at all.
+
+    Raises
+    ------
+    InputError
+        For anything that the user can mend: see `annotate`.
+    """
+    check_output(input_path, output, options.overwrite)
+    catalog = open_catalog(
+        input_path,
+        table=options.table,
+        ra=options.ra,
+        dec=options.dec,
+        position_unit=options.position_unit,
+    )
+    weights = find_weights(options.weights)
+    source = open_source(cutouts, **options.source_options)
+    if not options.allow_mismatch:
+        _check_match(weights, source)
+    job = Job(catalog, Path(output), source, weights, options)
+    if not options.overwrite_columns:
+        check_free(job.columns, catalog.column_names, catalog.path)
+    return job
+
+
+def _check_match(weights: WeightSet, source: CutoutSource):
+    differences = weights.card.imaging.differences(source.imaging)
+    if differences:
+        raise InputError(
+            f"{source.spec}: not the images that the weights {weights.card.name!r} were made for: "
+            f"{'; '.join(differences)}; use matching weights, or --allow-mismatch"
+        )

@@ -1,0 +1,58 @@
+"""Every usable row is in exactly one unit, and rows that share an image stay together."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.plan import make_plan, usable_positions
+
+
+class Table:
+    def __init__(self, positions):
+        self.row_count = len(positions)
+        self._positions = positions
+
+    def read_positions(self, start, stop):
+        return self._positions[start:stop]
+
+
+class Groups:
+    def __init__(self, groups):
+        self._groups = groups
+
+    def group(self, positions):
+        if self._groups is None:
+            return None
+        return self._groups[positions[:, 0].astype(int) % len(self._groups)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.integers(0, 300),
+    chunk=st.integers(1, 80),
+    grouped=st.booleans(),
+    seed=st.integers(0, 2**16),
+)
+def test_units_partition_the_usable_rows(rows, chunk, grouped, seed):
+    rng = np.random.default_rng(seed)
+    positions = np.stack([rng.integers(0, 360, rows), rng.uniform(-90, 90, rows)], axis=1)
+    positions = positions.astype(float)
+    positions[rng.random(rows) < 0.2] = np.nan
+    groups = rng.integers(-1, 12, 37).astype(np.int32) if grouped else None
+    plan = make_plan(Table(positions), Groups(groups), chunk)
+    units = list(plan.units())
+    found = np.concatenate([*units, np.array([], int)])
+    assert sorted(found) == np.flatnonzero(np.isfinite(positions[:, 0])).tolist()
+    if grouped:
+        tile = [set(groups[positions[unit, 0].astype(int) % 37]) for unit in units]
+        assert sum(len(names) for names in tile) == len(set().union(*tile, set()))
+    else:
+        assert all(len(unit) <= chunk for unit in units)
+
+
+def test_positions_off_the_sphere():
+    given_positions = np.array(
+        [[0, 90], [360, -90], [-1e-9, 0], [361, 0], [10, 90.1], [10, -91], [np.inf, 0], [5, np.nan]]
+    )
+    usable = np.isfinite(usable_positions(given_positions)[:, 0])
+    assert usable.tolist() == [True, True] + [False] * 6
