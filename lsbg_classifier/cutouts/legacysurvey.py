@@ -12,7 +12,7 @@ from lsbg_classifier.cutouts._http import (
     new_session,
 )
 from lsbg_classifier.cutouts.colours import shrink
-from lsbg_classifier.cutouts.coverage import judge_colours
+from lsbg_classifier.cutouts.coverage import judge
 from lsbg_classifier.surveys import CUTOUT_SIZE, SURVEYS, VIEWER_SIZE, Imaging
 
 VIEWER = "https://www.legacysurvey.org/viewer"
@@ -76,7 +76,7 @@ class LegacySurveySource:
                 cutout = shrink(decode_jpeg(self._request(ra, dec)))
             except ValueError:
                 continue
-            return cutout, judge_colours(cutout)
+            return cutout, judge(cutout)
         return None, Flag.BAD_IMAGE
 
     def _request(self, ra: float, dec: float) -> bytes:
