@@ -1,5 +1,6 @@
 """Cutouts from a HiPS, through the CDS service hips2fits and astroquery."""
 
+import re
 import threading
 from io import BytesIO
 
@@ -8,15 +9,19 @@ import requests
 from astropy import units as u
 from astropy.coordinates import Angle, Latitude, Longitude
 from astropy.io import fits
+from astropy.io.fits.verify import VerifyError
+from urllib3.exceptions import HTTPError
 
 from catalogs.errors import InputError
 from catalogs.flags import Flag
 from lsbg_classifier.cutouts._http import (
     Downloader,
     FetchError,
-    check_address,
+    check_server,
+    content_of,
     decode_jpeg,
     new_session,
+    reason,
 )
 from lsbg_classifier.cutouts.colours import NANOMAGGIE_ZERO_POINT, colours_of_fluxes, shrink
 from lsbg_classifier.cutouts.coverage import judge_gaps
@@ -30,21 +35,28 @@ class HipsSource:
     """Cutouts from a HiPS on the survey's field of view.
 
     An identifier with ``{band}`` in it, such as ``CDS/P/DES-DR2/{band}``, names three HiPS of
-    fluxes, which are coloured as the viewer would. Any other names one colour HiPS, which has a
-    stretch of its own: weights trained on the viewer's colours do not match it.
+    fluxes in counts of the survey's zero point, which are coloured as the viewer would. Any other
+    names one colour HiPS. That has a stretch of its own, named by its identifier in `imaging`, so
+    weights trained on the viewer's colours do not match it; and only wholly blank cutouts of it
+    are recognised, for its colours do not tell a band without data.
 
     Parameters
     ----------
     hips : str
         Identifier.
     url : str, optional
-        Another hips2fits service.
+        Another hips2fits service than that of the CDS.
     connections : int
         Simultaneous requests.
     timeout : float
-        Seconds.
+        Seconds until an answer begins, without a byte of it, and for the whole of it.
     survey : str, optional
-        Whose images they are, where the identifier does not tell.
+        Whose images they are, where the identifier does not tell; a name in `surveys.SURVEYS`.
+
+    Raises
+    ------
+    InputError
+        If the survey is not known, `url` is not an http address, or a number makes no sense.
     """
 
     def __init__(
@@ -62,11 +74,12 @@ class HipsSource:
         self.connections = connections
         self._hips = hips
         self._url = url or conf.server
-        check_address(self._url)
+        check_server(self._url, connections, timeout)
         self._timeout = timeout
         self._survey = survey_named(survey) if survey else _survey_of(hips)
         self.imaging = self._survey.imaging(_BANDS) if _BAND in hips else self._colour_imaging()
         self._local = threading.local()
+        self._session = new_session(connections)
         self._downloader = Downloader(self._url, connections)
 
     @classmethod
@@ -74,7 +87,10 @@ class HipsSource:
         """Open ``hips:ID``; options are `url`, `connections`, `timeout` and `survey`."""
         unknown = set(options) - {"url", "connections", "timeout", "survey"}
         if unknown:
-            raise InputError(f"hips: takes no option {', '.join(sorted(unknown))}")
+            raise InputError(
+                f"hips: takes no option {', '.join(sorted(unknown))}; "
+                "choose from connections, survey, timeout, url"
+            )
         return cls(detail, **options)
 
     def group(self, positions: np.ndarray) -> None:
@@ -85,14 +101,19 @@ class HipsSource:
         fetch_one = self._fetch_bands if _BAND in self._hips else self._fetch_colours
         return self._downloader.fetch_all(positions, fetch_one)
 
+    def close(self):
+        """Wait for the requests under way, and close the connections."""
+        self._downloader.close()
+        self._session.close()
+
     def _colour_imaging(self) -> Imaging:
         scale = self._survey.field_of_view / CUTOUT_SIZE
-        return Imaging(self._survey.name, _BANDS, scale, stretch=self._hips)
+        return Imaging(self._survey.name, _bands_of(self._hips), scale, stretch=self._hips)
 
     def _fetch_colours(self, ra: float, dec: float) -> tuple[np.ndarray | None, int]:
         for _ in range(2):
             try:
-                image = decode_jpeg(self._query(self._hips, ra, dec, "jpg").content)
+                image = decode_jpeg(self._query(self._hips, ra, dec, "jpg"))
             except ValueError:
                 continue
             blank = np.ptp(image.reshape(-1, 3), axis=0).max() <= 2
@@ -101,27 +122,26 @@ class HipsSource:
 
     def _fetch_bands(self, ra: float, dec: float) -> tuple[np.ndarray | None, int]:
         try:
-            planes = [self._fetch_flux(band, ra, dec) for band in _BANDS]
+            fluxes = np.stack([self._fetch_flux(band, ra, dec) for band in _BANDS])
         except ValueError:
             return None, Flag.BAD_IMAGE
-        fluxes = np.stack(planes)
-        flags = judge_gaps(np.mean(~np.isfinite(fluxes) | (fluxes == 0), axis=(1, 2)))
-        colours = colours_of_fluxes(np.nan_to_num(fluxes), self._survey.colour_scales[_BANDS])
+        seen = np.isfinite(fluxes) & (fluxes != 0)
+        flags = judge_gaps(1 - seen.mean(axis=(1, 2)))
+        colours = colours_of_fluxes(
+            np.where(seen, fluxes, np.float32(0)), self._survey.colour_scales[_BANDS]
+        )
         return shrink(colours), flags
 
     def _fetch_flux(self, band: str, ra: float, dec: float) -> np.ndarray:
-        """Fetch nanomaggies of one band; float32, shape (256, 256), row 0 at the top (north)."""
-        answer = self._query(self._hips.replace(_BAND, band), ra, dec, "fits")
+        """Fetch nanomaggies of one band, once more if they cannot be read; see `_read_plane`."""
+        hips = self._hips.replace(_BAND, band)
+        factor = np.float32(10 ** (-0.4 * (self._survey.zero_point - NANOMAGGIE_ZERO_POINT)))
         try:
-            with fits.open(BytesIO(answer.content)) as hdus:
-                counts = np.array(hdus[0].data, np.float32)
-        except (OSError, TypeError) as error:
-            raise ValueError(str(error)) from error
-        if counts.shape != (VIEWER_SIZE, VIEWER_SIZE):
-            raise ValueError(f"an image of shape {counts.shape}")
-        return counts[::-1] * 10 ** (-0.4 * (self._survey.zero_point - NANOMAGGIE_ZERO_POINT))
+            return factor * _read_plane(self._query(hips, ra, dec, "fits"))
+        except ValueError:
+            return factor * _read_plane(self._query(hips, ra, dec, "fits"))
 
-    def _query(self, hips: str, ra: float, dec: float, form: str):
+    def _query(self, hips: str, ra: float, dec: float, form: str) -> bytes:
         """Ask the service for 256x256 pixels, north up, east left."""
         service = self._service()
         try:
@@ -141,11 +161,9 @@ class HipsSource:
                 stretch="linear",
                 cmap="Greys_r",
             )
-        except requests.RequestException as error:
-            raise FetchError(str(error).rpartition(": ")[2]) from error
-        if answer.status_code != 200:
-            raise FetchError(f"HTTP {answer.status_code}")
-        return answer
+        except (requests.RequestException, HTTPError) as error:
+            raise FetchError(reason(error)) from error
+        return content_of(answer)
 
     def _service(self):
         """Return this thread's own client: astroquery's is not made to be shared."""
@@ -154,9 +172,38 @@ class HipsSource:
 
             service = hips2fitsClass()
             service.server, service.timeout = self._url, self._timeout
-            service._session = new_session(1)
+            service._session = self._session
             self._local.service = service
         return self._local.service
+
+
+def _read_plane(content: bytes) -> np.ndarray:
+    """Read a FITS image; float32, shape (256, 256), row 0 at the top (north).
+
+    Raises
+    ------
+    ValueError
+        If this is not a whole, plain FITS file with an image of that size first.
+    """
+    if not content.startswith(b"SIMPLE"):
+        raise ValueError("not a FITS file")
+    try:
+        _check_size(content)
+        with fits.open(BytesIO(content)) as hdus:
+            return np.array(hdus[0].data, np.float32)[::-1]
+    except (OSError, TypeError, KeyError, VerifyError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _check_size(content: bytes):
+    """Raise `ValueError` unless the header promises 256x256 pixels, and they are there."""
+    stream = BytesIO(content)
+    header = fits.Header.fromfile(stream)
+    shape = [header[key] for key in ("NAXIS", "NAXIS1", "NAXIS2")]
+    if shape != [2, VIEWER_SIZE, VIEWER_SIZE]:
+        raise ValueError(f"an image of another shape: NAXIS, NAXIS1, NAXIS2 = {shape}")
+    if len(content) < stream.tell() + VIEWER_SIZE**2 * abs(header["BITPIX"]) // 8:
+        raise ValueError("a truncated FITS file")
 
 
 def _survey_of(hips: str) -> Survey:
@@ -165,3 +212,9 @@ def _survey_of(hips: str) -> Survey:
         if key in hips.upper():
             return SURVEYS[name]
     raise InputError(f"hips:{hips}: of which survey? say --survey {' or '.join(SURVEYS)}")
+
+
+def _bands_of(hips: str) -> tuple[str, ...]:
+    """Bands of a colour HiPS, blue to red, from the letters after "color", red to blue."""
+    named = re.search(r"colou?r-?([ugrizy]{3})(?![a-z])", hips, re.IGNORECASE)
+    return tuple(reversed(named[1].lower())) if named else ("?", "?", "?")

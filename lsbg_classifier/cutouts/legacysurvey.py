@@ -6,7 +6,7 @@ from catalogs.errors import InputError
 from catalogs.flags import Flag
 from lsbg_classifier.cutouts._http import (
     Downloader,
-    check_address,
+    check_server,
     decode_jpeg,
     get,
     new_session,
@@ -17,6 +17,9 @@ from lsbg_classifier.surveys import CUTOUT_SIZE, SURVEYS, VIEWER_SIZE, Imaging
 
 VIEWER = "https://www.legacysurvey.org/viewer"
 """The public viewer."""
+
+_DECALS_LAYERS = ("ls-dr9-south", "ls-dr9-north", "ls-dr10-grz")
+"""Further layers of the Legacy Surveys in g, r and z."""
 
 _NATIVE_SCALE = 0.262
 """Arcseconds per pixel of the viewer's layers, except those of surveys we know."""
@@ -31,20 +34,27 @@ class LegacySurveySource:
     Parameters
     ----------
     layer : str
-        ``des-dr1``, ``hsc2``, ``ls-dr9``, ... Layers of surveys not known here get the layer's
-        name as their survey.
+        ``des-dr1``, ``hsc2``, ``ls-dr9``, ``ls-dr10-grz``, ... A layer that is not of a survey
+        known here is taken to show g, r and z at 0.262" per native pixel, and its own name stands
+        for the survey.
     url : str
         Base address of a viewer.
     connections : int
         Simultaneous requests.
     timeout : float
-        Seconds.
+        Seconds until an answer begins, without a byte of it, and for the whole of it; with
+        the retries a cutout takes a few times that at most.
+
+    Raises
+    ------
+    InputError
+        If `url` is not an http address, or a number makes no sense.
     """
 
     def __init__(
         self, layer: str, *, url: str = VIEWER, connections: int = 8, timeout: float = 30.0
     ):
-        check_address(url)
+        check_server(url, connections, timeout)
         self.spec = f"legacysurvey:{layer}"
         self.connections = connections
         self.imaging = _imaging_of(layer)
@@ -59,7 +69,10 @@ class LegacySurveySource:
         """Open ``legacysurvey:LAYER``; options are `url`, `connections` and `timeout`."""
         unknown = set(options) - {"url", "connections", "timeout"}
         if unknown:
-            raise InputError(f"legacysurvey: takes no option {', '.join(sorted(unknown))}")
+            raise InputError(
+                f"legacysurvey: takes no option {', '.join(sorted(unknown))}; "
+                "choose from connections, timeout, url"
+            )
         return cls(detail, **options)
 
     def group(self, positions: np.ndarray) -> None:
@@ -68,6 +81,11 @@ class LegacySurveySource:
     def fetch(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Cut out one image a position; see `CutoutSource.fetch`."""
         return self._downloader.fetch_all(positions, self._fetch_one)
+
+    def close(self):
+        """Wait for the requests under way, and close the connections."""
+        self._downloader.close()
+        self._session.close()
 
     def _fetch_one(self, ra: float, dec: float) -> tuple[np.ndarray | None, int]:
         """Fetch a cutout, once more if it does not decode."""
@@ -95,4 +113,6 @@ def _imaging_of(layer: str) -> Imaging:
     for survey in SURVEYS.values():
         if survey.layer == layer:
             return survey.imaging()
+    if layer in _DECALS_LAYERS:
+        return SURVEYS["decals"].imaging()
     return Imaging(layer, ("g", "r", "z"), VIEWER_SIZE * _NATIVE_SCALE / 2 / CUTOUT_SIZE)
