@@ -18,7 +18,7 @@ from lsbg_classifier.cutouts.colours import colours_of_fluxes, compress, shrink
 from lsbg_classifier.cutouts.coverage import judge, judge_gaps
 
 SCALES = np.array([6.0, 3.4, 2.2])
-SCENES = 32
+SCENES = 24
 GAPS = {
     "half": np.s_[:, 128:],
     "third": np.s_[170:],

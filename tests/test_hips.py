@@ -29,8 +29,8 @@ def tiles(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def positions():
-    """Eight positions whose cutouts are whole."""
-    return CENTRE + np.random.default_rng(5).uniform(-15, 15, (8, 2)) / 3600
+    """Six positions whose cutouts are whole."""
+    return CENTRE + np.random.default_rng(5).uniform(-15, 15, (6, 2)) / 3600
 
 
 @pytest.fixture
@@ -138,7 +138,6 @@ def test_passing_failures_are_tried_again(tiles, positions, source_at, spec):
     [
         ("html", Flag.BAD_IMAGE),
         ("truncate", Flag.BAD_IMAGE),
-        ("hang", Flag.FETCH_FAILED),
         (("status", 404, {}), Flag.FETCH_FAILED),
         (("status", 302, {"Location": "http://127.0.0.1:9/"}), Flag.FETCH_FAILED),
         (("body", fits_file(np.zeros((8, 8)))), Flag.BAD_IMAGE),
@@ -146,7 +145,7 @@ def test_passing_failures_are_tried_again(tiles, positions, source_at, spec):
         (("body", gzip.compress(bytes(1 << 24))), Flag.BAD_IMAGE),
         (("drip", 1000), Flag.FETCH_FAILED),
     ],
-    ids=[*"abcdefghi"],
+    ids=[*"abcdefgh"],
 )
 def test_one_bad_row_harms_no_other(tiles, positions, source_at, spec, fault, flag):
     bad = f"ra={positions[1, 0]}"
