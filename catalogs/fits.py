@@ -8,10 +8,12 @@ import gzip
 import hashlib
 import shutil
 import warnings
+import weakref
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 
 import numpy as np
 from astropy.io import fits
@@ -68,7 +70,8 @@ class _Table:
         self.data_start = place["datLoc"]
         self.end = place["datLoc"] + place["datSpan"]
         self.row_bytes, self.rows = header["NAXIS1"], header["NAXIS2"]
-        self.extra_bytes = header.get("PCOUNT", 0)
+        self.heap_start = self.data_start + self.row_bytes * self.rows
+        self.heap_end = self.heap_start + header.get("PCOUNT", 0)
         self.heap_offset = header.get("THEAP")
         self.columns = _columns(header)
         if sum(column.width for column in self.columns) != self.row_bytes:
@@ -104,7 +107,7 @@ class FitsCatalog:
 
     def __init__(self, path: Path, *, table=None, ra=None, dec=None, position_unit=None):
         self.path = path
-        self._file, self._unpacked = _plain_file(path)
+        self._file = _plain_file(path, self)
         tables = _tables(path, self._file)
         options = {"ra": ra, "dec": dec, "unit": position_unit}
         self._table = _chosen(path, tables, table, options)
@@ -207,8 +210,7 @@ class FitsCatalog:
                 for column, value in zip(columns, values(first, last), strict=True)
             ]
             target.write(np.concatenate(parts, axis=1).tobytes())
-        heap = self._table.data_start + self._table.row_bytes * self._table.rows
-        _copy(source, target, heap, heap + self._table.extra_bytes)
+        _copy(source, target, self._table.heap_start, self._table.heap_end)
         target.write(b"\0" * (-(target.tell() - data_start) % BLOCK))
         _update_checksums(target, cards, start, data_start)
         target.seek(0, 2)
@@ -218,20 +220,19 @@ def _added_bytes(columns: Sequence[AddedColumn]) -> int:
     return sum(np.dtype(column.dtype).itemsize for column in columns)
 
 
-def _plain_file(path: Path) -> tuple[Path, TemporaryDirectory | None]:
-    """Return an uncompressed file, unpacked into a temporary folder where needed."""
+def _plain_file(path: Path, owner: object) -> Path:
+    """Return an uncompressed file; an unpacked copy lives as long as its owner."""
     with open(path, "rb") as file:
         if file.read(2) != b"\x1f\x8b":
-            return path, None
-    folder = TemporaryDirectory(prefix="lsbg-")
-    unpacked = Path(folder.name) / "table.fits"
+            return path
+    folder = Path(mkdtemp(prefix="lsbg-"))
+    weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
     try:
-        with gzip.open(path) as source, open(unpacked, "wb") as target:
+        with gzip.open(path) as source, open(folder / "table.fits", "wb") as target:
             shutil.copyfileobj(source, target, 1 << 20)
-    except (EOFError, gzip.BadGzipFile) as error:
-        folder.cleanup()
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{path}: truncated or damaged ({error}); fetch it again") from error
-    return unpacked, folder
+    return folder / "table.fits"
 
 
 def _tables(path: Path, file: Path) -> list[_Table]:
@@ -239,7 +240,6 @@ def _tables(path: Path, file: Path) -> list[_Table]:
     kinds = []
     try:
         with warnings.catch_warnings(action="ignore"), fits.open(file, memmap=True) as hdus:
-            _check_whole(path, file, hdus)
             tables = []
             for number, hdu in enumerate(hdus):
                 kinds.append(type(hdu).__name__)
@@ -247,6 +247,7 @@ def _tables(path: Path, file: Path) -> list[_Table]:
                 header_only = hdu.name == "LDAC_IMHEAD"
                 if hdu.header.get("XTENSION") == "BINTABLE" and not (compressed or header_only):
                     tables.append(_Table(number, hdu))
+            _check_whole(path, file, hdus, tables)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a readable FITS file ({error})") from error
     if not tables:
@@ -255,14 +256,21 @@ def _tables(path: Path, file: Path) -> list[_Table]:
     return tables
 
 
-def _check_whole(path, file, hdus):
-    """Compare the size that the headers promise with the size on disk."""
-    last = hdus[-1]
-    needed = last.fileinfo()["datLoc"] + last.size
-    if file.stat().st_size < needed:
-        raise InputError(
-            f"{path}: truncated, {file.stat().st_size} of {needed} bytes; fetch it again"
-        )
+def _check_whole(path, file, hdus, tables):
+    """Compare the size that the headers promise with the size on disk.
+
+    The padding of the last block may be missing, the bytes of a table may not; nor may what
+    follows the last extension be the beginning of another.
+    """
+    size, last = file.stat().st_size, hdus[-1].fileinfo()
+    end = last["datLoc"] + last["datSpan"]
+    needed = max([end - BLOCK + 1, *(table.heap_end for table in tables)])
+    if size < needed:
+        raise InputError(f"{path}: truncated, {size} of {needed} bytes; fetch it again")
+    with open(file, "rb") as opened:
+        opened.seek(end)
+        if opened.read(8) == b"XTENSION":
+            raise InputError(f"{path}: truncated in the header after {hdus[-1].name}; fetch it again")
 
 
 def _chosen(path, tables: list[_Table], table, options) -> _Table:

@@ -33,6 +33,9 @@ _FAMILIES = (
 _RADIANS_POSSIBLE = {"coord_ra", "coord_dec"}
 """Rubin's columns: degrees in DPDD tables, radians in older afw tables."""
 
+_UNIT_NAMES = {"degree": "deg", "degrees": "deg", "radian": "rad", "radians": "rad"}
+"""Names of units that tables carry beside those of the standards."""
+
 
 @dataclass(frozen=True)
 class PositionColumns:
@@ -163,7 +166,7 @@ def _check_number(name, info, where):
 def _angle(unit, name, where) -> str:
     """Return the unit's standard name, or raise if it is no angle."""
     try:
-        parsed = u.Unit(unit)
+        parsed = u.Unit(_UNIT_NAMES.get(unit.lower(), unit))
         parsed.to(u.deg)
     except (ValueError, TypeError, u.UnitsError):
         raise InputError(

@@ -50,11 +50,15 @@ class Journal:
             )
         folder.mkdir(exist_ok=True)
         self._lock = _locked(folder)
-        if started.exists():
-            _compare(started, identity)
-        else:
-            _write_json(started, identity)
-        self._log = open(folder / "results.log", "a+b")
+        try:
+            if started.exists():
+                _compare(started, identity)
+            else:
+                _write_json(started, identity)
+            self._log = open(folder / "results.log", "a+b")
+        except BaseException:
+            self._lock.close()
+            raise
         self._log.truncate(self._valid_length())
 
     def identity(self) -> dict:

@@ -1,0 +1,206 @@
+"""Parquet in, Parquet out: the same values, schema and metadata, and our columns last."""
+
+import datetime
+import decimal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from catalogs import InputError, lsbg_columns, open_catalog
+
+PROVENANCE = {"weights": "des-simulated", "weights_sha256": "0" * 64, "source": "tiles:x"}
+OURS = ["p_lsbg", "flags_lsbg"]
+
+
+def values_for(start, stop):
+    rows = np.arange(start, stop)
+    probability = np.where(rows % 5 == 4, np.nan, rows / 1e6).astype(np.float32)
+    return probability, (rows % 128).astype(np.int16)
+
+
+def annotate(path, output, overwrite_columns=False, **options):
+    catalog = open_catalog(path, **options)
+    columns = lsbg_columns(catalog.column_names)
+    catalog.write_annotated(
+        output, columns, values_for, PROVENANCE, overwrite_columns=overwrite_columns
+    )
+    return output
+
+
+def all_types(rows=10):
+    rng = np.random.default_rng(1)
+    moment = datetime.datetime(2026, 1, 1, 12, 0, 0, 123456)
+    columns = {
+        "ra": pa.array([None if i == 3 else i * 1.5 for i in range(rows)], pa.float64()),
+        "dec": pa.array(rng.uniform(-9, 9, rows)),
+        "count": pa.array([None if i % 3 else i for i in range(rows)], pa.int64()),
+        "small": pa.array(range(rows), pa.uint8()),
+        "flag": pa.array([None, True] * (rows // 2), pa.bool_()),
+        "half": pa.array(np.arange(rows, dtype=np.float16)),
+        "list": pa.array([None if i == 1 else [i, None] for i in range(rows)]),
+        "fixed": pa.array([[1.0, 2.0]] * rows, pa.list_(pa.float32(), 2)),
+        "struct": pa.array([{"a": i, "b": {"c": [str(i)]}} for i in range(rows)]),
+        "map": pa.array([[("k", i)] for i in range(rows)], pa.map_(pa.string(), pa.int32())),
+        "band": pa.array(["g", "r"] * (rows // 2)).dictionary_encode(),
+        "price": pa.array([decimal.Decimal(f"{i}.123") for i in range(rows)], pa.decimal128(12, 3)),
+        "ns": pa.array([moment] * rows, pa.timestamp("ns")),
+        "utc": pa.array([moment] * rows, pa.timestamp("us", tz="UTC")),
+        "day": pa.array([moment.date()] * rows),
+        "took": pa.array([datetime.timedelta(seconds=i) for i in range(rows)]),
+        "blob": pa.array([b"\0\xff"] * rows),
+        "large": pa.array(["x" * i for i in range(rows)], pa.large_string()),
+        "nothing": pa.nulls(rows),
+    }
+    table = pa.table(columns)
+    fields = [
+        field.with_metadata({"unit": "deg", "description": "where"})
+        if field.name == "ra"
+        else field
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(fields, {"survey": "a test", "pandas": "{}"}))
+
+
+def same(before, after):
+    """The old columns of `after` are those of `before`, to the metadata."""
+    old = after.select(before.schema.names)
+    assert old.schema.equals(before.schema, check_metadata=False)
+    for name in before.schema.names:
+        assert before.schema.field(name).equals(after.schema.field(name), check_metadata=True)
+    for key, value in (before.schema.metadata or {}).items():
+        assert after.schema.metadata[key] == value
+    assert old.equals(before)
+
+
+def test_everything_else_survives(tmp_path):
+    table = all_types()
+    pq.write_table(table, tmp_path / "in.parquet", row_group_size=4, compression="zstd")
+    output = annotate(tmp_path / "in.parquet", tmp_path / "out.parquet")
+    before, after = pq.read_table(tmp_path / "in.parquet"), pq.read_table(output)
+    same(before, after)
+    assert after.schema.names == table.schema.names + OURS
+    meta = pq.ParquetFile(output).metadata
+    assert [meta.row_group(i).num_rows for i in range(meta.num_row_groups)] == [4, 4, 2]
+    assert meta.row_group(0).column(0).compression == "ZSTD"
+
+
+def test_our_columns(tmp_path):
+    pq.write_table(all_types(), tmp_path / "in.parquet")
+    after = pq.read_table(annotate(tmp_path / "in.parquet", tmp_path / "out.parquet"))
+    probability, flags = values_for(0, 10)
+    expected = [None if np.isnan(p) else float(p) for p in probability]
+    assert after["p_lsbg"].to_pylist() == expected
+    assert after["flags_lsbg"].to_pylist() == flags.tolist()
+    fields = [after.schema.field(name) for name in OURS]
+    assert [field.type for field in fields] == [pa.float32(), pa.int16()]
+    assert [field.nullable for field in fields] == [True, False]
+    assert fields[0].metadata[b"ucd"] == b"stat.probability;src.class"
+    assert fields[1].metadata[b"description"].startswith(b"flags")
+    assert after.schema.metadata[b"lsbg.weights"] == b"des-simulated"
+
+
+def test_folder(tmp_path):
+    folder = tmp_path / "in"
+    (folder / "deep=1").mkdir(parents=True)
+    table = all_types()
+    pq.write_table(table.slice(0, 3), folder / "b.parquet")
+    pq.write_table(table.slice(3, 0), folder / "c.parquet")
+    pq.write_table(table.slice(3), folder / "deep=1" / "a.parquet")
+    (folder / "README").write_text("keep me")
+    (folder / "_metadata").write_text("stale")
+    output = annotate(folder, tmp_path / "out")
+    names = sorted(str(path.relative_to(output)) for path in output.rglob("*") if path.is_file())
+    assert names == ["README", "b.parquet", "c.parquet", "deep=1/a.parquet"]
+    parts = [pq.ParquetFile(output / name).read() for name in names[1:]]
+    for name, part in zip(names[1:], parts, strict=True):
+        same(pq.ParquetFile(folder / name).read(), part)
+    flags = np.concatenate([part["flags_lsbg"].to_numpy() for part in parts])
+    assert flags.tolist() == list(range(10))
+
+
+def test_positions(tmp_path):
+    table = all_types()
+    pq.write_table(table, tmp_path / "in.parquet", row_group_size=3)
+    catalog = open_catalog(tmp_path / "in.parquet")
+    assert catalog.position_columns.unit == "deg"
+    expected = np.stack([table["ra"].to_numpy(), table["dec"].to_numpy()], axis=1)
+    for start, stop in [(0, 10), (0, 4), (4, 8), (8, 10), (5, 7), (0, 1), (10, 10)]:
+        np.testing.assert_array_equal(catalog.read_positions(start, stop), expected[start:stop])
+
+
+def test_overwriting_columns(tmp_path):
+    pq.write_table(all_types(), tmp_path / "in.parquet")
+    once = annotate(tmp_path / "in.parquet", tmp_path / "once.parquet")
+    with pytest.raises(InputError, match="overwrite-columns"):
+        annotate(once, tmp_path / "twice.parquet")
+    twice = annotate(once, tmp_path / "twice.parquet", overwrite_columns=True)
+    assert once.read_bytes() == twice.read_bytes()
+
+
+def test_no_rows(tmp_path):
+    pq.write_table(all_types().slice(0, 0), tmp_path / "in.parquet")
+    after = pq.read_table(annotate(tmp_path / "in.parquet", tmp_path / "out.parquet"))
+    assert after.num_rows == 0 and after.schema.names[-2:] == OURS
+
+
+def test_bad_input(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no Parquet files"):
+        open_catalog(tmp_path / "empty")
+    pq.write_table(all_types(), tmp_path / "in.parquet")
+    content = (tmp_path / "in.parquet").read_bytes()
+    (tmp_path / "cut.parquet").write_bytes(content[:-100])
+    with pytest.raises(InputError, match=r"cut\.parquet: not a readable Parquet") as caught:
+        open_catalog(tmp_path / "cut.parquet")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="--table"):
+        open_catalog(tmp_path / "in.parquet", table="1")
+    (tmp_path / "empty" / "a.parquet").write_bytes(content)
+    pq.write_table(pa.table({"x": [1]}), tmp_path / "empty" / "b.parquet")
+    with pytest.raises(InputError, match=r"b\.parquet: no column ra"):
+        open_catalog(tmp_path / "empty")
+
+
+def test_failure_leaves_nothing(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    pq.write_table(all_types(), folder / "a.parquet")
+
+    def fail(start, stop):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        open_catalog(folder).write_annotated(tmp_path / "out", lsbg_columns(()), fail, PROVENANCE)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    rows=st.integers(0, 60),
+    group=st.integers(1, 25),
+    kinds=st.lists(st.sampled_from(["int", "text", "list", "dictionary", "bool"]), max_size=5),
+    seed=st.integers(0, 999),
+)
+def test_any_table(tmp_path_factory, rows, group, kinds, seed):
+    folder = tmp_path_factory.mktemp("any")
+    rng = np.random.default_rng(seed)
+    numbers = [None if rng.random() < 0.3 else int(rng.integers(0, 4)) for _ in range(rows)]
+    makers = {
+        "int": lambda: pa.array(numbers, pa.int32()),
+        "text": lambda: pa.array([None if n is None else "t" * n for n in numbers], pa.string()),
+        "list": lambda: pa.array(
+            [None if n is None else [n] * n for n in numbers], pa.list_(pa.int8())
+        ),
+        "dictionary": lambda: pa.array([str(n) for n in numbers], pa.string()).dictionary_encode(),
+        "bool": lambda: pa.array([None if n is None else n > 1 for n in numbers], pa.bool_()),
+    }
+    columns = {f"c{i}": makers[kind]() for i, kind in enumerate(kinds)}
+    table = pa.table({"ra": rng.uniform(0, 9, rows), **columns, "dec": rng.uniform(0, 9, rows)})
+    pq.write_table(table, folder / "in.parquet", row_group_size=group)
+    after = pq.read_table(annotate(folder / "in.parquet", folder / "out.parquet"))
+    same(pq.read_table(folder / "in.parquet"), after)
+    assert after["flags_lsbg"].to_pylist() == list(range(rows))
