@@ -270,7 +270,9 @@ def _check_whole(path, file, hdus, tables):
     with open(file, "rb") as opened:
         opened.seek(end)
         if opened.read(8) == b"XTENSION":
-            raise InputError(f"{path}: truncated in the header after {hdus[-1].name}; fetch it again")
+            raise InputError(
+                f"{path}: truncated in the header after {hdus[-1].name}; fetch it again"
+            )
 
 
 def _chosen(path, tables: list[_Table], table, options) -> _Table:

@@ -11,7 +11,7 @@ import numpy as np
 
 from lsbg_classifier.simulation.sky import PIXEL_SCALE, Sky, fluxes_of_magnitudes
 
-_LIBRARY_SIDE = 33
+_SMALLEST_STAMP, _LARGEST_STAMP = 33, 129
 
 
 class Placed(NamedTuple):
@@ -35,12 +35,12 @@ def add_lsbgs(sky: Sky, count: int, rng: np.random.Generator) -> list[Placed]:
 
 
 def _lsbg(sky, x, y, rng) -> Placed:
-    radius = min(2.5 * rng.pareto(2.3) + 2.5, 14.0)
-    brightness = 24.2 + min(rng.gamma(1.7, 0.45), 2.6)
+    radius = min(2.5 * rng.pareto(2.6) + 2.5, 14.0)
+    brightness = 24.2 + min(rng.gamma(1.6, 0.45), 2.6)
     magnitude = brightness - 2.5 * np.log10(2 * np.pi * radius**2)
     red = rng.random() < 1 / 3
-    g_r = rng.normal(0.56, 0.07) if red else rng.normal(0.32, 0.1)
-    r_z = rng.normal(0.36, 0.1) if red else rng.normal(0.1, 0.15)
+    g_r = rng.normal(0.58, 0.07) if red else rng.normal(0.4, 0.1)
+    r_z = rng.normal(0.38, 0.1) if red else rng.normal(0.22, 0.14)
     fluxes = fluxes_of_magnitudes([magnitude, magnitude - g_r, magnitude - g_r - r_z])
     index = round(float(np.clip(rng.lognormal(-0.15, 0.4), 0.4, 2.5)), 1)
     body = _sersic(index, radius, min(rng.beta(2.0, 4.0), 0.7), rng.uniform(0, np.pi))
@@ -113,8 +113,8 @@ def _library(sky, count, rng):
         radius = float(np.clip(rng.lognormal(-0.9, 0.55), 0.12, 1.6))
         index = float(rng.choice([1.0, 1.5, 2.5, 4.0], p=[0.5, 0.2, 0.15, 0.15]))
         profile = _sersic(index, radius, rng.beta(2, 3), rng.uniform(0, np.pi))
-        shift = rng.uniform(-0.5, 0.5, 2)
-        shapes.append((radius, sky.draw(profile, _LIBRARY_SIDE, *shift)))
+        side = int(np.clip(20 * radius * index / PIXEL_SCALE, _SMALLEST_STAMP, _LARGEST_STAMP)) | 1
+        shapes.append((radius, sky.draw(profile, side, *rng.uniform(-0.5, 0.5, 2))))
     return shapes
 
 

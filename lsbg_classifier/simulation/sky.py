@@ -23,7 +23,7 @@ class Conditions:
     ----------
     noise : tuple of float
         RMS of the sky in counts a pixel. DES DR1 (median depth g = 24.3, r = 24.1, z = 22.7 at
-        S/N = 10 in 1.95"; Abbott et al. 2018, ApJS 239, 18) leaves about 1.5, 2.0 and 5.
+        S/N = 10 in 1.95"; Abbott et al. 2018, ApJS 239, 18) leaves about 2, 2.5 and 7.
     seeing : tuple of float
         FWHM of the point-spread function in arcseconds (DES: 1.12, 0.96, 0.84).
     correlation : float
@@ -40,10 +40,10 @@ class Conditions:
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Conditions":
         """Draw the conditions of one tile around the medians of DES."""
-        depth = rng.lognormal(0.0, 0.25)
+        depth = rng.lognormal(0.0, 0.3)
         sharpness = rng.lognormal(0.0, 0.08)
         return cls(
-            noise=tuple(sky * depth * rng.lognormal(0.0, 0.1) for sky in (2.2, 2.9, 8.0)),
+            noise=tuple(sky * depth * rng.lognormal(0.0, 0.1) for sky in (1.8, 2.1, 6.8)),
             seeing=tuple(
                 fwhm * sharpness * rng.lognormal(0.0, 0.04) for fwhm in (1.12, 0.96, 0.84)
             ),

@@ -2,9 +2,10 @@
 
 import galsim
 import numpy as np
+from scipy import ndimage
 
 from lsbg_classifier.simulation.galaxies import Placed
-from lsbg_classifier.simulation.sky import PIXEL_SCALE, Sky, fluxes_of_magnitudes
+from lsbg_classifier.simulation.sky import PIXEL_SCALE, ZERO_POINT, Sky, fluxes_of_magnitudes
 
 _HALO_FROM = 17.0
 """Stars brighter than this r magnitude get an aureole and spikes."""
@@ -23,46 +24,53 @@ def add_stars(sky: Sky, rng: np.random.Generator) -> list[Placed]:
     count = len(magnitudes)
     placed = []
     for magnitude, (x, y) in zip(magnitudes, rng.uniform(0, sky.size, (count, 2)), strict=True):
-        g_r = rng.choice([rng.normal(0.45, 0.12), rng.normal(1.3, 0.15)])
-        r_z = 0.25 + 0.6 * max(g_r - 0.3, 0) + rng.exponential(0.15)
-        fluxes = fluxes_of_magnitudes([magnitude + g_r, magnitude, magnitude - r_z])
+        fluxes = _fluxes(magnitude, rng)
         side = int(np.clip(10 ** (0.17 * (24.5 - magnitude)) * 15, 25, 301))
         sky.place(galsim.DeltaFunction(), fluxes, x, y, side)
         if magnitude < _HALO_FROM:
             _add_glare(sky, fluxes, magnitude, x, y, rng)
-            placed.append(Placed("star", x, y, magnitude + g_r, 0.5))
+            magnitude_g = ZERO_POINT - 2.5 * np.log10(fluxes[0])
+            placed.append(Placed("star", x, y, magnitude_g, 0.5))
     return placed
 
 
+def _fluxes(magnitude, rng):
+    """Draw counts in each band: M dwarfs are half of the faint stars, and few of the bright."""
+    dwarf = rng.random() < np.interp(magnitude, [14, 21], [0.12, 0.5])
+    g_r = rng.normal(1.35, 0.15) if dwarf else rng.normal(0.48, 0.13)
+    r_z = 0.65 + rng.exponential(0.4) if dwarf else 0.45 * g_r + rng.normal(0.0, 0.06)
+    return fluxes_of_magnitudes([magnitude + g_r, magnitude, magnitude - r_z])
+
+
 def _add_glare(sky, fluxes, magnitude, x, y, rng):
-    """Add the aureole (about r**-3), wider in z, and the spikes of the secondary's vanes."""
+    """Add the aureole (about r**-3), often wider in z, and the spikes of the secondary's vanes."""
     reach = int(np.clip(150 * 10 ** (0.14 * (15 - magnitude)), 60, 700))
     dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1].astype(np.float32)
     distance = np.hypot(dx, dy)
     fade = np.clip(1 - distance / reach, 0, 1) ** 0.5
-    aureole = (distance**2 + 8.0**2) ** -1.5 * fade
-    spikes = _spikes(dx, dy, distance, rng) * fade
-    strength = 1.0 * rng.lognormal(0, 0.4) * np.array([1.0, 1.0, rng.uniform(1.0, 1.8)])
-    glare = aureole + spikes
-    stamp = (fluxes * strength)[:, None, None] * glare[None]
-    sky.paste(stamp.astype(np.float32), round(x), round(y))
+    red = rng.uniform(0.8, 2.2)
+    aureole = 0.15 * rng.lognormal(0, 0.6) * (distance**2 + 8.0**2) ** -1.5
+    spikes = rng.uniform(0.02, 0.15) * _cross(dx, dy, np.pi / 4 + rng.normal(0, 0.06), rng)
+    plus = rng.uniform(0.0, 0.05) * _cross(dx, dy, rng.normal(0, 0.03), rng)
+    glare = np.stack([aureole + spikes, aureole + spikes, red * aureole + spikes + plus])
+    sky.paste((fluxes[:, None, None] * glare * fade).astype(np.float32), round(x), round(y))
 
 
-def _spikes(dx, dy, distance, rng):
-    """Four diffraction spikes on the diagonals, thinning outwards."""
-    tilt = np.pi / 4 + rng.normal(0, 0.08)
-    along = dx * np.cos(tilt) + dy * np.sin(tilt)
-    across = dy * np.cos(tilt) - dx * np.sin(tilt)
-    width = rng.uniform(1.5, 3.0)
+def _cross(dx, dy, angle, rng):
+    """Draw two diffraction spikes at right angles, thinning outwards."""
+    along = dx * np.cos(angle) + dy * np.sin(angle)
+    across = dy * np.cos(angle) - dx * np.sin(angle)
+    width = rng.uniform(1.0, 2.4)
     cross = np.exp(-((across / width) ** 2) / 2) + np.exp(-((along / width) ** 2) / 2)
-    return rng.uniform(0.3, 1.5) * cross * (distance + 12.0) ** -2.4 * 0.1
+    return cross * (np.hypot(dx, dy) + 12.0) ** -2.4
 
 
 def saturate(images: np.ndarray, level: float, rng: np.random.Generator):
-    """Clip saturated cores in place, each band in its own way, as interpolation leaves them.
+    """Flatten saturated cores in place, each band in its own way, as interpolation leaves them.
 
-    A core is flattened at the saturation level in some bands and falls away to almost nothing in
-    others, which makes the white, blue, magenta or cyan discs of real cutouts.
+    Every core, grown by some pixels as masks are, becomes a flat disc: in some bands at the level
+    of saturation, in others lower or at nothing. That makes the blue, lavender, cyan and white
+    discs of real cutouts. The sides of a disc may lose one more band.
 
     Parameters
     ----------
@@ -71,7 +79,39 @@ def saturate(images: np.ndarray, level: float, rng: np.random.Generator):
     level : float
         Counts at which the detector saturates.
     """
-    for image in images:
-        lost = rng.random() < 0.4
-        core = image > level * rng.uniform(0.7, 1.4)
-        image[core] = level * (rng.uniform(0.0, 0.01) if lost else rng.uniform(0.3, 1.0))
+    levels = level * rng.uniform(0.6, 1.5, 3)
+    grown = int(rng.integers(1, 6))
+    saturated = images > levels[:, None, None]
+    for plane in saturated:
+        plane[:] = ndimage.binary_dilation(plane, iterations=grown)
+    cores, _ = ndimage.label(saturated.any(axis=0))
+    for number, box in enumerate(ndimage.find_objects(cores), 1):
+        here = cores[box] == number
+        shares = np.array(_DISCS[rng.integers(len(_DISCS))]) * rng.uniform(0.8, 1.2, 3)
+        for band, share in enumerate(shares):
+            part = images[(band, *box)]
+            part[saturated[(band, *box)] & here] = share * levels[band]
+        if rng.random() < 0.5:
+            _lose_sides(images[(slice(None), *box)], saturated[(slice(None), *box)] & here, rng)
+
+
+_DISCS = (
+    (1.0, 0.0, 0.0),
+    (1.0, 0.0, 0.0),
+    (0.5, 0.5, 0.7),
+    (0.3, 0.25, 0.5),
+    (1.0, 1.0, 0.4),
+    (1.0, 1.0, 1.0),
+)
+"""What is left in g, r and z of a saturated core, as parts of the level of saturation."""
+
+
+def _lose_sides(part, core, rng):
+    """Set the left and right quarters of a core to nothing in r."""
+    columns = np.flatnonzero(core.any(axis=(0, 1)))
+    if len(columns) > 8:
+        quarter = int(len(columns) * rng.uniform(0.1, 0.3))
+        for side in (columns[:quarter], columns[-quarter:]):
+            lost = np.zeros(core.shape[1:], bool)
+            lost[:, side] = core[1][:, side]
+            part[1][lost] = 0

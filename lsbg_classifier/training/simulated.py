@@ -6,8 +6,10 @@ Run as ``python -m lsbg_classifier.training.simulated FOLDER``. Everything follo
 import argparse
 import csv
 import hashlib
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
 from shutil import rmtree
 
@@ -37,18 +39,18 @@ def make_sample(folder: Path, surveys: int, processes: int = 2) -> list[Path]:
     learns to give both the same probability. Surveys that are there already are not made again.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for seed in range(_FIRST_SEED, _FIRST_SEED + surveys):
-        path = folder / f"survey_{seed}.npz"
-        if not path.exists():
-            _make_part(path, seed, processes)
-        paths.append(path)
+    seeds = range(_FIRST_SEED, _FIRST_SEED + surveys)
+    paths = [folder / f"survey_{seed}.npz" for seed in seeds]
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        list(pool.map(_make_part, paths, seeds))
     return paths
 
 
-def _make_part(path, seed, processes):
+def _make_part(path: Path, seed: int):
+    if path.exists():
+        return
     scratch = path.with_suffix(".scratch")
-    survey = simulate_survey("des", scratch, tiles=4, seed=seed, processes=processes)
+    survey = simulate_survey("des", scratch, tiles=4, seed=seed, processes=1, overwrite=True)
     candidates, truth = Table.read(survey.candidates), Table.read(survey.truth)
     positions = np.stack([candidates["ALPHA_J2000"], candidates["DELTA_J2000"]], axis=1)
     plain, flags = TileSource(survey.tiles).fetch(positions)
