@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from catalogs.columns import AddedColumn, check_free, lsbg_columns
+from catalogs.columns import AddedColumn, check_free, find_lsbg_columns, lsbg_columns
 from catalogs.errors import InputError
 from catalogs.output import check_output
 from catalogs.positions import PositionColumns
@@ -18,6 +18,7 @@ __all__ = [
     "PositionColumns",
     "check_free",
     "check_output",
+    "find_lsbg_columns",
     "lsbg_columns",
     "open_catalog",
 ]

@@ -68,6 +68,20 @@ def lsbg_columns(existing: Sequence[str], style: str = "auto") -> tuple[AddedCol
     )
 
 
+def find_lsbg_columns(existing: Sequence[str], where: object) -> tuple[str, str]:
+    """Return the names of the probability and the flags in an annotated catalog.
+
+    Raises
+    ------
+    InputError
+        If it has none, or several.
+    """
+    found = [pair for pair in NAMING_STYLES.values() if set(pair) <= set(existing)]
+    if len(found) != 1:
+        raise InputError(f"{where}: no single pair of LSBG columns; annotate it with lsbg classify")
+    return found[0]
+
+
 def already_there(columns: Iterable[AddedColumn], existing: Iterable[str]) -> list[str]:
     """Return the existing columns that have a new column's name, in whatever case."""
     new = {column.name.lower() for column in columns}

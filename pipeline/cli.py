@@ -9,6 +9,7 @@ import typer
 
 from catalogs.errors import InputError
 from catalogs.flags import Flag
+from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS
 
 app = typer.Typer(
     help="Probabilities for low-surface-brightness galaxy candidates, in their own catalog.",
@@ -18,10 +19,17 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_DEFAULT_WEIGHTS = "des-simulated"
+_Bands = Annotated[str | None, typer.Option(help="Bands of tiles, blue to red: grz or gri.")]
+_Survey = Annotated[
+    str | None, typer.Option(help="Survey of the images, where their names do not tell.")
+]
+_Url = Annotated[str | None, typer.Option(help="Another server with the same interface.")]
+_Connections = Annotated[
+    int | None, typer.Option(min=1, help="Simultaneous requests to a server; 8 unless you say so.")
+]
 
 
-@app.command()
+@app.command(short_help="Add probabilities and flags to a catalog.")
 def classify(
     input_path: Annotated[
         Path,
@@ -41,7 +49,7 @@ def classify(
     ],
     weights: Annotated[
         str, typer.Option(help="Trained weights: a name (see: lsbg weights) or a file.")
-    ] = _DEFAULT_WEIGHTS,
+    ] = DEFAULT_WEIGHTS,
     threshold: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="Probability that the summary counts from."),
@@ -58,17 +66,10 @@ def classify(
         str,
         typer.Option(help="Names of the new columns: auto (as in the input), upper, lower, rubin."),
     ] = "auto",
-    bands: Annotated[
-        str | None, typer.Option(help="Bands of tiles, blue to red: grz or gri.")
-    ] = None,
-    survey: Annotated[
-        str | None, typer.Option(help="Survey of the images, where their names do not tell.")
-    ] = None,
-    url: Annotated[str | None, typer.Option(help="Another server with the same interface.")] = None,
-    connections: Annotated[
-        int | None,
-        typer.Option(min=1, help="Simultaneous requests to a server; 8 unless you say so."),
-    ] = None,
+    bands: _Bands = None,
+    survey: _Survey = None,
+    url: _Url = None,
+    connections: _Connections = None,
     scheduler: Annotated[
         str | None, typer.Option(help="A running Dask scheduler, such as tcp://host:8786.")
     ] = None,
@@ -101,7 +102,6 @@ def classify(
     from pipeline.job import Options, prepare
     from pipeline.progress import show_progress
 
-    given = {"bands": bands, "survey": survey, "url": url, "connections": connections}
     options = Options(
         weights=weights,
         threshold=threshold,
@@ -110,7 +110,7 @@ def classify(
         dec=dec,
         position_unit=position_unit,
         style=style,
-        source_options={key: value for key, value in given.items() if value is not None},
+        source_options=_given(bands=bands, survey=survey, url=url, connections=connections),
         scheduler=scheduler,
         workers=workers,
         chunk_size=chunk_size,
@@ -129,7 +129,7 @@ def classify(
         _say([*summary.lines(), f"wrote {output}"])
 
 
-@app.command()
+@app.command(short_help="Make a small simulated survey.")
 def simulate(
     survey: Annotated[str, typer.Argument(help="Survey to imitate: des.")],
     folder: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.")],
@@ -200,21 +200,47 @@ def flags(
     _say(describe_flags(value))
 
 
-@app.command()
+@app.command(short_help="Draw the best and the worst candidates.")
 def report(
     annotated: Annotated[Path, typer.Argument(help="A catalog that lsbg classify wrote.")],
-    figure: Annotated[Path, typer.Argument(metavar="PNG", help="The picture to write.")],
+    figure: Annotated[Path, typer.Argument(metavar="FIGURE", help="The .png or .pdf to write.")],
     cutouts: Annotated[str, typer.Option(help="Where its images come from, as for classify.")],
     truth: Annotated[
         Path | None,
-        typer.Option(help="Table of the same rows with a column LABEL (1 = LSBG, 0 = not)."),
+        typer.Option(help="FITS table of the same rows, with LABEL (1 = LSBG, 0 = not)."),
     ] = None,
-    count: Annotated[int, typer.Option(min=1, max=100, help="Cutouts of each kind.")] = 24,
+    count: Annotated[int, typer.Option(min=1, max=200, help="Cutouts of each kind.")] = 32,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Probability above which it counts as an LSBG.")
+    ] = 0.5,
+    bands: _Bands = None,
+    survey: _Survey = None,
+    url: _Url = None,
+    connections: _Connections = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace FIGURE if it exists.")
+    ] = False,
 ):
-    """Show the best and the worst candidates, and the accuracy where the truth is known."""
+    """Draw the best and the worst candidates, and the accuracy where the truth is known."""
     from pipeline.report import write_report
 
-    _say(write_report(annotated, figure, cutouts=cutouts, truth=truth, count=count))
+    _say(
+        write_report(
+            annotated,
+            figure,
+            cutouts=cutouts,
+            truth=truth,
+            count=count,
+            threshold=threshold,
+            overwrite=overwrite,
+            **_given(bands=bands, survey=survey, url=url, connections=connections),
+        )
+    )
+
+
+def _given(**options):
+    """Keep the options of a source that were given, for it has its own defaults."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _say(lines):

@@ -73,3 +73,22 @@ def area_under_roc(labels: np.ndarray, probabilities: np.ndarray) -> float:
         return float("nan")
     ranks = rankdata(probabilities)[labels].sum()
     return float((ranks - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def roc_curve(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the points of the ROC curve, one a distinct probability, from (0, 0) to (1, 1).
+
+    Parameters
+    ----------
+    labels, probabilities : arrays, shape (N,)
+        As for `judge`, with both classes present.
+
+    Returns
+    -------
+    false_positive_rate, true_positive_rate : arrays of float64, shape (M,)
+    """
+    order = np.argsort(-np.asarray(probabilities), kind="stable")
+    ordered = np.asarray(labels).astype(bool)[order]
+    last = np.append(np.diff(np.asarray(probabilities)[order]) != 0, True)
+    false, true = np.cumsum(~ordered)[last], np.cumsum(ordered)[last]
+    return np.append(0, false) / false[-1], np.append(0, true) / true[-1]

@@ -126,8 +126,10 @@ def train(cutouts, labels, *, epochs: int, seed: int) -> keras.Model:
 
 
 def save_half_precision(network: keras.Model, path: Path):
-    """Save weights as float16, half the size; they load into the float32 network."""
-    network.save_weights(path)
+    """Save the weights alone, as float16; they load into the float32 network."""
+    bare = build_network()
+    bare.set_weights(network.get_weights())
+    bare.save_weights(path)
     with h5py.File(path) as full, h5py.File(path.with_suffix(".half"), "w") as half:
         full.visititems(lambda name, item: _copy_half(name, item, half))
     path.with_suffix(".half").rename(path)
