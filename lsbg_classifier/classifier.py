@@ -16,12 +16,12 @@ from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, WeightSet, find_we
 _BATCH = 128
 
 
-def load_classifier(name: str = DEFAULT_WEIGHTS) -> "Classifier":
+def load_classifier(name: str | os.PathLike = DEFAULT_WEIGHTS) -> "Classifier":
     """Load a weight set.
 
     Parameters
     ----------
-    name : str
+    name : str or path
         A registered name (``lsbg weights`` lists them) or the path of a ``.weights.h5`` file with
         its card (``.json``) beside it.
 
@@ -33,21 +33,28 @@ def load_classifier(name: str = DEFAULT_WEIGHTS) -> "Classifier":
     return Classifier(find_weights(name))
 
 
+_starting = Lock()
+
+
 @contextmanager
 def _no_chatter() -> Iterator[None]:
-    """Keep what TensorFlow's C++ side says at its first import from standard error."""
+    """Keep what TensorFlow's C++ side says when it starts from standard error.
+
+    One thread at a time: two that redirect it at once would leave it lost.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    if "tensorflow" in sys.modules:
-        yield
-        return
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+    with _starting:
+        if "tensorflow" in sys.modules or sys.__stderr__ is None:
+            yield
+            return
+        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)
 
 
 class Classifier:
@@ -64,14 +71,15 @@ class Classifier:
         self.card: Card = weights.card
         self._lock = Lock()
         with _no_chatter():
-            from lsbg_classifier.network import build_network
+            from lsbg_classifier.network import load_network
 
-            self._network = build_network()
-        try:
-            self._network.load_weights(weights.path)
-        except (OSError, ValueError, KeyError) as error:
-            reason = str(error).partition("\n")[0]
-            raise InputError(f"{weights.path}: not weights of this network ({reason})") from error
+            try:
+                self._network = load_network(weights.path)
+            except (OSError, KeyError, TypeError, ValueError) as error:
+                reason = str(error).partition("\n")[0]
+                raise InputError(
+                    f"{weights.path}: not weights of this network ({reason})"
+                ) from error
 
     def predict(self, cutouts: np.ndarray) -> np.ndarray:
         """Return the probability that each cutout shows a low-surface-brightness galaxy.

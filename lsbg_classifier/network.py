@@ -1,6 +1,10 @@
 """The DeepShadows network (Tanoglidis et al. 2021, A&C 35, 100469, table 1), in pure Keras 3."""
 
+from pathlib import Path
+
+import h5py
 import keras
+import numpy as np
 from keras import layers, regularizers
 
 from lsbg_classifier.surveys import CUTOUT_SIZE
@@ -30,6 +34,36 @@ def build_network() -> keras.Model:
         ],
         name="deepshadows",
     )
+
+
+def load_network(path: Path) -> keras.Model:
+    """Build the network with the weights in a ``.weights.h5`` file.
+
+    Raises
+    ------
+    OSError, KeyError, TypeError, ValueError
+        If the file is not one of weights, or of those of another network.
+    """
+    _check_parameters(path)
+    network = build_network()
+    network.load_weights(path)
+    return network
+
+
+def _check_parameters(path: Path):
+    """Refuse what Keras would load: a part of a larger network, and numbers that are not finite."""
+    sizes = []
+
+    def look(_, item):
+        if isinstance(item, h5py.Dataset):
+            sizes.append(item.size)
+            if not np.isfinite(item[()]).all():
+                raise ValueError("some weights are not finite")
+
+    with h5py.File(path) as file:
+        file["layers"].visititems(look)
+    if sum(sizes) != PARAMETERS:
+        raise ValueError(f"{sum(sizes)} parameters instead of {PARAMETERS}")
 
 
 def _block(filters: int) -> list[layers.Layer]:

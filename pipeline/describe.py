@@ -4,7 +4,12 @@ import numpy as np
 
 from catalogs.flags import Flag
 from lsbg_classifier.weights.cards import Card
-from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, find_weights, known_weights
+from lsbg_classifier.weights.registry import (
+    DEFAULT_WEIGHTS,
+    broken_weights,
+    find_weights,
+    known_weights,
+)
 from pipeline.job import Job
 from pipeline.plan import make_plan
 
@@ -27,10 +32,12 @@ def describe_job(job: Job) -> list[str]:
 
 
 def describe_weights() -> list[str]:
-    """List the registered weight sets."""
+    """List the registered weight sets, and say which of them cannot be used."""
+    said = {name: found.card.description for name, found in known_weights().items()}
+    said |= {name: f"cannot be used; {error}" for name, error in broken_weights().items()}
     return [
-        f"{name}{' (default)' if name == DEFAULT_WEIGHTS else ''}: {found.card.description}"
-        for name, found in sorted(known_weights().items())
+        f"{name}{' (default)' if name == DEFAULT_WEIGHTS else ''}: {line}"
+        for name, line in sorted(said.items())
     ]
 
 

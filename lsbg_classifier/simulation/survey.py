@@ -13,12 +13,16 @@ from astropy.table import Table, vstack
 from astropy.wcs import WCS
 
 from catalogs.errors import InputError
+from lsbg_classifier.cutouts.tile_index import INDEX_NAME
 from lsbg_classifier.simulation import contaminants, galaxies, stars
 from lsbg_classifier.simulation.detection import detect, select_des, subtract_sky
 from lsbg_classifier.simulation.sky import BANDS, PIXEL_SCALE, ZERO_POINT, Conditions, Sky
 
 MATCH_RADIUS = 3.0
 """A candidate within this distance of a simulated LSBG, in arcseconds, is that galaxy."""
+
+_HEADERS = 4 * 2880
+"""Bytes that hold the headers of a tile's first two extensions."""
 
 
 @dataclass(frozen=True)
@@ -113,12 +117,29 @@ def simulate_survey(
 
 def _make_room(folder, overwrite):
     """Make the folders; remove what an earlier simulation left, or refuse to."""
-    for name in ("candidates.fits", "truth.fits", "tiles"):
-        if (folder / name).exists() and not overwrite:
-            raise InputError(f"{folder / name}: exists already; add --overwrite to replace it")
-    if (folder / "tiles").is_dir():
-        shutil.rmtree(folder / "tiles")
-    (folder / "tiles").mkdir(parents=True)
+    tiles, catalogs = folder / "tiles", [folder / "candidates.fits", folder / "truth.fits"]
+    for path in (*catalogs, tiles):
+        if path.exists() and not overwrite:
+            raise InputError(f"{path}: exists already; add --overwrite to replace it")
+    for path in tiles.glob("*"):
+        if not _is_simulated(path):
+            raise InputError(f"{path}: not of a simulated survey and not removed; move it away")
+    if tiles.is_dir():
+        shutil.rmtree(tiles)
+    for path in catalogs:
+        path.unlink(missing_ok=True)
+    tiles.mkdir(parents=True)
+
+
+def _is_simulated(path):
+    """Whether a file in the folder of tiles is ours, by its header; or cut off within that."""
+    if path.name.startswith(INDEX_NAME):
+        return True
+    if not path.name.endswith(".fits.fz"):
+        return False
+    with open(path, "rb") as file:
+        start = file.read(_HEADERS)
+    return b"SIMULATD=" in start or len(start) < _HEADERS
 
 
 def _plan(tiles, size, seed) -> list[_Tile]:

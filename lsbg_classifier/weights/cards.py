@@ -1,11 +1,16 @@
 """The card of a weight set: what it has seen, how it was made, how good it is."""
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+import math
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
+from reprlib import repr as shortened
 
 from catalogs.errors import InputError
 from lsbg_classifier.surveys import Imaging
+
+_LARGEST = 2**20
+"""Size in bytes beyond which a file is no card; a card has some thousand."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,8 @@ class Card:
         Of the weights file.
     threshold : float
         Probability above which a candidate counts as an LSBG.
+    temperature : float
+        What divides the logits of calibrated probabilities; 1: as the network gives them.
     scores : dict
         Measured scores: sample -> metric -> value.
     software : dict
@@ -60,6 +67,7 @@ class Card:
     licence: str
     sha256: str
     threshold: float = 0.5
+    temperature: float = 1.0
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
     software: dict[str, str] = field(default_factory=dict)
 
@@ -72,23 +80,71 @@ class Card:
     def read(cls, path: Path) -> "Card":
         """Read a card, or raise `InputError` that says what is wrong with it."""
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            content["bands"] = tuple(content["bands"])
-            card = cls(**content)
-            _check_types(card)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            if path.stat().st_size > _LARGEST:
+                raise ValueError(f"more than {_LARGEST} bytes")
+            return cls(**_checked(json.loads(path.read_text(encoding="utf-8"))))
+        except OSError as error:
+            raise InputError(
+                f"{path}: cannot read the card of a weight set ({error.strerror})"
+            ) from error
+        except (ValueError, OverflowError, RecursionError) as error:
             raise InputError(f"{path}: not a card of a weight set ({error})") from error
-        return card
 
     def write(self, path: Path):
         """Write the card as JSON."""
         path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
 
-def _check_types(card: Card):
-    for item in fields(card):
-        value = getattr(card, item.name)
-        if item.type in (str, int, float) and not isinstance(value, (item.type, int)):
-            raise TypeError(f"{item.name} must be {item.type.__name__}, not {value!r}")
-    if not 0 < card.pixel_scale or not 0 <= card.threshold <= 1:
-        raise ValueError("pixel_scale must be positive and threshold between 0 and 1")
+def _checked(content: object) -> dict:
+    """Return the keys and values of a card's JSON, or raise ValueError."""
+    if not isinstance(content, dict):
+        raise ValueError("it must be a JSON object")
+    items = {item.name: item for item in fields(Card)}
+    for key in content:
+        if key not in items:
+            raise ValueError(f"unknown key {shortened(key)}")
+    for name, item in items.items():
+        if name in content:
+            is_right, wanted = _KINDS[item.type]
+            if not is_right(content[name]):
+                raise ValueError(f"{name} must be {wanted}, not {shortened(content[name])}")
+        elif item.default is MISSING and item.default_factory is MISSING:
+            raise ValueError(f"no key {name!r}")
+    for name in ("pixel_scale", "temperature"):
+        if content.get(name, 1) <= 0:
+            raise ValueError(f"{name} must be positive")
+    if not 0 <= content.get("threshold", 0.5) <= 1:
+        raise ValueError("threshold must be between 0 and 1")
+    return content | {"bands": tuple(content["bands"])}
+
+
+def _is_text(value):
+    return isinstance(value, str) and value.isprintable()
+
+
+def _is_number(value):
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_mapping(value, is_right):
+    """Whether all keys are texts, and `is_right` for all values."""
+    return isinstance(value, dict) and all(
+        _is_text(key) and is_right(item) for key, item in value.items()
+    )
+
+
+_KINDS = {
+    str: (_is_text, "text on one line"),
+    int: (lambda value: _is_number(value) and isinstance(value, int), "a whole number"),
+    float: (lambda value: _is_number(value) and math.isfinite(value), "a finite number"),
+    tuple[str, ...]: (
+        lambda value: isinstance(value, list) and len(value) == 3 and all(map(_is_text, value)),
+        "a list of three bands",
+    ),
+    dict[str, dict[str, float]]: (
+        lambda value: _is_mapping(value, lambda scores: _is_mapping(scores, _is_number)),
+        "scores by sample and metric",
+    ),
+    dict[str, str]: (lambda value: _is_mapping(value, _is_text), "versions by name"),
+}
+"""For each type of a card's attributes: what JSON may hold there, and how to call that."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,40 +39,87 @@ def weights_folder() -> Path:
     """Return the user's folder of weight sets: ``LSBG_WEIGHTS`` or the XDG data folder."""
     if folder := os.environ.get("LSBG_WEIGHTS"):
         return Path(folder)
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
     return Path(data) / "lsbg_classifier" / "weights"
 
 
 def known_weights() -> dict[str, WeightSet]:
     """Return all registered weight sets by name; the user's own hide shipped ones of that name."""
-    sets = {}
-    for folder in (Path(__file__).parent, weights_folder()):
-        for path in sorted(folder.glob(f"*{_SUFFIX}")):
-            found = _at(path)
-            sets[found.card.name] = found
-    return sets
+    return {name: found for name, found in _registered().items() if isinstance(found, WeightSet)}
 
 
-def find_weights(name: str) -> WeightSet:
+def broken_weights() -> dict[str, InputError]:
+    """Say by name what is wrong with registered weight sets that cannot be used."""
+    return {name: found for name, found in _registered().items() if isinstance(found, InputError)}
+
+
+def find_weights(name: str | os.PathLike) -> WeightSet:
     """Find a weight set by name, or by the path of its ``.weights.h5`` file.
 
     Raises
     ------
     InputError
-        If there is none; the message lists the names that exist.
+        If there is none, and the message lists the names that exist; or if its card is damaged.
     """
+    name = os.fspath(name)
     if name.endswith(_SUFFIX):
         if not Path(name).is_file():
             raise InputError(f"{name}: no such file of weights")
-        return _at(Path(name))
-    sets = known_weights()
-    if name not in sets:
+        return at_path(Path(name))
+    found = _registered().get(name)
+    if found is None:
         raise InputError(
-            f"unknown weights {name!r}: choose one of {', '.join(sorted(sets))}, "
+            f"unknown weights {name!r}: choose one of {', '.join(sorted(known_weights()))}, "
             f"or give the path of a *{_SUFFIX} file"
         )
-    return sets[name]
+    if isinstance(found, InputError):
+        raise found
+    return found
 
 
-def _at(path: Path) -> WeightSet:
-    return WeightSet(Card.read(path.with_name(path.name.removesuffix(_SUFFIX) + ".json")), path)
+def register_weights(weights: WeightSet) -> WeightSet:
+    """Copy a weight set into the user's folder, in place of one of the same name."""
+    folder = weights_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = weights_path(folder, weights.card.name)
+    for source, target in ((weights.path, path), (_card_path(weights.path), _card_path(path))):
+        partial = target.with_name(f".{target.name}.{os.getpid()}")
+        shutil.copyfile(source, partial)
+        os.replace(partial, target)
+    return at_path(path)
+
+
+def _registered() -> dict[str, WeightSet | InputError]:
+    """Look through the folders; what is wrong with one set must not keep the others from use."""
+    registered = {}
+    for folder in (Path(__file__).parent, weights_folder()):
+        here = {}
+        for path in sorted(folder.glob(f"*{_SUFFIX}")):
+            try:
+                found = at_path(path)
+                name = found.card.name
+            except InputError as error:
+                found, name = error, _stem(path)
+            if name in here:
+                found = InputError(f"{folder}: several weight sets are named {name!r}; rename one")
+            here[name] = found
+        registered |= here
+    return registered
+
+
+def at_path(path: Path) -> WeightSet:
+    """Return the weight set whose ``.weights.h5`` file is at `path`, with the card beside it."""
+    return WeightSet(Card.read(_card_path(path)), path)
+
+
+def weights_path(folder: Path, name: str) -> Path:
+    """Return where the weights of that name lie in a folder."""
+    return folder / f"{name}{_SUFFIX}"
+
+
+def _card_path(path: Path) -> Path:
+    return path.with_name(f"{_stem(path)}.json")
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(_SUFFIX)

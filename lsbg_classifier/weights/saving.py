@@ -1,0 +1,57 @@
+"""Write a weight set: half precision, and the card that describes it."""
+
+import hashlib
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+from lsbg_classifier.network import build_network
+from lsbg_classifier.weights.cards import Card
+from lsbg_classifier.weights.registry import WeightSet, at_path, weights_path
+
+
+def save_weight_set(network: keras.Model, card: Card, folder: Path) -> WeightSet:
+    """Save a network's weights and their card under the card's name.
+
+    Parameters
+    ----------
+    network : keras.Model
+        As `build_network` makes it.
+    card : Card
+        Its `sha256` is filled in.
+    folder : Path
+        Made if missing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = weights_path(folder, card.name)
+    _save_half_precision(network, path)
+    card = replace(card, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    card.write(path.with_name(f"{card.name}.json"))
+    return at_path(path)
+
+
+def _save_half_precision(network: keras.Model, path: Path):
+    """Save the weights alone, as float16; they load into the float32 network."""
+    bare = build_network()
+    bare.set_weights(network.get_weights())
+    full, half = path.with_name("full.weights.h5"), path.with_name("half.partial")
+    try:
+        bare.save_weights(full)
+        with h5py.File(full) as source, h5py.File(half, "w") as target:
+            source.visititems(lambda name, item: _copy_half(name, item, target))
+        os.replace(half, path)
+    finally:
+        full.unlink(missing_ok=True)
+        half.unlink(missing_ok=True)
+
+
+def _copy_half(name, item, target):
+    if isinstance(item, h5py.Group):
+        target.require_group(name).attrs.update(item.attrs)
+    else:
+        narrow = np.float16 if item.dtype == np.float32 else item.dtype
+        target.create_dataset(name, data=item[()].astype(narrow)).attrs.update(item.attrs)

@@ -1,0 +1,165 @@
+"""Cutouts in, probabilities out: the same for the same cutout, whatever is around it."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lsbg_classifier import load_classifier
+from lsbg_classifier.network import build_network
+from lsbg_classifier.surveys import survey_named
+from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, find_weights
+from lsbg_classifier.weights.saving import save_weight_set
+
+SEED = 3
+COUNT = 300
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return load_classifier()
+
+
+@pytest.fixture(scope="module")
+def cutouts():
+    """Blobs of every brightness and size on sky, and some cutouts of noise or of one colour."""
+    rng = np.random.default_rng(SEED)
+    y, x = np.mgrid[:64, :64] - 31.5
+    images = np.empty((COUNT, 64, 64, 3))
+    for image in images:
+        width, peak = rng.uniform(1, 15), rng.uniform(0, 150, 3)
+        light = np.exp(-np.hypot(x - rng.normal(0, 5), y) / width)
+        image[:] = 30 + light[..., None] * peak + rng.normal(0, 5, image.shape)
+    images[::25] = rng.integers(0, 256, images[::25].shape)
+    images[10::50] = rng.integers(0, 256, (6, 1, 1, 3))
+    return np.clip(images, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def probabilities(classifier, cutouts):
+    return classifier.predict(cutouts)
+
+
+def test_one_probability_a_cutout(probabilities):
+    assert probabilities.shape == (COUNT,) and probabilities.dtype == np.float32
+    assert ((probabilities >= 0) & (probabilities <= 1)).all()
+    assert np.ptp(probabilities) > 0.05
+
+
+def test_none_in_none_out(classifier):
+    found = classifier.predict(np.empty((0, 64, 64, 3), np.uint8))
+    assert found.shape == (0,) and found.dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, np.float32, bool, object])
+def test_only_uint8_is_taken(classifier, cutouts, dtype):
+    with pytest.raises(TypeError, match="uint8"):
+        classifier.predict(cutouts[:2].astype(dtype))
+
+
+@pytest.mark.parametrize(
+    "shape", [(), (64,), (64, 64, 3), (2, 64, 64), (2, 64, 64, 4), (2, 3, 64, 64), (2, 63, 64, 3)]
+)
+def test_only_cutouts_are_taken(classifier, shape):
+    with pytest.raises(ValueError, match=r"\(N, 64, 64, 3\)"):
+        classifier.predict(np.zeros(shape, np.uint8))
+
+
+@settings(max_examples=15, deadline=None)
+@given(rows=st.lists(st.integers(0, COUNT - 1), min_size=1, max_size=150))
+def test_company_and_place_change_no_bit(classifier, cutouts, probabilities, rows):
+    assert (classifier.predict(cutouts[rows]) == probabilities[rows]).all()
+
+
+def test_every_place_in_a_batch_is_the_same(classifier, cutouts, probabilities):
+    for row in (0, 7, 10):
+        assert set(classifier.predict(np.repeat(cutouts[[row]], 257, axis=0))) == {
+            probabilities[row]
+        }
+
+
+def test_memory_layout_does_not_matter(classifier, cutouts, probabilities):
+    reversed_twice = np.ascontiguousarray(cutouts[::-1])[::-1]
+    read_only = np.asfortranarray(cutouts)
+    read_only.flags.writeable = False
+    for same in (reversed_twice, read_only):
+        assert (classifier.predict(same) == probabilities).all()
+
+
+def test_cutouts_are_left_alone(classifier, cutouts):
+    before = cutouts[:5].copy()
+    classifier.predict(cutouts[:5])
+    assert (cutouts[:5] == before).all()
+
+
+def test_keras_alone_says_the_same(cutouts, probabilities):
+    network = build_network()
+    network.load_weights(find_weights(DEFAULT_WEIGHTS).path)
+    expected = network.predict(cutouts / np.float32(255), verbose=0)[:, 0]
+    np.testing.assert_allclose(probabilities, expected, rtol=0, atol=1e-5)
+
+
+def test_threads_get_equal_results(classifier, cutouts, probabilities):
+    def share(number):
+        rows = np.roll(np.arange(COUNT), 31 * number)[: 100 + 17 * number]
+        return (classifier.predict(cutouts[rows]) == probabilities[rows]).all()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(share, range(12)))
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_half_precision_changes_little(classifier, cutouts, tmp_path):
+    rng = np.random.default_rng(SEED)
+    network = build_network()
+    network.load_weights(find_weights(DEFAULT_WEIGHTS).path)
+    weights = [w * rng.uniform(0.999, 1.001, w.shape) for w in network.get_weights()]
+    network.set_weights(weights)
+    full = network.predict(cutouts / np.float32(255), verbose=0)[:, 0]
+    saved = save_weight_set(network, classifier.card, tmp_path)
+    assert saved.path.stat().st_size < 2.2 * sum(w.size for w in weights)
+    half = load_classifier(saved.path).predict(cutouts)
+    assert 0 < abs(full - half).max() < 1e-3
+
+
+def test_the_shipped_card_is_complete(classifier):
+    card = classifier.card
+    empty = [item.name for item in fields(card) if getattr(card, item.name) in ("", (), {})]
+    assert empty == []
+    assert 0 < card.threshold < 1
+    for scores in card.scores.values():
+        assert all(0 <= value <= 1 for metric, value in scores.items() if metric != "count")
+
+
+def test_the_shipped_card_is_that_of_its_file_and_survey(classifier):
+    assert classifier.card.name == DEFAULT_WEIGHTS
+    assert find_weights(DEFAULT_WEIGHTS).path.name == f"{DEFAULT_WEIGHTS}.weights.h5"
+    assert classifier.card.imaging.differences(survey_named("des").imaging()) == []
+
+
+LOAD_IN_THREADS = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from lsbg_classifier import load_classifier
+with ThreadPoolExecutor(6) as pool:
+    loading = [pool.submit(load_classifier) for _ in range(6)]
+    names = {future.result().card.name for future in loading}
+if sys.stderr:
+    sys.stderr.write("still heard\\n")
+sys.stdout.write(f"{len(names)} name\\n")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("redirection", "heard"), [("", "still heard\n"), ("2>&-", "")])
+def test_loading_is_silent_and_leaves_standard_error_as_it_was(redirection, heard):
+    shell = ["sh", "-c", f'exec "$0" "$@" {redirection}']
+    done = subprocess.run(
+        [*shell, sys.executable, "-c", LOAD_IN_THREADS], capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1 name\n", heard)
