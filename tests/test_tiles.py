@@ -237,3 +237,22 @@ def test_compressed_and_plain_tiles_agree(survey, tmp_path):
     packed, packed_flags = fetch(survey.tiles, positions)
     plain, plain_flags = fetch(tmp_path, positions)
     assert (packed == plain).all() and (packed_flags == plain_flags).all()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "legacysurvey-0001m002-invvar-g.fits.fz",
+        "legacysurvey-0001m002-maskbits.fits.fz",
+        "DES0000+0209_r2590p01_det.fits.fz",
+        "DES0000+0209_r2590p01_g_nobkg.fits.fz",
+    ],
+)
+def test_what_lies_beside_the_coadds_is_not_one(survey, tmp_path, name):
+    for path in survey.tiles.glob("*.fz"):
+        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / name).write_bytes(b"not looked at")
+    tiles = TileSource(tmp_path)
+    candidates = fits.getdata(survey.candidates)[:3]
+    positions = np.stack([candidates["ALPHA_J2000"], candidates["DELTA_J2000"]], axis=1)
+    assert (tiles.fetch(positions)[0] == TileSource(survey.tiles).fetch(positions)[0]).all()

@@ -26,6 +26,11 @@ _FILE_NAMES = (
     ("decals", re.compile(r"(?P<tile>.+?)[-_](image-)?(?P<band>[griz])\.fits(\.fz)?")),
     ("decals", re.compile(r"(?P<tile>.+?)(?P<band>)\.fits(\.fz)?")),
 )
+_NOT_IMAGES = re.compile(
+    r"(^|[-_])(chi2|depth|det|galdepth|invvar|maskbits|nexp|psfsize|nobkg|psfdepth)([-_.]|$)"
+)
+"""What folders of surveys hold beside the coadds."""
+
 _NEAREST_TILES = 8
 
 
@@ -167,7 +172,9 @@ def _distance_to_edge(tile: Tile, positions: np.ndarray) -> np.ndarray:
 def _scan(folder: Path) -> dict[str, dict]:
     """Describe every image file of a folder, by file name, using what is remembered."""
     files = sorted(
-        path for path in folder.iterdir() if path.name.endswith((".fits", ".fits.fz", ".fit"))
+        path
+        for path in folder.iterdir()
+        if path.name.endswith((".fits", ".fits.fz", ".fit")) and not _NOT_IMAGES.search(path.name)
     )
     if not files:
         raise InputError(f"{folder}: no tiles (files named *.fits or *.fits.fz) in this folder")
