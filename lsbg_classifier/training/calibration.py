@@ -1,0 +1,49 @@
+"""Temperature scaling: make probabilities mean what they say, without changing their order.
+
+Guo et al. 2017 (ICML 70, 1321): one number divides the network's logits.
+"""
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from catalogs.errors import InputError
+
+_SMALLEST = 1e-6
+
+
+def logit(probabilities: np.ndarray) -> np.ndarray:
+    """Return log(p / (1 - p)), float64, finite for 0 and 1."""
+    clipped = np.clip(np.asarray(probabilities, np.float64), _SMALLEST, 1 - _SMALLEST)
+    return np.log(clipped) - np.log1p(-clipped)
+
+
+def scale(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Apply a temperature; float32, the same shape."""
+    return (1 / (1 + np.exp(-logit(probabilities) / temperature))).astype(np.float32)
+
+
+def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Find the temperature under which the labels are most likely, between 0.05 and 20.
+
+    Parameters
+    ----------
+    labels : array of int, shape (N,)
+        1 = LSBG, 0 = not; of a validation set, never of the training set.
+    probabilities : array of float, shape (N,)
+
+    Raises
+    ------
+    InputError
+        If only one class is present.
+    """
+    labels = np.asarray(labels)
+    if len(np.unique(labels)) != 2:
+        raise InputError("a temperature needs a validation set with LSBGs and others")
+    logits = logit(probabilities)
+
+    def loss(log_temperature):
+        scaled = logits / np.exp(log_temperature)
+        return np.mean(np.logaddexp(0, scaled) - labels * scaled)
+
+    found = minimize_scalar(loss, bounds=np.log([0.05, 20]), method="bounded")
+    return float(np.exp(found.x))

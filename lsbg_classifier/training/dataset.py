@@ -1,0 +1,238 @@
+"""Labelled cutouts on disk: fetched once, resumable, the same for every training."""
+
+import csv
+import json
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from catalogs.errors import InputError
+from catalogs.flags import NOT_SCORED, Flag
+from lsbg_classifier.cutouts import CutoutSource
+from lsbg_classifier.surveys import CUTOUT_SIZE, Imaging
+from lsbg_classifier.training.samples import Sample
+
+_PART_ROWS = 128
+_IMAGE_BYTES = CUTOUT_SIZE**2 * 3
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a dataset is made of; stored as ``manifest.json`` in its folder.
+
+    Attributes
+    ----------
+    sample, sample_sha256 : str
+        Name and hash of the labelled positions.
+    source : str
+        Where the cutouts come from.
+    imaging : Imaging
+        What they show.
+    parts : int
+        Files of the whole dataset.
+    version : int
+        Of this layout.
+    """
+
+    sample: str
+    sample_sha256: str
+    source: str
+    imaging: Imaging
+    parts: int
+    version: int = _VERSION
+
+    @classmethod
+    def read(cls, folder: Path) -> "Manifest":
+        """Read a manifest, or raise `InputError` that says what is wrong with it."""
+        path = folder / "manifest.json"
+        try:
+            content = json.loads(path.read_text())
+            imaging = content.pop("imaging")
+            imaging["bands"] = tuple(imaging["bands"])
+            manifest = cls(imaging=Imaging(**imaging), **content)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{folder}: not a dataset of cutouts ({error})") from error
+        if manifest.version != _VERSION:
+            raise InputError(f"{folder}: a dataset of another version; make it again")
+        return manifest
+
+
+class CutoutDataset:
+    """Cutouts with labels, in a folder of Parquet files with a manifest.
+
+    Columns: ``row`` (of the sample), ``ra``, ``dec`` (degrees), ``label``, ``split``, ``flags``,
+    ``image`` (64x64x3 bytes, RGB, row by row from the top) and the sample's features.
+    """
+
+    def __init__(self, folder: Path | str):
+        self.folder = Path(folder)
+        self.manifest = Manifest.read(self.folder)
+        if not all(path.exists() for path in self._parts()):
+            raise InputError(f"{folder}: cutouts are missing; make the dataset again to fetch them")
+
+    def _parts(self) -> list[Path]:
+        return [part_path(self.folder, number) for number in range(self.manifest.parts)]
+
+    def load(self, split: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return the usable cutouts of a split, or all.
+
+        Returns
+        -------
+        images : array of uint8, shape (N, 64, 64, 3)
+        labels : array of int8, shape (N,)
+        """
+        table = self.table(split, ["image", "label"])
+        images = np.empty((table.num_rows, CUTOUT_SIZE, CUTOUT_SIZE, 3), np.uint8)
+        start = 0
+        for chunk in table["image"].chunks:
+            if len(chunk):
+                flat = np.frombuffer(chunk.buffers()[1], np.uint8)
+                first = chunk.offset * _IMAGE_BYTES
+                part = flat[first : first + len(chunk) * _IMAGE_BYTES]
+                images[start : start + len(chunk)] = part.reshape(-1, *images.shape[1:])
+                start += len(chunk)
+        return images, table["label"].to_numpy()
+
+    def table(self, split: str | None = None, columns: list[str] | None = None) -> pa.Table:
+        """Return columns of the usable cutouts of a split, or all, in the order of `load`."""
+        filters = pc.bit_wise_and(pc.field("flags"), int(NOT_SCORED)) == 0
+        if split is not None:
+            filters &= pc.field("split") == split
+        tables = [pq.read_table(path, columns=columns, filters=filters) for path in self._parts()]
+        return pa.concat_tables(tables)
+
+    def failed(self) -> list[tuple[int, float, float, str]]:
+        """List the positions without a usable cutout: row, ra, dec, names of the flags."""
+        unusable = pc.bit_wise_and(pc.field("flags"), int(NOT_SCORED)) != 0
+        columns = ["row", "ra", "dec", "flags"]
+        tables = [pq.read_table(path, columns=columns, filters=unusable) for path in self._parts()]
+        return [
+            (row["row"], row["ra"], row["dec"], Flag(row["flags"]).name)
+            for row in pa.concat_tables(tables).to_pylist()
+        ]
+
+
+def build_dataset(
+    folder: Path | str,
+    sample: Sample,
+    source: CutoutSource,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> CutoutDataset:
+    """Fetch the cutouts of a sample; what is in the folder already is not fetched again.
+
+    Parameters
+    ----------
+    folder : path
+        Made if missing. Parts appear in it when they are whole.
+    sample : Sample
+    source : CutoutSource
+    progress : callable, optional
+        Called with (positions done, positions in all).
+
+    Raises
+    ------
+    InputError
+        If the folder holds another sample's cutouts, or the source gives nothing at all.
+    """
+    folder = Path(folder)
+    units = _units(sample, source)
+    claim(folder, Manifest(sample.name, sample.sha256(), source.spec, source.imaging, len(units)))
+    missing = {
+        path: rows
+        for number, rows in enumerate(units)
+        if not (path := part_path(folder, number)).exists()
+    }
+    done = len(sample.labels) - sum(len(rows) for rows in missing.values())
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        futures = {
+            pool.submit(_fetch_part, path, sample, rows, source): len(rows)
+            for path, rows in missing.items()
+        }
+        try:
+            for future in as_completed(futures):
+                future.result()
+                done += futures[future]
+                if progress is not None:
+                    progress(done, len(sample.labels))
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return finished(folder)
+
+
+def claim(folder: Path, manifest: Manifest):
+    """Write the manifest into a folder, made if missing, or compare it with the one there.
+
+    Raises
+    ------
+    InputError
+        If the folder holds another dataset.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "manifest.json"
+    if not path.exists():
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(asdict(manifest), indent=2))
+        os.replace(partial, path)
+    elif Manifest.read(folder) != manifest:
+        raise InputError(
+            f"{folder}: holds the cutouts of another sample or source; choose another folder"
+        )
+
+
+def finished(folder: Path) -> CutoutDataset:
+    """Open a dataset that has all its parts, and list what failed in ``failed.csv``."""
+    dataset = CutoutDataset(folder)
+    with open(folder / "failed.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["row", "ra", "dec", "flags"])
+        writer.writerows(dataset.failed())
+    return dataset
+
+
+def part_path(folder: Path, number: int) -> Path:
+    """Return the path of one part of a dataset."""
+    return folder / f"part-{number:05d}.parquet"
+
+
+def write_part(path: Path, columns: Mapping[str, np.ndarray], images: np.ndarray):
+    """Write one part: a column for each array of N values, and uint8 images (N, 64, 64, 3)."""
+    content = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(_IMAGE_BYTES), len(images), [None, pa.py_buffer(images.tobytes())]
+    )
+    native = {
+        name: values.astype(values.dtype.newbyteorder("=")) for name, values in columns.items()
+    }
+    table = pa.table({name: pa.array(values) for name, values in native.items()})
+    partial = path.with_suffix(".partial")
+    pq.write_table(table.append_column("image", content), partial, compression="zstd")
+    os.replace(partial, path)
+
+
+def _units(sample: Sample, source: CutoutSource) -> list[np.ndarray]:
+    """Divide the rows into parts, those that share an image together."""
+    groups = source.group(sample.positions)
+    rows = np.arange(len(sample.labels)) if groups is None else np.argsort(groups, kind="stable")
+    return np.split(rows, range(_PART_ROWS, len(rows), _PART_ROWS))
+
+
+def _fetch_part(path: Path, sample: Sample, rows: np.ndarray, source: CutoutSource):
+    images, flags = source.fetch(sample.positions[rows])
+    columns = {
+        "row": rows,
+        "ra": sample.positions[rows, 0],
+        "dec": sample.positions[rows, 1],
+        "label": sample.labels[rows].astype(np.int8),
+        "split": sample.splits[rows].astype(object),
+        "flags": flags,
+        **{name: values[rows] for name, values in sample.features.items()},
+    }
+    write_part(path, columns, images)

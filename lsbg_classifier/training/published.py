@@ -1,0 +1,250 @@
+"""The published samples: DeepShadows' lists of DES and HSC, downloaded once and checked.
+
+Tanoglidis et al. 2021 (A&C 35, 100469) made them public; see `LISTS` for the files.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from astropy.table import Table
+from scipy.spatial import cKDTree
+
+from catalogs.errors import InputError
+from lsbg_classifier.training.samples import SPLITS, Sample, balanced_split
+
+LISTS_URL = "https://raw.githubusercontent.com/dtanoglidis/DeepShadows/main/Datasets"
+"""Where DeepShadows publishes its lists."""
+
+_MATCH_DEGREES = 1e-5
+_DES_SIZES = {"train": 30_000, "validation": 5_000, "test": 5_000}
+_HSC_SIZES = {"train": 320, "test": 960}
+
+
+@dataclass(frozen=True)
+class PublishedList:
+    """A file, and the hash that it must have: its sha256, or its git blob id."""
+
+    name: str
+    sha256: str | None = None
+    git_blob: str | None = None
+
+    def check(self, content: bytes) -> bool:
+        """Tell whether this is the published content."""
+        if self.sha256 is not None:
+            return hashlib.sha256(content).hexdigest() == self.sha256
+        header = f"blob {len(content)}\0".encode()
+        return hashlib.sha1(header + content, usedforsecurity=False).hexdigest() == self.git_blob
+
+
+def _listed(*lists: PublishedList) -> Mapping[str, PublishedList]:
+    return MappingProxyType({item.name: item for item in lists})
+
+
+LISTS = _listed(
+    PublishedList("random_LSBGs_all.csv", git_blob="9585426dc288fb72a32d303e67495ccb4fd9eb99"),
+    PublishedList("random_negative_all_1.csv", git_blob="76e7a257326004f77a6dc93ffcfe7e77707e5e6d"),
+    PublishedList("random_negative_all_2.csv", git_blob="6c33c21c6386bc613d9960a77914c93a82fd65f0"),
+    PublishedList(
+        "Baseline_training.csv",
+        sha256="ca2df2edd23a7780b50a863a7f271e17136d66f6a8491f95551495a19d9b696e",
+    ),
+    PublishedList(
+        "Baseline_validation.csv",
+        sha256="813b9b06ddae2e618023523444bb1393c406bdc2de0878c4857bc55c0792c67e",
+    ),
+    PublishedList(
+        "Baseline_test.csv",
+        sha256="8463f5651e69b4edba71c3fe59d8d948db499fcfe4701031c18a2d02879cf9bd",
+    ),
+    PublishedList(
+        "hsc_LSBGs.dat", sha256="ae90e138cf5c128c0ec888c2dd66de6930abfb588837089d60619e590338ae1a"
+    ),
+    PublishedList(
+        "hsc_artifacts.csv",
+        sha256="64d473a159786377c12f5f3aff75eae8965dca6dd26625e3c5e19fa9ba553e99",
+    ),
+)
+"""The published files that are read, by name."""
+
+
+class ListStore:
+    """Published lists, from a folder of the user's or downloaded once into the cache.
+
+    Parameters
+    ----------
+    folder : path, optional
+        Where the lists are already; nothing is downloaded then.
+    url : str
+        Base address of a server that has them.
+    lists : mapping of str to PublishedList
+        What may be asked for.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str | None = None,
+        *,
+        url: str = LISTS_URL,
+        lists: Mapping[str, PublishedList] = LISTS,
+    ):
+        self._folder = None if folder is None else Path(folder)
+        self._url = url
+        self._lists = lists
+
+    def path(self, name: str) -> Path:
+        """Return a list's path, after checking its hash.
+
+        Raises
+        ------
+        InputError
+            If it is not there, cannot be downloaded, or has another hash.
+        """
+        if self._folder is not None:
+            path = self._folder / name
+            if not path.is_file():
+                raise InputError(f"{path}: no such list; see {LISTS_URL}")
+        else:
+            path = cache_folder() / "lists" / name
+            if not path.is_file():
+                self._download(name, path)
+        if not self._lists[name].check(path.read_bytes()):
+            raise InputError(f"{path}: not the published file (its hash differs); delete it")
+        return path
+
+    def _download(self, name: str, path: Path):
+        from astropy.utils.data import download_file
+
+        try:
+            found = Path(
+                download_file(f"{self._url}/{name}", cache=False, show_progress=False, timeout=60)
+            )
+        except OSError as error:
+            raise InputError(
+                f"{self._url}/{name}: cannot be downloaded ({error}); get it otherwise and name "
+                "its folder with --lists"
+            ) from error
+        try:
+            content = found.read_bytes()
+        finally:
+            found.unlink()
+        if not self._lists[name].check(content):
+            raise InputError(f"{self._url}/{name}: not the published file (its hash differs)")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"{name}.{os.getpid()}.partial")
+        partial.write_bytes(content)
+        os.replace(partial, path)
+
+
+def des_sample(store: ListStore, *, split: str = "baseline", seed: int = 1) -> Sample:
+    """Return the DES sample: 20,000 LSBGs and as many artifacts that failed visual inspection.
+
+    Parameters
+    ----------
+    store : ListStore
+    split : str
+        ``baseline``: the published split, its labels found by matching positions to the lists of
+        LSBGs and artifacts. ``random``: another balanced one, by `seed`.
+
+    Raises
+    ------
+    InputError
+        If a list cannot be had.
+    """
+    positive = _read_csv(store.path("random_LSBGs_all.csv"))
+    negative = _read_csv(store.path("random_negative_all_2.csv"))
+    if split == "random":
+        return _random_des(positive, negative, seed)
+    masters = [
+        (positive, 1),
+        (negative, 0),
+        (_read_csv(store.path("random_negative_all_1.csv")), 0),
+    ]
+    known = np.concatenate([_positions(table) for table, _ in masters])
+    known_labels = np.concatenate([np.full(len(table), label) for table, label in masters])
+    features = _features([table for table, _ in masters])
+    names = dict(zip(SPLITS, ("training", "validation", "test"), strict=True))
+    tables = {split: _read_csv(store.path(f"Baseline_{name}.csv")) for split, name in names.items()}
+    positions = np.concatenate([_positions(table) for table in tables.values()])
+    splits = np.repeat(list(tables), [len(table) for table in tables.values()])
+    match = match_positions(positions, known)
+    found = match >= 0
+    lost = int((~found).sum())
+    return Sample(
+        "DES, published baseline split",
+        positions[found],
+        known_labels[match[found]].astype(np.int8),
+        splits[found],
+        {name: values[match[found]] for name, values in features.items()},
+        (f"{lost} positions of the baseline are in no list of LSBGs or artifacts",) if lost else (),
+    )
+
+
+def _random_des(positive, negative, seed) -> Sample:
+    positions = np.concatenate([_positions(positive), _positions(negative)])
+    labels = np.repeat(np.array([1, 0], np.int8), [len(positive), len(negative)])
+    splits = balanced_split(labels, _DES_SIZES, seed)
+    kept = splits != ""
+    features = _features([positive, negative])
+    return Sample(
+        f"DES, random balanced split {seed}",
+        positions[kept],
+        labels[kept],
+        splits[kept],
+        {name: values[kept] for name, values in features.items()},
+    )
+
+
+def hsc_sample(store: ListStore, *, seed: int = 1) -> Sample:
+    """Return the HSC sample: 640 LSBGs (Greco et al. 2018) and 640 artifacts, 320 to train on."""
+    galaxies = Table.read(store.path("hsc_LSBGs.dat"), format="ascii.no_header")
+    artifacts = _read_csv(store.path("hsc_artifacts.csv"))
+    positions = np.concatenate(
+        [np.stack([galaxies["col2"], galaxies["col3"]], axis=1), _positions(artifacts)]
+    )
+    labels = np.repeat(np.array([1, 0], np.int8), [len(galaxies), len(artifacts)])
+    splits = balanced_split(labels, _HSC_SIZES, seed)
+    kept = splits != ""
+    return Sample(f"HSC, split {seed}", positions[kept], labels[kept], splits[kept])
+
+
+def match_positions(positions: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return for each position the index of the same one among `known`, -1 for none.
+
+    Both are degrees, shapes (N, 2) and (M, 2); the same means within 1e-5 degrees in each.
+    """
+    distance, index = cKDTree(known).query(positions, p=np.inf)
+    return np.where(distance <= _MATCH_DEGREES, index, -1)
+
+
+def cache_folder() -> Path:
+    """Return the user's cache of this software: the XDG cache folder."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "lsbg_classifier"
+
+
+def _read_csv(path: Path) -> Table:
+    try:
+        return Table.read(path, format="ascii.csv", guess=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a list of positions ({error})") from error
+
+
+def _positions(table: Table) -> np.ndarray:
+    return np.stack([np.asarray(table["ra"], float), np.asarray(table["dec"], float)], axis=1)
+
+
+def _features(tables: list[Table]) -> dict[str, np.ndarray]:
+    """Join the columns of numbers that all tables have, but for positions and indices."""
+    shared = [
+        name
+        for name in tables[0].colnames
+        if all(name in table.colnames for table in tables)
+        and all(table[name].dtype.kind in "fi" for table in tables)
+        and name.lower() not in ("ra", "dec", "col0", "index", "label")
+    ]
+    return {name: np.concatenate([np.asarray(t[name], float) for t in tables]) for name in shared}

@@ -1,0 +1,211 @@
+"""How the network is trained: the published recipes, and ours for simulated sky."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from catalogs.errors import InputError
+from lsbg_classifier.training.batches import Augmentation, Batches
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a training but the network, the sample and the seed.
+
+    Attributes
+    ----------
+    optimizer : str
+        ``adadelta`` or ``adam``.
+    learning_rate : float
+        Constant; or, with `cosine`, reached after one epoch and then lowered to nothing.
+    epochs, batch : int
+    cosine : bool
+    label_smoothing : float
+        Of the binary cross-entropy.
+    balance : bool
+        As many of each class in every epoch.
+    augmentation : Augmentation, optional
+    """
+
+    optimizer: str
+    learning_rate: float
+    epochs: int
+    batch: int
+    cosine: bool = False
+    label_smoothing: float = 0.0
+    balance: bool = False
+    augmentation: Augmentation | None = None
+
+    def compile(self, network: keras.Model, steps: int):
+        """Give the network its optimiser and loss, for epochs of so many steps."""
+        rate = self.learning_rate
+        if self.cosine:
+            rate = keras.optimizers.schedules.CosineDecay(
+                0.0, self.epochs * steps, warmup_target=rate, warmup_steps=steps
+            )
+        optimizers = {"adadelta": keras.optimizers.Adadelta, "adam": keras.optimizers.Adam}
+        network.compile(
+            optimizers[self.optimizer](rate),
+            keras.losses.BinaryCrossentropy(label_smoothing=self.label_smoothing),
+            metrics=["accuracy"],
+        )
+
+
+DES = Recipe("adadelta", 0.1, epochs=100, batch=64)
+"""Training on DES (Tanoglidis et al. 2021, section 3.3)."""
+
+HSC = Recipe("adadelta", 0.005, epochs=30, batch=32)
+"""Fine-tuning on HSC (Tanoglidis et al. 2021, section 4.2, with the reproduction's batch)."""
+
+SIMULATED = Recipe(
+    "adam",
+    1e-3,
+    epochs=40,
+    batch=64,
+    cosine=True,
+    label_smoothing=0.02,
+    balance=True,
+    augmentation=Augmentation(),
+)
+"""Training on simulated sky for use on the real one."""
+
+
+@dataclass
+class History:
+    """Loss and accuracy of each epoch, training and validation: one dictionary an epoch."""
+
+    epochs: list[dict[str, float]] = field(default_factory=list)
+
+
+def train(
+    network: keras.Model,
+    images: np.ndarray,
+    labels: np.ndarray,
+    recipe: Recipe,
+    *,
+    seed: int,
+    validation: tuple[np.ndarray, np.ndarray] | None = None,
+    folder: Path | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> History:
+    """Train a network in place.
+
+    Parameters
+    ----------
+    network : keras.Model
+        As `build_network` makes it, or with weights to go on from.
+    images : array of uint8, shape (N, 64, 64, 3)
+    labels : array of int, shape (N,)
+    recipe : Recipe
+    seed : int
+        Decides the order of the cutouts and their augmentation; call
+        `keras.utils.set_random_seed` before the network is built for the rest.
+    validation : (images, labels), optional
+        Judged after each epoch.
+    folder : Path, optional
+        Where a checkpoint is kept after each epoch.
+    resume : bool
+        Go on from the checkpoint in `folder`, if there is one.
+    progress : callable, optional
+        Called with (steps done, steps in all).
+
+    Raises
+    ------
+    InputError
+        If the checkpoint belongs to another training.
+    """
+    checkpoint = None if folder is None else _Checkpoint(folder, recipe, seed, labels)
+    history = History()
+    if checkpoint is not None and resume:
+        history = checkpoint.history()
+    first = len(history.epochs)
+    batches = Batches(
+        images,
+        labels,
+        batch=recipe.batch,
+        seed=seed,
+        epoch=first,
+        balance=recipe.balance,
+        augmentation=recipe.augmentation,
+    )
+    recipe.compile(network, len(batches))
+    if first:
+        checkpoint.restore(network, first)
+    network.fit(
+        batches,
+        epochs=recipe.epochs,
+        initial_epoch=first,
+        verbose=0,
+        validation_data=None if validation is None else Batches(*validation, batch=256, seed=0),
+        callbacks=[_Follow(history, checkpoint, progress, recipe.epochs, len(batches))],
+    )
+    return history
+
+
+class _Checkpoint:
+    """Weights and optimiser after the last finished epoch, and the history up to it."""
+
+    def __init__(self, folder: Path, recipe: Recipe, seed: int, labels: np.ndarray):
+        self._folder = folder
+        self._state = folder / "checkpoint.json"
+        recipe_values = json.loads(json.dumps(asdict(recipe)))
+        self._identity = {"recipe": recipe_values, "seed": seed, "cutouts": len(labels)}
+
+    def history(self) -> History:
+        if not self._state.exists():
+            return History()
+        stored = json.loads(self._state.read_text())
+        if stored["identity"] != self._identity:
+            raise InputError(
+                f"{self._state}: belongs to a training with another recipe, seed or sample; "
+                "use the same options, or start again without --resume"
+            )
+        return History(stored["epochs"])
+
+    def restore(self, network: keras.Model, epoch: int):
+        network.optimizer.build(network.trainable_variables)
+        network.load_weights(self._weights(epoch))
+
+    def save(self, network: keras.Model, history: History):
+        """Write the weights under the epoch's own name, then point the state to them."""
+        epoch = len(history.epochs)
+        network.save_weights(self._weights(epoch))
+        text = json.dumps({"identity": self._identity, "epochs": history.epochs})
+        self._state.with_suffix(".partial").write_text(text)
+        os.replace(self._state.with_suffix(".partial"), self._state)
+        for old in self._folder.glob("checkpoint-*.weights.h5"):
+            if old != self._weights(epoch):
+                old.unlink()
+
+    def _weights(self, epoch: int) -> Path:
+        return self._folder / f"checkpoint-{epoch:04d}.weights.h5"
+
+
+class _Follow(keras.callbacks.Callback):
+    """Keep the history, the checkpoint and the progress up to date."""
+
+    def __init__(self, history, checkpoint, progress, epochs, steps):
+        super().__init__()
+        self._history = history
+        self._checkpoint = checkpoint
+        self._progress = progress
+        self._epochs, self._steps = epochs, steps
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self._progress is not None:
+            done = len(self._history.epochs) * self._steps + batch + 1
+            self._progress(done, self._epochs * self._steps)
+
+    def on_epoch_end(self, epoch, logs=None):
+        values = {name: float(value) for name, value in (logs or {}).items()}
+        self._history.epochs.append({"epoch": epoch + 1, **values})
+        if self._checkpoint is not None:
+            self._checkpoint.save(self.model, self._history)

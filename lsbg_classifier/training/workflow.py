@@ -1,0 +1,180 @@
+"""From a dataset of labelled cutouts to a weight set with its card."""
+
+import csv
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from catalogs.errors import InputError
+from lsbg_classifier.network import build_network
+from lsbg_classifier.training.calibration import fit_temperature
+from lsbg_classifier.training.dataset import CutoutDataset
+from lsbg_classifier.training.evaluation import bootstrap_intervals, calibration_error, judge
+from lsbg_classifier.training.figures import draw_history
+from lsbg_classifier.training.recipes import History, Progress, Recipe, train
+from lsbg_classifier.weights.cards import Card
+from lsbg_classifier.weights.registry import WeightSet
+from lsbg_classifier.weights.saving import save_weight_set
+
+_PREDICT_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is trained, on what, and what its card will say.
+
+    Attributes
+    ----------
+    name, description, limitations, command : str
+        For the card; `command` is what makes the weights again.
+    dataset : CutoutDataset
+    recipe : Recipe
+    seed : int
+    start : WeightSet, optional
+        Weights to fine-tune; none: from scratch.
+    layers : str
+        ``all``, or ``dense``: leave the convolutions as they are.
+    mixed_precision : bool
+        Compute in float16 where the hardware is faster that way.
+    """
+
+    name: str
+    description: str
+    limitations: str
+    command: str
+    dataset: CutoutDataset
+    recipe: Recipe
+    seed: int = 1
+    start: WeightSet | None = None
+    layers: str = "all"
+    mixed_precision: bool = False
+
+
+def make_weights(
+    training: Training, folder: Path, *, resume: bool = False, progress: Progress | None = None
+) -> WeightSet:
+    """Train, judge and save: weights, card, history (CSV) and curves (PNG), in a folder.
+
+    Parameters
+    ----------
+    training : Training
+    folder : Path
+        Gets ``NAME.weights.h5``, ``NAME.json``, ``history.csv``, ``curves.png`` and, while it
+        trains, a checkpoint.
+    resume : bool
+        Go on from the checkpoint.
+    progress : callable, optional
+        Called with (steps done, steps in all).
+
+    Raises
+    ------
+    InputError
+        If the dataset's images are not those of the weights to start from, or lacks a class.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    dataset = training.dataset
+    _check_start(training)
+    images, labels = dataset.load("train")
+    validation = dataset.load("validation")
+    network = _network(training)
+    history = train(
+        network,
+        images,
+        labels,
+        training.recipe,
+        seed=training.seed,
+        validation=validation if len(validation[1]) else None,
+        folder=folder,
+        resume=resume,
+        progress=progress,
+    )
+    write_history(history, folder)
+    card = _card(training, network, labels, validation)
+    return save_weight_set(network, card, folder)
+
+
+def predict(network: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Return the network's probabilities of uint8 cutouts; float32, shape (N,)."""
+    parts = [
+        network.predict_on_batch(images[start : start + _PREDICT_BATCH] * np.float32(1 / 255))
+        for start in range(0, len(images), _PREDICT_BATCH)
+    ]
+    return np.concatenate([np.empty((0, 1), np.float32), *parts])[:, 0].astype(np.float32)
+
+
+def score(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """Return the scores of a card: each with the ends of its 95% interval."""
+    scores = {name: value for name, value in asdict(judge(labels, probabilities)).items()}
+    for name, (low, high) in bootstrap_intervals(labels, probabilities).items():
+        scores |= {f"{name}_low": low, f"{name}_high": high}
+    scores["calibration_error"] = calibration_error(labels, probabilities)
+    return {name: round(float(value), 4) for name, value in scores.items()}
+
+
+def write_history(history: History, folder: Path):
+    """Write ``history.csv`` and ``curves.png``."""
+    partial = folder / "history.partial"
+    with open(partial, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(history.epochs[0]))
+        writer.writeheader()
+        writer.writerows(history.epochs)
+    os.replace(partial, folder / "history.csv")
+    draw_history(history.epochs, folder / "curves.png")
+
+
+def _check_start(training: Training):
+    if training.layers not in ("all", "dense"):
+        raise InputError(f"layers are 'all' or 'dense', not {training.layers!r}")
+    if training.layers == "dense" and training.start is None:
+        raise InputError("--layers dense needs weights to start from; name them with --from")
+
+
+def _network(training: Training) -> keras.Model:
+    keras.utils.set_random_seed(training.seed)
+    if training.mixed_precision:
+        keras.config.set_dtype_policy("mixed_float16")
+    network = build_network()
+    if training.start is not None:
+        training.start.check_intact()
+        network.load_weights(training.start.path)
+    if training.layers == "dense":
+        for layer in network.layers:
+            layer.trainable = isinstance(layer, keras.layers.Dense)
+    return network
+
+
+def _card(training: Training, network, labels, validation) -> Card:
+    dataset, manifest = training.dataset, training.dataset.manifest
+    scores: Mapping[str, dict] = {}
+    temperature = 1.0
+    if len(np.unique(validation[1])) == 2:
+        temperature = fit_temperature(validation[1], predict(network, validation[0]))
+    images, truth = dataset.load("test")
+    if len(truth):
+        scores = {f"test split of {manifest.sample}": score(truth, predict(network, images))}
+    started = f", starting from {training.start.card.name}" if training.start else ""
+    return Card(
+        name=training.name,
+        description=training.description,
+        survey=manifest.imaging.survey,
+        bands=manifest.imaging.bands,
+        pixel_scale=manifest.imaging.pixel_scale,
+        stretch=manifest.imaging.stretch,
+        sample=(
+            f"{len(labels)} cutouts of {manifest.sample}, {int(labels.sum())} of them LSBGs"
+            f"{started}; sha256 {manifest.sample_sha256}"
+        ),
+        recipe=training.command,
+        seed=training.seed,
+        limitations=training.limitations,
+        licence="BSD-3-Clause",
+        sha256="",
+        scores=dict(scores),
+        software={name: version(name) for name in ("lsbg-classifier", "keras", "numpy")},
+        temperature=round(temperature, 4),
+    )
