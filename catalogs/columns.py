@@ -83,8 +83,11 @@ def find_lsbg_columns(existing: Sequence[str], where: object) -> tuple[str, str]
 
 
 def already_there(columns: Iterable[AddedColumn], existing: Iterable[str]) -> list[str]:
-    """Return the existing columns that have a new column's name, in whatever case."""
+    """Return the existing columns that have a new column's name, in any case and style."""
     new = {column.name.lower() for column in columns}
+    for position in range(2):
+        styled = {pair[position].lower() for pair in NAMING_STYLES.values()}
+        new |= styled if new & styled else set()
     return [name for name in existing if name.lower() in new]
 
 

@@ -22,7 +22,7 @@ from catalogs._fits_checksum import add_to_sum, encode
 from catalogs._fits_header import BLOCK, Cards, column_bytes
 from catalogs.columns import AddedColumn, already_there, check_free
 from catalogs.errors import InputError
-from catalogs.output import written_whole
+from catalogs.output import naming, written_whole
 from catalogs.positions import (
     ColumnInfo,
     PositionColumns,
@@ -228,7 +228,11 @@ def _plain_file(path: Path, owner: object) -> Path:
     folder = Path(mkdtemp(prefix="lsbg-"))
     weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
     try:
-        with gzip.open(path) as source, open(folder / "table.fits", "wb") as target:
+        with (
+            naming(folder),
+            gzip.open(path) as source,
+            open(folder / "table.fits", "wb") as target,
+        ):
             shutil.copyfileobj(source, target, 1 << 20)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{path}: truncated or damaged ({error}); fetch it again") from error

@@ -43,6 +43,17 @@ def _check_replaceable(source, output):
 
 
 @contextmanager
+def naming(path: Path | str) -> Iterator[None]:
+    """Say which file it is in an `OSError` that does not, as that of a full disk does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
 def written_whole(output: Path) -> Iterator[Path]:
     """Give a temporary path beside `output`; move it there at the end, or remove it on failure.
 
@@ -51,11 +62,12 @@ def written_whole(output: Path) -> Iterator[Path]:
     partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
     _remove(partial)
     try:
-        yield partial
-        _sync(partial)
-        if partial.is_dir():
-            _remove(output)
-        os.replace(partial, output)
+        with naming(output):
+            yield partial
+            _sync(partial)
+            if partial.is_dir():
+                _remove(output)
+            os.replace(partial, output)
     finally:
         _remove(partial)
 

@@ -1,11 +1,13 @@
 """A catalog in, the same catalog out with a probability and a flag beside every candidate."""
 
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from catalogs.flags import Flag
 from pipeline.cluster import connect, in_order_of_completion
 from pipeline.job import Job, Options, prepare
 from pipeline.journal import Journal
@@ -15,6 +17,9 @@ from pipeline.summary import Summary
 from pipeline.work import Work, score
 
 Progress = Callable[[int, int], None]
+
+_TRIED_AGAIN = Flag.FETCH_FAILED | Flag.BAD_IMAGE
+"""Flags of candidates that a resumed run fetches again: the source may be whole by then."""
 
 
 def annotate(
@@ -65,12 +70,13 @@ def run(job: Job, progress: Progress | None = None) -> Summary:
         plan = make_plan(job.catalog, job.source, job.options.chunk_size, journal.folder)
         results = Results(plan, journal.folder)
         for record in journal.results():
-            results.put(record["row"], record["probability"], record["flags"])
+            kept = record[record["flags"] & _TRIED_AGAIN == 0]
+            results.put(kept["row"], kept["probability"], kept["flags"])
         _score(job, plan, journal, results, summary, progress)
         results.count(summary)
         _write(job, journal, results)
     except BaseException:
-        journal.close()
+        journal.abandon()
         raise
     journal.remove()
     summary.total_seconds = time.perf_counter() - started
@@ -104,6 +110,7 @@ def _work(job: Job, processes: int) -> Work:
     if job.source.connections is not None:
         options["connections"] = max(1, job.source.connections // processes)
     return Work(
+        uuid.uuid4().hex,
         job.source.spec,
         tuple(sorted(options.items())),
         str(job.weights.path.resolve()),

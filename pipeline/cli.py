@@ -1,5 +1,7 @@
 """The ``lsbg`` command. Each subcommand translates its options and calls one function."""
 
+import atexit
+import errno
 import os
 import sys
 from pathlib import Path
@@ -19,6 +21,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+_ANY_PATH = {"readable": False}
+"""A path that cannot be read is no error of usage."""
+
 _Bands = Annotated[str | None, typer.Option(help="Bands of tiles, blue to red: grz or gri.")]
 _Survey = Annotated[
     str | None, typer.Option(help="Survey of the images, where their names do not tell.")
@@ -34,11 +39,16 @@ def classify(
     input_path: Annotated[
         Path,
         typer.Argument(
-            metavar="INPUT", help="Candidates: a FITS table, FITS_LDAC, Parquet file or folder."
+            metavar="INPUT",
+            help="Candidates: a FITS table, FITS_LDAC, Parquet file or folder.",
+            **_ANY_PATH,
         ),
     ],
     output: Annotated[
-        Path, typer.Argument(metavar="OUTPUT", help="The same catalog with two more columns.")
+        Path,
+        typer.Argument(
+            metavar="OUTPUT", help="The same catalog with two more columns.", **_ANY_PATH
+        ),
     ],
     cutouts: Annotated[
         str,
@@ -132,7 +142,7 @@ def classify(
 @app.command(short_help="Make a small simulated survey.")
 def simulate(
     survey: Annotated[str, typer.Argument(help="Survey to imitate: des.")],
-    folder: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.")],
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.", **_ANY_PATH)],
     tiles: Annotated[int, typer.Option(min=1, help="Coadd tiles to make.")] = 2,
     tile_size: Annotated[int, typer.Option(min=300, help="Side of a tile in pixels.")] = 3000,
     lsbgs: Annotated[int, typer.Option(min=0, help="LSBGs per 3000x3000 pixels.")] = 110,
@@ -202,12 +212,18 @@ def flags(
 
 @app.command(short_help="Draw the best and the worst candidates.")
 def report(
-    annotated: Annotated[Path, typer.Argument(help="A catalog that lsbg classify wrote.")],
-    figure: Annotated[Path, typer.Argument(metavar="FIGURE", help="The .png or .pdf to write.")],
+    annotated: Annotated[
+        Path, typer.Argument(help="A catalog that lsbg classify wrote.", **_ANY_PATH)
+    ],
+    figure: Annotated[
+        Path, typer.Argument(metavar="FIGURE", help="The .png or .pdf to write.", **_ANY_PATH)
+    ],
     cutouts: Annotated[str, typer.Option(help="Where its images come from, as for classify.")],
     truth: Annotated[
         Path | None,
-        typer.Option(help="FITS table of the same rows, with LABEL (1 = LSBG, 0 = not)."),
+        typer.Option(
+            help="FITS table of the same rows, with LABEL (1 = LSBG, 0 = not).", **_ANY_PATH
+        ),
     ] = None,
     count: Annotated[int, typer.Option(min=1, max=200, help="Cutouts of each kind.")] = 32,
     threshold: Annotated[
@@ -248,15 +264,24 @@ def _say(lines):
         typer.echo(line)
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_INTERRUPTED = 130
+
+
 def main():
     """Run the command; what a user can mend becomes one line and a non-zero exit status."""
     try:
-        app()
+        app(prog_name="lsbg")
     except InputError as error:
         sys.exit(f"lsbg: {error}")
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        sys.exit(f"lsbg: {where}{error.strerror or error}")
-    except KeyboardInterrupt:
-        sys.stderr.write("lsbg: interrupted; what was scored is kept, --resume goes on with it\n")
-        sys.exit(130)
+        advice = "; make room, then go on with --resume" if error.errno in _FULL else ""
+        sys.exit(f"lsbg: {where}{error.strerror or error}{advice}")
+    except SystemExit as ending:
+        if ending.code == _INTERRUPTED:  # typer's, for a KeyboardInterrupt
+            sys.stderr.write("lsbg: interrupted; go on with --resume if candidates were scored\n")
+            sys.stderr.flush()
+            atexit._run_exitfuncs()
+            os._exit(_INTERRUPTED)  # sys.exit would wait for the requests under way
+        raise

@@ -1,14 +1,18 @@
 """Where the work is done: threads of this process, or the workers of a Dask scheduler."""
 
 import logging
+import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from distributed import Client, LocalCluster, as_completed
+from distributed.comm import inproc
 
 from catalogs.errors import InputError
 
-_WAIT_SECONDS = 30
+_CONNECT_SECONDS = 10
+_WORKER_SECONDS = 30
+_INTERRUPT_SECONDS = 5
 _UNITS_A_THREAD = 2
 
 
@@ -33,25 +37,44 @@ def connect(scheduler: str | None, workers: int | None = None) -> Iterator[Clien
         with _client(scheduler) as client:
             yield client
         return
+    if not getattr(inproc.global_manager, "_ip", True):
+        # Else Dask looks for the route to 8.8.8.8, to name an address that nobody else uses.
+        inproc.global_manager._ip = "127.0.0.1"
     cluster = LocalCluster(
         n_workers=workers or 1,
         processes=bool(workers),
         threads_per_worker=1 if workers else None,
         dashboard_address=None,
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # not 8787, which may be taken
         memory_limit=0,
-        silence_logs=logging.ERROR,
+        silence_logs=logging.CRITICAL,
     )
-    with cluster, Client(cluster) as client:
-        yield client
+    patience = None
+    try:
+        with Client(cluster, set_as_default=False) as client:
+            if workers:
+                client.run(_leave_interrupts_to_us)
+            yield client
+    except KeyboardInterrupt:
+        patience = _INTERRUPT_SECONDS  # a server that hangs must not hold us
+        raise
+    finally:
+        with suppress(TimeoutError):
+            cluster.close(timeout=patience)
+
+
+def _leave_interrupts_to_us():
+    """Ignore Ctrl-C in a worker process: the terminal sends it there too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _client(address: str) -> Client:
     try:
-        client = Client(address, timeout=_WAIT_SECONDS, set_as_default=False)
+        client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(f"no Dask scheduler answers at {address}; check the address") from error
     try:
-        client.wait_for_workers(1, timeout=_WAIT_SECONDS)
+        client.wait_for_workers(1, timeout=_WORKER_SECONDS)
     except TimeoutError as error:
         client.close()
         raise InputError(f"the Dask scheduler at {address} has no workers; start some") from error
@@ -62,12 +85,20 @@ def in_order_of_completion(client: Client, function, calls: Iterator[tuple]) -> 
     """Run ``function(*call)`` for each call and yield the results as they come.
 
     Only a few calls a thread are under way at any time, so that memory stays bounded.
+
+    Raises
+    ------
+    InputError
+        If the scheduler is lost.
     """
+    address = client.scheduler.address
     threads = sum(client.nthreads().values())
-    waiting = as_completed(with_results=True)
+    waiting = as_completed(loop=client.loop, with_results=True)
     for call in _first(calls, threads * _UNITS_A_THREAD):
         waiting.add(client.submit(function, *call, pure=False))
     for future, result in waiting:
+        if future.status != "finished":
+            raise InputError(f"{address}: this Dask scheduler was lost; go on with --resume")
         future.release()
         for call in _first(calls, 1):
             waiting.add(client.submit(function, *call, pure=False))

@@ -18,6 +18,9 @@ from catalogs.errors import InputError
 from lsbg_classifier import CutoutSource, open_source
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, WeightSet, find_weights
 
+_TRANSFER = ("connections", "timeout")
+"""Options of sources that do not change what they give."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -71,6 +74,13 @@ class Options:
     overwrite_columns: bool = False
     allow_mismatch: bool = False
 
+    def __post_init__(self):
+        """Refuse numbers that make no sense."""
+        if self.chunk_size < 1 or (self.workers is not None and self.workers < 1):
+            raise InputError("chunk_size and workers must be at least 1")
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise InputError(f"the threshold must be between 0 and 1, not {self.threshold}")
+
 
 @dataclass(frozen=True)
 class Job:
@@ -100,13 +110,15 @@ class Job:
 
     def identity(self) -> dict:
         """Everything that decides the result, as JSON values."""
+        columns, options = self.catalog.position_columns, self.options.source_options
         return {
             "input": self.catalog.fingerprint(),
             "table": self.options.table,
-            "position": [self.catalog.position_columns.ra, self.catalog.position_columns.dec],
+            "position": [columns.ra, columns.dec, columns.unit],
             "weights": self.weights.card.name,
             "weights_sha256": self.weights.card.sha256,
             "source": self.source.spec,
+            "source_options": {k: v for k, v in sorted(options.items()) if k not in _TRANSFER},
             "software": f"lsbg_classifier {version('lsbg-classifier')}",
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         }
@@ -133,8 +145,9 @@ def prepare(input_path: str | Path, output: str | Path, cutouts: str, options: O
     if not options.allow_mismatch:
         _check_match(weights, source)
     job = Job(catalog, Path(output), source, weights, options)
+    columns = job.columns
     if not options.overwrite_columns:
-        check_free(job.columns, catalog.column_names, catalog.path)
+        check_free(columns, catalog.column_names, catalog.path)
     return job
 
 

@@ -3,15 +3,16 @@
 import fcntl
 import json
 import os
-import shutil
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from catalogs.errors import InputError
+from catalogs.output import naming
 
 _HEADER = struct.Struct("<4sQI")
 _MAGIC = b"LSBG"
@@ -58,6 +59,8 @@ class Journal:
             self._log = open(folder / "results.log", "a+b")
         except BaseException:
             self._lock.close()
+            if not started.exists():
+                _delete(folder)
             raise
         self._log.truncate(self._valid_length())
 
@@ -70,25 +73,33 @@ class Journal:
         records = np.empty(len(rows), _RECORD)
         records["row"], records["probability"], records["flags"] = rows, probabilities, flags
         payload = records.tobytes()
-        self._log.write(_HEADER.pack(_MAGIC, len(rows), zlib.crc32(payload)) + payload)
-        self._log.flush()
+        with naming(self._log.name):
+            self._log.write(_HEADER.pack(_MAGIC, len(rows), zlib.crc32(payload)) + payload)
+            self._log.flush()
 
     def results(self) -> Iterator[np.ndarray]:
         """Yield the recorded chunks as structured arrays of ``row, probability, flags``."""
-        self._log.flush()
         with open(self.folder / "results.log", "rb") as log:
             while (records := _read_record(log)) is not None:
                 yield records
 
     def close(self):
         """Let go of the files; the journal stays for a resume."""
-        self._log.close()
+        with suppress(OSError):  # only what `append` has failed to write
+            self._log.close()
         self._lock.close()
+
+    def abandon(self):
+        """Let go of the files after a failure; a journal without results is deleted."""
+        empty = next(self.results(), None) is None
+        self.close()
+        if empty:
+            _delete(self.folder)
 
     def remove(self):
         """Delete the journal: its job is done."""
         self.close()
-        shutil.rmtree(self.folder)
+        _delete(self.folder)
 
     def _valid_length(self) -> int:
         self._log.seek(0)
@@ -109,6 +120,14 @@ def _read_record(log) -> np.ndarray | None:
         return None
     payload = log.read(count * _RECORD.itemsize)
     return np.frombuffer(payload, _RECORD) if zlib.crc32(payload) == checksum else None
+
+
+def _delete(folder):
+    """Delete what a journal wrote; other things in the folder, and then the folder, stay."""
+    for name in ("results.log", "job.json", "job.partial", "lock"):
+        (folder / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _locked(folder):
@@ -137,5 +156,6 @@ def _compare(path, identity):
 
 def _write_json(path, content):
     partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(dict(content), indent=2))
-    os.replace(partial, path)
+    with naming(path):
+        partial.write_text(json.dumps(dict(content), indent=2))
+        os.replace(partial, path)

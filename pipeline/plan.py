@@ -1,13 +1,15 @@
 """How the rows of a catalog are divided into units of work."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 
 import numpy as np
 
 from catalogs import Catalog
+from catalogs.output import naming
 from lsbg_classifier import CutoutSource
 
 BLOCK = 65_536
@@ -83,7 +85,10 @@ def scratch_array(shape: tuple[int, ...], dtype, folder: Path | None) -> np.ndar
     """Make an array of zeros in an unnamed file in `folder`; it vanishes with the array."""
     if 0 in shape:
         return np.empty(shape, dtype)
-    with TemporaryFile(dir=folder) as file:
+    with naming(folder or gettempdir()), TemporaryFile(dir=folder) as file:
+        if hasattr(os, "posix_fallocate"):
+            # A full disk must be an error here: later, at a page of the map, it is a crash.
+            os.posix_fallocate(file.fileno(), 0, int(np.prod(shape)) * np.dtype(dtype).itemsize)
         return np.memmap(file, dtype, "w+", shape=shape)
 
 

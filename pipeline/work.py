@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from threading import Lock
 
 import numpy as np
@@ -18,6 +18,8 @@ class Work:
 
     Attributes
     ----------
+    run : str
+        Names the run: a worker that outlives it opens the source anew for the next.
     cutouts : str
         The source; see `lsbg_classifier.open_source`.
     options : tuple of (str, value)
@@ -28,6 +30,7 @@ class Work:
         What the weights must be.
     """
 
+    run: str
     cutouts: str
     options: tuple[tuple[str, object], ...]
     weights: str
@@ -57,7 +60,7 @@ class Scored:
 def score(rows: np.ndarray, positions: np.ndarray, work: Work) -> Scored:
     """Fetch and score the candidates at `positions`, degrees, shape (n, 2)."""
     with _opening:
-        source, classifier = _open(work)
+        source, classifier = _source(work), _classifier(work.weights, work.sha256)
     start = time.perf_counter()
     cutouts, flags = source.fetch(positions)
     fetched = time.perf_counter()
@@ -70,10 +73,16 @@ def score(rows: np.ndarray, positions: np.ndarray, work: Work) -> Scored:
 _opening = Lock()
 
 
-@cache
-def _open(work: Work) -> tuple[CutoutSource, Classifier]:
-    """Open the source and load the weights, once a process."""
-    classifier = load_classifier(work.weights)
-    if classifier.card.sha256 != work.sha256:
-        raise InputError(f"{work.weights}: this worker has other weights than the job; copy them")
-    return open_source(work.cutouts, **dict(work.options)), classifier
+@lru_cache(maxsize=8)
+def _source(work: Work) -> CutoutSource:
+    """Open the source, once a process and run."""
+    return open_source(work.cutouts, **dict(work.options))
+
+
+@lru_cache(maxsize=8)
+def _classifier(path: str, sha256: str) -> Classifier:
+    """Load the weights, once a process."""
+    classifier = load_classifier(path)
+    if classifier.card.sha256 != sha256:
+        raise InputError(f"{path}: this worker has other weights than the job; copy them")
+    return classifier

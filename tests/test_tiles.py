@@ -252,7 +252,6 @@ def test_what_lies_beside_the_coadds_is_not_one(survey, tmp_path, name):
     for path in survey.tiles.glob("*.fz"):
         (tmp_path / path.name).symlink_to(path)
     (tmp_path / name).write_bytes(b"not looked at")
-    tiles = TileSource(tmp_path)
     candidates = fits.getdata(survey.candidates)[:3]
     positions = np.stack([candidates["ALPHA_J2000"], candidates["DELTA_J2000"]], axis=1)
-    assert (tiles.fetch(positions)[0] == TileSource(survey.tiles).fetch(positions)[0]).all()
+    assert (fetch(tmp_path, positions)[0] == fetch(survey.tiles, positions)[0]).all()

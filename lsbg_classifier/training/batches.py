@@ -50,10 +50,10 @@ class Augmentation:
 
 
 class Batches(keras.utils.PyDataset):
-    """Shuffled batches of one epoch after another.
+    """Shuffled batches of the epoch that `start` was called for last.
 
-    The order of an epoch follows from the seed and the number of the epoch alone, so that a
-    training that goes on after a stop sees what it would have seen.
+    The order follows from the seed and the number of the epoch alone, so that a training that
+    goes on after a stop sees what it would have seen.
 
     Parameters
     ----------
@@ -63,8 +63,6 @@ class Batches(keras.utils.PyDataset):
     batch : int
         Cutouts a step; the last step of an epoch may have fewer.
     seed : int
-    epoch : int
-        The first epoch to give, from 0.
     balance : bool
         Draw as many of each class in every epoch, all of the rarer one.
     augmentation : Augmentation, optional
@@ -77,7 +75,6 @@ class Batches(keras.utils.PyDataset):
         *,
         batch: int,
         seed: int,
-        epoch: int = 0,
         balance: bool = False,
         augmentation: Augmentation | None = None,
     ):
@@ -86,10 +83,9 @@ class Batches(keras.utils.PyDataset):
         self._labels = labels.astype(np.float32)
         self._batch = batch
         self._seed = seed
-        self._epoch = epoch
         self._balance = balance
         self._augmentation = augmentation
-        self._order = self._shuffled()
+        self.start(0)
 
     def __len__(self):
         """Count the steps of an epoch."""
@@ -104,9 +100,9 @@ class Batches(keras.utils.PyDataset):
             images = self._augmentation.apply(images, rng)
         return images, self._labels[rows]
 
-    def on_epoch_end(self):
-        """Shuffle for the next epoch."""
-        self._epoch += 1
+    def start(self, epoch: int):
+        """Shuffle for an epoch, counted from 0."""
+        self._epoch = epoch
         self._order = self._shuffled()
 
     def _shuffled(self) -> np.ndarray:

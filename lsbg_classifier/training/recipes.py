@@ -132,7 +132,6 @@ def train(
         labels,
         batch=recipe.batch,
         seed=seed,
-        epoch=first,
         balance=recipe.balance,
         augmentation=recipe.augmentation,
     )
@@ -145,7 +144,7 @@ def train(
         initial_epoch=first,
         verbose=0,
         validation_data=None if validation is None else Batches(*validation, batch=256, seed=0),
-        callbacks=[_Follow(history, checkpoint, progress, recipe.epochs, len(batches))],
+        callbacks=[_Follow(batches, history, checkpoint, progress, recipe.epochs)],
     )
     return history
 
@@ -190,19 +189,24 @@ class _Checkpoint:
 
 
 class _Follow(keras.callbacks.Callback):
-    """Keep the history, the checkpoint and the progress up to date."""
+    """Shuffle before each epoch; keep history, checkpoint and progress up to date."""
 
-    def __init__(self, history, checkpoint, progress, epochs, steps):
+    def __init__(self, batches, history, checkpoint, progress, epochs):
         super().__init__()
+        self._batches = batches
         self._history = history
         self._checkpoint = checkpoint
         self._progress = progress
-        self._epochs, self._steps = epochs, steps
+        self._epochs = epochs
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._batches.start(epoch)
 
     def on_train_batch_end(self, batch, logs=None):
         if self._progress is not None:
-            done = len(self._history.epochs) * self._steps + batch + 1
-            self._progress(done, self._epochs * self._steps)
+            steps = len(self._batches)
+            done = len(self._history.epochs) * steps + batch + 1
+            self._progress(done, self._epochs * steps)
 
     def on_epoch_end(self, epoch, logs=None):
         values = {name: float(value) for name, value in (logs or {}).items()}

@@ -1,0 +1,193 @@
+"""A Dask cluster that is there already, with workers of its own, does the work as threads do."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from distributed import Client
+from viewer import Viewer
+
+from catalogs.errors import InputError
+from pipeline import annotate, cluster
+
+DASK = Path(sys.executable).with_name("dask")
+
+
+@contextmanager
+def dask(folder, *arguments):
+    """Run a Dask command in a folder of its own, and end it."""
+    folder.mkdir()
+    home = {"DASK_TEMPORARY_DIRECTORY": str(folder)}
+    with open(folder / "log", "wb") as log:
+        process = subprocess.Popen(
+            [DASK, *arguments], cwd=folder, env=os.environ | home, stdout=log, stderr=log
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@contextmanager
+def running_scheduler(folder):
+    """A scheduler on a free port of loopback; gives its address and its process."""
+    file = folder / "scheduler.json"
+    options = ["--host=127.0.0.1", "--port=0", "--no-dashboard", "--dashboard-address=127.0.0.1:0"]
+    with dask(folder / "scheduler", "scheduler", *options, f"--scheduler-file={file}") as process:
+        deadline = time.monotonic() + 60
+        while not file.exists():
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        yield json.loads(file.read_text())["address"], process
+
+
+def running_worker(folder, address):
+    options = ["--no-nanny", "--no-dashboard", "--nthreads=1", "--host=127.0.0.1"]
+    return dask(folder, "worker", address, *options, f"--name={folder.name}")
+
+
+def wait_for_workers(address, count):
+    with Client(address, set_as_default=False) as client:
+        client.wait_for_workers(count, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory):
+    """The address of a scheduler with two workers."""
+    folder = tmp_path_factory.mktemp("dask")
+    with ExitStack() as processes:
+        address, _ = processes.enter_context(running_scheduler(folder))
+        for name in ("first", "second"):
+            processes.enter_context(running_worker(folder / name, address))
+        wait_for_workers(address, 2)
+        yield address
+
+
+@pytest.fixture(scope="module")
+def catalog(survey, tmp_path_factory):
+    """Every third candidate of the survey, and one outside its tiles."""
+    path = tmp_path_factory.mktemp("catalog") / "in.fits"
+    table = fits.BinTableHDU(np.array(fits.getdata(survey.candidates))[::3])
+    table.data["DELTA_J2000"][4] += 1
+    table.writeto(path)
+    return path
+
+
+@pytest.fixture
+def run(survey, catalog):
+    def run(output, **options):
+        return annotate(catalog, output, cutouts=f"tiles:{survey.tiles}", chunk_size=1, **options)
+
+    return run
+
+
+def processes_that_loaded_the_network(address):
+    with Client(address, set_as_default=False) as client:
+        return sum(client.run(lambda: "keras" in sys.modules).values())
+
+
+@pytest.mark.slow
+def test_workers_elsewhere_give_the_same_bytes(run, scheduler, tmp_path):
+    assert processes_that_loaded_the_network(scheduler) == 0
+    summary = run(tmp_path / "cluster.fits", scheduler=scheduler)
+    assert processes_that_loaded_the_network(scheduler) > 0
+    run(tmp_path / "threads.fits")
+    assert summary.flags["NO_COVERAGE"] == 1 < 30 < summary.scored
+    assert (tmp_path / "cluster.fits").read_bytes() == (tmp_path / "threads.fits").read_bytes()
+
+
+def test_the_cluster_stays_for_its_owner(run, scheduler, tmp_path):
+    for name in ("once.fits", "again.fits"):
+        run(tmp_path / name, scheduler=scheduler)
+    assert (tmp_path / "once.fits").read_bytes() == (tmp_path / "again.fits").read_bytes()
+    with Client(scheduler, set_as_default=False) as client:
+        assert len(client.scheduler_info()["workers"]) == 2
+
+
+def test_what_a_worker_cannot_read_is_said_here(survey, catalog, scheduler, tmp_path):
+    tiles = tmp_path / "tiles"
+    tiles.symlink_to(survey.tiles)
+    with pytest.raises(InputError, match="tiles: no such folder"):
+        annotate(
+            catalog,
+            tmp_path / "out.fits",
+            cutouts=f"tiles:{tiles}",
+            scheduler=scheduler,
+            progress=lambda done, total: tiles.unlink(missing_ok=True),
+        )
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_killed_worker_harms_nothing(survey, catalog, scheduler, tmp_path):
+    with Viewer(survey.tiles) as viewer, running_worker(tmp_path / "doomed", scheduler) as doomed:
+        wait_for_workers(scheduler, 3)
+        source = {
+            "cutouts": "legacysurvey:des-dr1",
+            "source_options": {"url": viewer.url},
+            "chunk_size": 2,
+        }
+        annotate(
+            catalog,
+            tmp_path / "cluster.fits",
+            scheduler=scheduler,
+            progress=lambda done, total: doomed.kill() if done else None,
+            **source,
+        )
+        annotate(catalog, tmp_path / "threads.fits", **source)
+    assert (tmp_path / "cluster.fits").read_bytes() == (tmp_path / "threads.fits").read_bytes()
+
+
+@pytest.mark.slow
+def test_a_lost_scheduler_is_said_and_resumed_from(run, tmp_path):
+    output = tmp_path / "out.fits"
+    with (
+        running_scheduler(tmp_path) as (address, process),
+        running_worker(tmp_path / "worker", address),
+        pytest.raises(InputError, match=f"{address}.*lost.*--resume"),
+    ):
+        run(
+            output,
+            scheduler=address,
+            progress=lambda done, total: process.kill() if done else None,
+        )
+    run(output, resume=True)
+    run(tmp_path / "undisturbed.fits")
+    assert output.read_bytes() == (tmp_path / "undisturbed.fits").read_bytes()
+
+
+def closed_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"tcp://127.0.0.1:{free.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("address", [None, "127.0.0.1", "carrier-pigeon://127.0.0.1:1"])
+def test_no_scheduler_there(run, tmp_path, monkeypatch, address):
+    monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 1)
+    address = address or closed_port()
+    started = time.monotonic()
+    with pytest.raises(InputError, match=f"no Dask scheduler.*{address}.*check") as caught:
+        run(tmp_path / "out.fits", scheduler=address)
+    assert "\n" not in str(caught.value) and time.monotonic() - started < 10
+    assert not any(tmp_path.iterdir())
+
+
+def test_scheduler_without_workers(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "_WORKER_SECONDS", 1)
+    (tmp_path / "out").mkdir()
+    with (
+        running_scheduler(tmp_path) as (address, _),
+        pytest.raises(InputError, match=f"{address} has no workers; start some"),
+    ):
+        run(tmp_path / "out" / "annotated.fits", scheduler=address)
+    assert not any((tmp_path / "out").iterdir())
