@@ -1,0 +1,41 @@
+"""Grad-CAM: which part of a cutout speaks for an LSBG (Selvaraju et al. 2017, ICCV, 618).
+
+The paper's explanation of the network (Tanoglidis et al. 2021, section 4.4): artifacts light up
+off-centre, LSBGs at the centre.
+"""
+
+import keras
+import numpy as np
+
+
+def heat_maps(network: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Return what each part of the last convolutional layer adds to the logit.
+
+    Behind that layer the network is batch normalisation, pooling, and two dense layers, so the
+    gradient that Grad-CAM averages over the image has a closed form, and no backend's automatic
+    differentiation is needed.
+
+    Parameters
+    ----------
+    network : keras.Model
+        As `build_network` makes it.
+    images : array of uint8, shape (N, 64, 64, 3)
+
+    Returns
+    -------
+    array of float32, shape (N, 16, 16)
+        At least 0; row 0 at the top. All zero where nothing speaks for an LSBG.
+    """
+    *_, convolution, normalisation, pooling, _, _, hidden, last = network.layers
+    partial = keras.Model(network.inputs[0], [convolution.output, hidden.output])
+    features, hidden_values = (
+        np.asarray(output) for output in partial.predict_on_batch(images * np.float32(1 / 255))
+    )
+    to_hidden = np.asarray(last.kernel)[:, 0] * (hidden_values > 0)
+    to_flat = to_hidden @ np.asarray(hidden.kernel).T
+    to_pooled = to_flat.reshape(-1, *pooling.output.shape[1:])
+    deviation = np.sqrt(np.asarray(normalisation.moving_variance) + normalisation.epsilon)
+    slope = np.asarray(normalisation.gamma) / deviation
+    height, width = features.shape[1:3]
+    share = to_pooled.sum(axis=(1, 2)) * slope / (height * width)
+    return np.maximum(np.einsum("nhwc,nc->nhw", features, share), 0).astype(np.float32)

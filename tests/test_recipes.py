@@ -1,0 +1,167 @@
+"""Training by the published recipe, the same after a stop."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, regularizers
+
+from catalogs import InputError
+from lsbg_classifier.network import build_network
+from lsbg_classifier.training.batches import Augmentation, Batches
+from lsbg_classifier.training.recipes import DES, HSC, SIMULATED, Recipe, train
+
+
+@pytest.fixture(scope="module")
+def cutouts():
+    """Discs of two brightnesses in noise."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 150).astype(np.int8)
+    y, x = np.mgrid[:64, :64] - 31.5
+    disc = (np.hypot(x, y) < 12)[..., None]
+    images = 32 + rng.normal(0, 6, (150, 64, 64, 3)) + 60 * labels[:, None, None, None] * disc
+    return np.clip(images, 0, 255).astype(np.uint8), labels
+
+
+def bare_network():
+    """Table 1 of the paper, written out."""
+    return keras.Sequential(
+        [
+            keras.Input((64, 64, 3)),
+            layers.Conv2D(
+                16, 3, padding="same", activation="relu", kernel_regularizer=regularizers.L2(0.13)
+            ),
+            layers.BatchNormalization(),
+            layers.MaxPooling2D(2),
+            layers.Dropout(0.4),
+            layers.Conv2D(
+                32, 3, padding="same", activation="relu", kernel_regularizer=regularizers.L2(0.13)
+            ),
+            layers.BatchNormalization(),
+            layers.MaxPooling2D(2),
+            layers.Dropout(0.4),
+            layers.Conv2D(
+                64, 3, padding="same", activation="relu", kernel_regularizer=regularizers.L2(0.13)
+            ),
+            layers.BatchNormalization(),
+            layers.MaxPooling2D(2),
+            layers.Dropout(0.4),
+            layers.Flatten(),
+            layers.Dense(1024, activation="relu", kernel_regularizer=regularizers.L2(0.12)),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+
+
+def test_the_recipes_are_the_published_ones():
+    assert DES == Recipe("adadelta", 0.1, epochs=100, batch=64)
+    assert HSC == Recipe("adadelta", 0.005, epochs=30, batch=32)
+
+
+@pytest.mark.slow
+def test_losses_are_those_of_a_bare_keras_model(cutouts):
+    images, labels = cutouts
+    keras.utils.set_random_seed(5)
+    ours = train(build_network(), images, labels, replace(DES, epochs=3), seed=5)
+    keras.utils.set_random_seed(5)
+    network = bare_network()
+    network.compile(keras.optimizers.Adadelta(0.1), "binary_crossentropy", metrics=["accuracy"])
+    losses = []
+    for epoch in range(3):
+        order = np.random.default_rng([5, epoch]).permutation(len(labels))
+        fitted = network.fit(
+            images[order].astype(np.float32) / 255,
+            labels[order].astype(np.float32),
+            batch_size=64,
+            shuffle=False,
+            verbose=0,
+        )
+        losses += fitted.history["loss"]
+    np.testing.assert_allclose([epoch["loss"] for epoch in ours.epochs], losses, rtol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", [DES, SIMULATED], ids=["des", "simulated"])
+def test_a_training_goes_on_where_it_stopped(cutouts, tmp_path, recipe):
+    images, labels = cutouts
+    recipe = replace(recipe, epochs=4)
+
+    def run(folder, resume=False, stop_after=None):
+        def progress(done, total):
+            if stop_after is not None and done > stop_after * total:
+                raise KeyboardInterrupt
+
+        folder.mkdir(exist_ok=True)
+        keras.utils.set_random_seed(2)
+        network = build_network()
+        history = train(
+            network,
+            images,
+            labels,
+            recipe,
+            seed=2,
+            validation=(images[:40], labels[:40]),
+            folder=folder,
+            resume=resume,
+            progress=progress,
+        )
+        return network.predict(images / np.float32(255), verbose=0), history.epochs
+
+    whole, epochs = run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "parts", stop_after=0.6)
+    resumed, again = run(tmp_path / "parts", resume=True)
+    np.testing.assert_allclose(resumed, whole, atol=1e-4)
+    for one, other in zip(epochs, again, strict=True):
+        assert one == pytest.approx(other, rel=1e-4)
+
+
+def test_a_checkpoint_of_another_training_is_refused(cutouts, tmp_path):
+    images, labels = cutouts
+    recipe = replace(HSC, epochs=1)
+    train(build_network(), images[:32], labels[:32], recipe, seed=1, folder=tmp_path)
+    with pytest.raises(InputError, match="another recipe, seed or sample"):
+        train(
+            build_network(), images[:32], labels[:32], recipe, seed=2, folder=tmp_path, resume=True
+        )
+
+
+def test_every_epoch_shows_each_cutout_once(cutouts):
+    images, labels = cutouts
+    marked = images.copy()
+    marked[:, 0, 0, 0] = np.arange(len(labels))
+    batches = Batches(marked, labels, batch=64, seed=3)
+    orders = []
+    for epoch in range(2):
+        batches.start(epoch)
+        seen = [batches[step] for step in range(len(batches))]
+        orders.append(np.concatenate([np.rint(x[:, 0, 0, 0] * 255) for x, _ in seen]).astype(int))
+        np.testing.assert_array_equal(np.concatenate([y for _, y in seen]), labels[orders[-1]])
+    assert [sorted(order) for order in orders] == [list(range(150))] * 2
+    assert (orders[0] != orders[1]).any()
+    later = Batches(marked, labels, batch=64, seed=3)
+    later.start(1)
+    np.testing.assert_array_equal(np.rint(later[0][0][:, 0, 0, 0] * 255), orders[1][:64])
+
+
+def test_balanced_batches_have_as_many_of_each(cutouts):
+    images, labels = cutouts
+    rare = np.flatnonzero(labels)[:20]
+    rows = np.concatenate([rare, np.flatnonzero(labels == 0)])
+    batches = Batches(images[rows], labels[rows], batch=16, seed=1, balance=True)
+    drawn = np.concatenate([batches[step][1] for step in range(len(batches))])
+    assert len(drawn) == 40 and drawn.sum() == 20
+
+
+def test_augmentation_keeps_range_shape_and_the_sky(cutouts):
+    images = cutouts[0][:32] / np.float32(255)
+    changed = Augmentation().apply(images, np.random.default_rng(1))
+    assert changed.shape == images.shape and changed.dtype == np.float32
+    assert changed.min() >= 0 and changed.max() <= 1
+    np.testing.assert_allclose(np.median(changed), np.median(images), atol=0.01)
+    turned = Augmentation(noise=0, blur=0, gain=0).apply(images, np.random.default_rng(1))
+    np.testing.assert_allclose(
+        np.sort(turned.reshape(32, -1)), np.sort(images.reshape(32, -1)), atol=1e-6
+    )
+    assert (turned != images).any()
