@@ -1,15 +1,14 @@
 """Load trained weights and turn cutouts into probabilities."""
 
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from threading import Lock
 
 import numpy as np
 
 from catalogs.errors import InputError
+from lsbg_classifier.backend import start_backend
 from lsbg_classifier.surveys import CUTOUT_SIZE
+from lsbg_classifier.training.calibration import scale
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, WeightSet, find_weights
 
@@ -33,30 +32,6 @@ def load_classifier(name: str | os.PathLike = DEFAULT_WEIGHTS) -> "Classifier":
     return Classifier(find_weights(name))
 
 
-_starting = Lock()
-
-
-@contextmanager
-def _no_chatter() -> Iterator[None]:
-    """Keep what TensorFlow's C++ side says when it starts from standard error.
-
-    One thread at a time: two that redirect it at once would leave it lost.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with _starting:
-        if "tensorflow" in sys.modules or sys.__stderr__ is None:
-            yield
-            return
-        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nowhere, 2)
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            os.close(nowhere)
-
-
 class Classifier:
     """The network with trained weights; one instance serves all threads of a process.
 
@@ -70,18 +45,16 @@ class Classifier:
         weights.check_intact()
         self.card: Card = weights.card
         self._lock = Lock()
-        with _no_chatter():
-            from lsbg_classifier.network import load_network
+        start_backend()
+        from lsbg_classifier.network import load_network
 
-            try:
-                self._network = load_network(weights.path)
-            except (OSError, KeyError, TypeError, ValueError) as error:
-                reason = str(error).partition("\n")[0]
-                raise InputError(
-                    f"{weights.path}: not weights of this network ({reason})"
-                ) from error
+        try:
+            self._network = load_network(weights.path)
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise InputError(f"{weights.path}: not weights of this network ({reason})") from error
 
-    def predict(self, cutouts: np.ndarray) -> np.ndarray:
+    def predict(self, cutouts: np.ndarray, *, calibrated: bool = False) -> np.ndarray:
         """Return the probability that each cutout shows a low-surface-brightness galaxy.
 
         Batches have one fixed size, so that a cutout's probability does not depend on its company.
@@ -90,6 +63,9 @@ class Classifier:
         ----------
         cutouts : array of uint8, shape (N, 64, 64, 3)
             Row, column, RGB; north up, east left; made as the card says.
+        calibrated : bool
+            Scale the logits by the card's temperature, fitted on a validation set, so that
+            probabilities are closer to frequencies. Their order stays.
 
         Returns
         -------
@@ -116,4 +92,11 @@ class Classifier:
             with self._lock:
                 scores = self._network.predict_on_batch(images)
             probabilities[start : start + len(part)] = scores[: len(part), 0]
-        return probabilities
+        return scale(probabilities, self.card.temperature) if calibrated else probabilities
+
+    def heat_maps(self, cutouts: np.ndarray) -> np.ndarray:
+        """Return the Grad-CAM of cutouts; see `lsbg_classifier.training.gradcam.heat_maps`."""
+        from lsbg_classifier.training.gradcam import heat_maps
+
+        with self._lock:
+            return heat_maps(self._network, np.asarray(cutouts))

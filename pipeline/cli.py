@@ -1,9 +1,6 @@
 """The ``lsbg`` command. Each subcommand translates its options and calls one function."""
 
-import atexit
-import errno
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,17 +9,9 @@ import typer
 from catalogs.errors import InputError
 from catalogs.flags import Flag
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS
+from pipeline.console import ANY_PATH, new_app, run_app
 
-app = typer.Typer(
-    help="Probabilities for low-surface-brightness galaxy candidates, in their own catalog.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-
-_ANY_PATH = {"readable": False}
-"""A path that cannot be read is no error of usage."""
+app = new_app("Probabilities for low-surface-brightness galaxy candidates, in their own catalog.")
 
 _Bands = Annotated[str | None, typer.Option(help="Bands of tiles, blue to red: grz or gri.")]
 _Survey = Annotated[
@@ -41,13 +30,13 @@ def classify(
         typer.Argument(
             metavar="INPUT",
             help="Candidates: a FITS table, FITS_LDAC, Parquet file or folder.",
-            **_ANY_PATH,
+            **ANY_PATH,
         ),
     ],
     output: Annotated[
         Path,
         typer.Argument(
-            metavar="OUTPUT", help="The same catalog with two more columns.", **_ANY_PATH
+            metavar="OUTPUT", help="The same catalog with two more columns.", **ANY_PATH
         ),
     ],
     cutouts: Annotated[
@@ -142,7 +131,7 @@ def classify(
 @app.command(short_help="Make a small simulated survey.")
 def simulate(
     survey: Annotated[str, typer.Argument(help="Survey to imitate: des.")],
-    folder: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.", **_ANY_PATH)],
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.", **ANY_PATH)],
     tiles: Annotated[int, typer.Option(min=1, help="Coadd tiles to make.")] = 2,
     tile_size: Annotated[int, typer.Option(min=300, help="Side of a tile in pixels.")] = 3000,
     lsbgs: Annotated[int, typer.Option(min=0, help="LSBGs per 3000x3000 pixels.")] = 110,
@@ -213,16 +202,16 @@ def flags(
 @app.command(short_help="Draw the best and the worst candidates.")
 def report(
     annotated: Annotated[
-        Path, typer.Argument(help="A catalog that lsbg classify wrote.", **_ANY_PATH)
+        Path, typer.Argument(help="A catalog that lsbg classify wrote.", **ANY_PATH)
     ],
     figure: Annotated[
-        Path, typer.Argument(metavar="FIGURE", help="The .png or .pdf to write.", **_ANY_PATH)
+        Path, typer.Argument(metavar="FIGURE", help="The .png or .pdf to write.", **ANY_PATH)
     ],
     cutouts: Annotated[str, typer.Option(help="Where its images come from, as for classify.")],
     truth: Annotated[
         Path | None,
         typer.Option(
-            help="FITS table of the same rows, with LABEL (1 = LSBG, 0 = not).", **_ANY_PATH
+            help="FITS table of the same rows, with LABEL (1 = LSBG, 0 = not).", **ANY_PATH
         ),
     ] = None,
     count: Annotated[int, typer.Option(min=1, max=200, help="Cutouts of each kind.")] = 32,
@@ -254,6 +243,39 @@ def report(
     )
 
 
+@app.command(short_help="Judge weights on labelled cutouts.")
+def evaluate(
+    weights: Annotated[str, typer.Argument(help="Trained weights: a name or a file.")],
+    cutouts: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CUTOUTS",
+            help="Folder of labelled cutouts that training made, or a .npy file with --labels.",
+            **ANY_PATH,
+        ),
+    ],
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.", **ANY_PATH)],
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="CSV of index and label (1, 0 or empty) for a .npy file.", **ANY_PATH),
+    ] = None,
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    calibrated: Annotated[
+        bool, typer.Option("--calibrated", help="Apply the temperature on the card.")
+    ] = False,
+):
+    """Judge weights on labelled cutouts: scores with intervals, ROC, reliability, Grad-CAM."""
+    from lsbg_classifier import load_classifier
+
+    classifier = load_classifier(weights)
+    from lsbg_classifier.training.assessment import LabelledCutouts, write_evaluation
+
+    found = write_evaluation(
+        classifier, LabelledCutouts.read(cutouts, labels, split), folder, calibrated=calibrated
+    )
+    _say([*found.to_markdown().splitlines(), "", f"wrote {folder}"])
+
+
 def _given(**options):
     """Keep the options of a source that were given, for it has its own defaults."""
     return {name: value for name, value in options.items() if value is not None}
@@ -264,24 +286,6 @@ def _say(lines):
         typer.echo(line)
 
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_INTERRUPTED = 130
-
-
 def main():
-    """Run the command; what a user can mend becomes one line and a non-zero exit status."""
-    try:
-        app(prog_name="lsbg")
-    except InputError as error:
-        sys.exit(f"lsbg: {error}")
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        advice = "; make room, then go on with --resume" if error.errno in _FULL else ""
-        sys.exit(f"lsbg: {where}{error.strerror or error}{advice}")
-    except SystemExit as ending:
-        if ending.code == _INTERRUPTED:  # typer's, for a KeyboardInterrupt
-            sys.stderr.write("lsbg: interrupted; go on with --resume if candidates were scored\n")
-            sys.stderr.flush()
-            atexit._run_exitfuncs()
-            os._exit(_INTERRUPTED)  # sys.exit would wait for the requests under way
-        raise
+    """Run the command; see `pipeline.console.run_app`."""
+    run_app(app, "lsbg")

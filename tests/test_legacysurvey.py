@@ -15,8 +15,7 @@ from viewer import Viewer, blobs, write_tile
 
 from catalogs.errors import InputError
 from catalogs.flags import Flag
-from lsbg_classifier import open_source
-from lsbg_classifier.cutouts import _http
+from lsbg_classifier import http, open_source
 
 CENTRE = np.array([0.35, 2.15])
 
@@ -144,7 +143,7 @@ def test_waits_as_long_as_it_is_told(tiles, positions, source_at):
 
 @pytest.mark.parametrize("hostile", ["86400", "9" * 5000, "soon", "-5"])
 def test_but_not_for_ever(tiles, positions, source_at, hostile, monkeypatch):
-    monkeypatch.setattr(_http, "_LONGEST_WAIT", 0.2)
+    monkeypatch.setattr(http, "_LONGEST_WAIT", 0.2)
 
     def faults(number, _):
         return ("status", 503, {"Retry-After": hostile}) if number == 1 else None
@@ -202,7 +201,7 @@ def test_bytes_that_are_no_image():
         content[rng.integers(2, 700)] = rng.integers(256)
         content = content[: rng.integers(2, len(content))]
         try:
-            assert _http.decode_jpeg(bytes(content)).shape == (256, 256, 3)
+            assert http.decode_jpeg(bytes(content)).shape == (256, 256, 3)
         except ValueError:
             pass
 

@@ -14,7 +14,9 @@ from urllib3.exceptions import HTTPError
 
 from catalogs.errors import InputError
 from catalogs.flags import Flag
-from lsbg_classifier.cutouts._http import (
+from lsbg_classifier.cutouts.colours import NANOMAGGIE_ZERO_POINT, colours_of_fluxes, shrink
+from lsbg_classifier.cutouts.coverage import judge_gaps
+from lsbg_classifier.http import (
     Downloader,
     FetchError,
     check_server,
@@ -23,8 +25,6 @@ from lsbg_classifier.cutouts._http import (
     new_session,
     reason,
 )
-from lsbg_classifier.cutouts.colours import NANOMAGGIE_ZERO_POINT, colours_of_fluxes, shrink
-from lsbg_classifier.cutouts.coverage import judge_gaps
 from lsbg_classifier.surveys import CUTOUT_SIZE, SURVEYS, VIEWER_SIZE, Imaging, Survey, survey_named
 
 _BAND = "{band}"

@@ -14,6 +14,7 @@ from astropy.wcs import WCS
 from scipy.spatial import cKDTree
 
 from catalogs.errors import InputError
+from lsbg_classifier.folders import cache_folder
 
 INDEX_NAME = ".lsbg_tiles.json"
 """File beside the tiles that remembers their footprints."""
@@ -192,9 +193,8 @@ def _scan(folder: Path) -> dict[str, dict]:
 
 
 def _cache_path(folder: Path) -> Path:
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     digest = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
-    return root / "lsbg_classifier" / f"tiles-{digest}.json"
+    return cache_folder() / f"tiles-{digest}.json"
 
 
 def _remembered(places) -> dict[str, dict]:

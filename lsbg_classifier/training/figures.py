@@ -1,12 +1,18 @@
 """Figures of trainings and evaluations, readable in grey and by the colour-blind."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-TRAINING, VALIDATION = "#0072b2", "#d55e00"
+from lsbg_classifier.training.evaluation import judge, reliability, roc_curve
+
+LSBG, OTHER = TRAINING, VALIDATION = "#0072b2", "#d55e00"
+"""Colours that the colour-blind tell apart (Okabe & Ito 2008)."""
+
+_RESAMPLINGS = 200
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -37,3 +43,97 @@ def draw_history(epochs: Sequence[dict[str, float]], path: Path):
         axes.set(xlabel="epoch", ylabel=name)
     axes.legend(frameon=False)
     figure.savefig(path)
+
+
+def draw_evaluation(labels: np.ndarray, probabilities: np.ndarray, path: Path):
+    """Draw the ROC curve with its 95% band, the probabilities by class, and the reliability.
+
+    Parameters
+    ----------
+    labels, probabilities : arrays, shape (N,)
+        As for `evaluation.judge`, with both classes present.
+    path : Path
+        PNG to write.
+    """
+    labels = np.asarray(labels).astype(bool)
+    figure = new_figure(12, 3.8)
+    roc, distribution, calibration = figure.subplots(1, 3)
+    _draw_roc(roc, labels, probabilities)
+    bins = np.linspace(0, 1, 26)
+    for value, name, colour, style in ((True, "LSBG", LSBG, "-"), (False, "other", OTHER, "--")):
+        distribution.hist(
+            probabilities[labels == value],
+            bins,
+            histtype="step",
+            linewidth=1.8,
+            linestyle=style,
+            color=colour,
+            label=name,
+        )
+    distribution.set(xlabel="probability of LSBG", ylabel="cutouts", yscale="log", xlim=(0, 1))
+    figure.legend(loc="outside upper right", ncols=2, frameon=False)
+    mean, fraction, _ = reliability(labels, probabilities)
+    calibration.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle=":")
+    calibration.plot(mean, fraction, color=LSBG, marker="o", linewidth=1.2)
+    calibration.set(
+        xlabel="mean probability, ten equal groups",
+        ylabel="fraction of LSBGs",
+        xlim=(-0.02, 1.02),
+        ylim=(-0.02, 1.02),
+    )
+    figure.savefig(path, format="png")
+
+
+def _draw_roc(axes, labels, probabilities):
+    grid = np.linspace(0, 1, 201)
+    rng = np.random.default_rng(0)
+    curves = []
+    while len(curves) < _RESAMPLINGS:
+        rows = rng.integers(0, len(labels), len(labels))
+        if len(np.unique(labels[rows])) == 2:
+            curves.append(np.interp(grid, *roc_curve(labels[rows], probabilities[rows])))
+    low, high = np.percentile(curves, [2.5, 97.5], axis=0)
+    axes.fill_between(grid, low, high, color=LSBG, alpha=0.2, linewidth=0)
+    axes.plot(*roc_curve(labels, probabilities), color=LSBG, linewidth=1.8)
+    area = judge(labels, probabilities).auc
+    axes.text(0.95, 0.06, f"area {area:.3f}", ha="right", transform=axes.transAxes)
+    axes.set(
+        xlabel="fraction of others called LSBG",
+        ylabel="completeness",
+        xlim=(0, 1),
+        ylim=(0, 1.01),
+    )
+
+
+def draw_heat_maps(rows: Mapping[str, tuple[np.ndarray, np.ndarray]], path: Path):
+    """Draw cutouts and, below each, the same with its Grad-CAM over it.
+
+    Parameters
+    ----------
+    rows : mapping of str to (images, heat maps)
+        For each title, at least one uint8 image (n, 64, 64, 3) and its heat map (n, 16, 16).
+    path : Path
+        PNG to write.
+    """
+    columns = max(len(images) for images, _ in rows.values())
+    figure = new_figure(1.1 * columns, 2.6 * len(rows))
+    for panel, (title, (images, maps)) in zip(
+        np.atleast_1d(figure.subfigures(len(rows), 1)), rows.items(), strict=True
+    ):
+        panel.suptitle(title, fontsize=10)
+        grid = panel.subplots(2, columns, squeeze=False)
+        for axes in grid.flat:
+            axes.set_axis_off()
+        for column, (image, heat) in enumerate(zip(images, maps, strict=True)):
+            for axes in grid[:, column]:
+                axes.imshow(image, extent=(0, 64, 64, 0))
+            grid[1, column].imshow(
+                heat,
+                cmap="magma",
+                alpha=0.55,
+                extent=(0, 64, 64, 0),
+                interpolation="bilinear",
+                vmin=0,
+                vmax=max(float(maps.max()), 1e-6),
+            )
+    figure.savefig(path, format="png")

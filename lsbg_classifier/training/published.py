@@ -15,11 +15,15 @@ from astropy.table import Table
 from scipy.spatial import cKDTree
 
 from catalogs.errors import InputError
+from lsbg_classifier.folders import cache_folder
+from lsbg_classifier.http import FetchError, get, new_session
 from lsbg_classifier.training.samples import SPLITS, Sample, balanced_split
 
 LISTS_URL = "https://raw.githubusercontent.com/dtanoglidis/DeepShadows/main/Datasets"
 """Where DeepShadows publishes its lists."""
 
+_LARGEST_LIST = 1 << 27
+_TIMEOUT = 120.0
 _MATCH_DEGREES = 1e-5
 _DES_SIZES = {"train": 30_000, "validation": 5_000, "test": 5_000}
 _HSC_SIZES = {"train": 320, "test": 960}
@@ -117,23 +121,17 @@ class ListStore:
         return path
 
     def _download(self, name: str, path: Path):
-        from astropy.utils.data import download_file
-
+        url = f"{self._url}/{name}"
         try:
-            found = Path(
-                download_file(f"{self._url}/{name}", cache=False, show_progress=False, timeout=60)
-            )
-        except OSError as error:
+            with new_session(1, _LARGEST_LIST) as session:
+                content = get(session, url, {}, _TIMEOUT)
+        except FetchError as error:
             raise InputError(
-                f"{self._url}/{name}: cannot be downloaded ({error}); get it otherwise and name "
-                "its folder with --lists"
+                f"{url}: cannot be downloaded ({error}); get it otherwise and name its folder "
+                "with --lists"
             ) from error
-        try:
-            content = found.read_bytes()
-        finally:
-            found.unlink()
         if not self._lists[name].check(content):
-            raise InputError(f"{self._url}/{name}: not the published file (its hash differs)")
+            raise InputError(f"{url}: not the published file (its hash differs)")
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f"{name}.{os.getpid()}.partial")
         partial.write_bytes(content)
@@ -219,12 +217,6 @@ def match_positions(positions: np.ndarray, known: np.ndarray) -> np.ndarray:
     """
     distance, index = cKDTree(known).query(positions, p=np.inf)
     return np.where(distance <= _MATCH_DEGREES, index, -1)
-
-
-def cache_folder() -> Path:
-    """Return the user's cache of this software: the XDG cache folder."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "lsbg_classifier"
 
 
 def _read_csv(path: Path) -> Table:

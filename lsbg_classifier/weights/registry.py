@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catalogs.errors import InputError
+from lsbg_classifier.folders import data_folder
 from lsbg_classifier.weights.cards import Card
 
 DEFAULT_WEIGHTS = "des-simulated"
@@ -39,8 +40,7 @@ def weights_folder() -> Path:
     """Return the user's folder of weight sets: ``LSBG_WEIGHTS`` or the XDG data folder."""
     if folder := os.environ.get("LSBG_WEIGHTS"):
         return Path(folder)
-    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
-    return Path(data) / "lsbg_classifier" / "weights"
+    return data_folder() / "weights"
 
 
 def known_weights() -> dict[str, WeightSet]:

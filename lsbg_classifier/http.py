@@ -57,13 +57,17 @@ class _BoundedRetry(Retry):
 
 
 class _BoundedAdapter(HTTPAdapter):
-    """Reads each answer whole, within `LARGEST_ANSWER` and the time-out, and again if it breaks."""
+    """Reads each answer whole, within a size and the time-out, and again if it breaks."""
+
+    def __init__(self, largest: int, **options):
+        self._largest = largest
+        super().__init__(**options)
 
     def send(self, request, stream=False, timeout=None, **options) -> requests.Response:
         for last in (False, True):
             answer = super().send(request, stream=True, timeout=timeout, **options)
             try:
-                answer._content = _body(answer.raw, timeout)
+                answer._content = _body(answer.raw, timeout, self._largest)
             except ProtocolError as error:
                 if last:
                     raise requests.ConnectionError("the answer broke off") from error
@@ -91,26 +95,27 @@ class _Session(requests.Session):
         return target if same else None
 
 
-def _body(raw, timeout: float) -> bytes:
+def _body(raw, timeout: float, largest: int) -> bytes:
     """Read a body as it comes, so that a server that drips cannot hold us."""
     deadline = time.monotonic() + timeout
     parts, size = [], 0
     while part := raw.read1(1 << 16, decode_content=True):
         parts.append(part)
         size += len(part)
-        if size > LARGEST_ANSWER:
+        if size > largest:
             raise HTTPError("the answer is too large")
         if time.monotonic() > deadline:
             raise HTTPError("the answer takes too long")
     return b"".join(parts)
 
 
-def new_session(connections: int) -> requests.Session:
+def new_session(connections: int, largest: int = LARGEST_ANSWER) -> requests.Session:
     """Make a session that keeps connections open and retries what may pass.
 
     Connection errors, time-outs and the answers 429, 500, 502, 503 and 504 are tried again with
     growing pauses, or after what Retry-After says, but 20 s at most. Answers are read whole within
-    the time-out of the request; redirects are followed on the same host only.
+    the time-out of the request, up to `largest` bytes; redirects are followed on the same host
+    only.
     """
     retry = _BoundedRetry(
         total=4,
@@ -122,7 +127,7 @@ def new_session(connections: int) -> requests.Session:
         backoff_max=_LONGEST_WAIT,
         raise_on_status=False,
     )
-    adapter = _BoundedAdapter(pool_maxsize=connections, pool_block=True, max_retries=retry)
+    adapter = _BoundedAdapter(largest, pool_maxsize=connections, pool_block=True, max_retries=retry)
     session = _Session()
     session.mount("http://", adapter)
     session.mount("https://", adapter)

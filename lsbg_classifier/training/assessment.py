@@ -1,0 +1,222 @@
+"""Judge a weight set on labelled cutouts, as tables and figures in the terms of the paper."""
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from catalogs.errors import InputError
+from catalogs.output import written_whole
+from lsbg_classifier.classifier import Classifier
+from lsbg_classifier.surveys import CUTOUT_SIZE
+from lsbg_classifier.training.dataset import CutoutDataset
+from lsbg_classifier.training.evaluation import bootstrap_intervals, calibration_error, judge
+from lsbg_classifier.training.figures import draw_evaluation, draw_heat_maps
+
+METRICS = ("accuracy", "completeness", "purity", "auc")
+
+PUBLISHED: Mapping[str, Mapping[str, tuple[float, ...]]] = MappingProxyType(
+    {
+        "DES, published baseline split": {
+            "accuracy": (0.920, 0.912, 0.928),
+            "completeness": (0.944, 0.935, 0.953),
+            "purity": (0.903, 0.891, 0.914),
+            "auc": (0.974, 0.970, 0.974),
+        },
+        "HSC": {
+            "accuracy": (0.876,),
+            "completeness": (0.932,),
+            "purity": (0.841,),
+            "auc": (0.936,),
+        },
+    }
+)
+"""Tanoglidis et al. 2021: table 4 for DES, and after fine-tuning for HSC; value, and interval."""
+
+
+@dataclass(frozen=True)
+class LabelledCutouts:
+    """Cutouts with labels, and what they are called.
+
+    Attributes
+    ----------
+    name : str
+    images : array of uint8, shape (N, 64, 64, 3)
+    labels : array of int, shape (N,)
+        1 = LSBG, 0 = not.
+    """
+
+    name: str
+    images: np.ndarray
+    labels: np.ndarray
+
+    @classmethod
+    def read(cls, path: Path, labels: Path | None = None, split: str = "test"):
+        """Read a dataset's folder, or cutouts (``.npy``) with a table of labels beside them.
+
+        Parameters
+        ----------
+        path : Path
+        labels : Path, optional
+            CSV with ``index`` (row of the ``.npy``) and ``label`` (1, 0, or empty: left out).
+        split : str
+            Of the dataset.
+
+        Raises
+        ------
+        InputError
+            If there is nothing to judge.
+        """
+        if labels is None:
+            dataset = CutoutDataset(path)
+            found = cls(dataset.manifest.sample, *dataset.load(split))
+        else:
+            found = cls(path.stem, *_read_arrays(path, labels))
+        if len(np.unique(found.labels)) < 2:
+            raise InputError(f"{path}: needs cutouts of LSBGs and of others to judge by")
+        return found
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was found.
+
+    Attributes
+    ----------
+    weights, sample : str
+    count, lsbgs : int
+        Cutouts, and LSBGs among them.
+    threshold : float
+    scores : dict
+        For each of `METRICS`: value, and the ends of its 95% bootstrap interval.
+    confusion : dict of str to int
+        ``true_positive``, ``false_positive``, ``true_negative``, ``false_negative``.
+    calibration_error : float
+        Expected calibration error in ten bins of equal count.
+    published : dict
+        The paper's scores on this sample, where it is one of theirs.
+    """
+
+    weights: str
+    sample: str
+    count: int
+    lsbgs: int
+    threshold: float
+    scores: dict[str, tuple[float, float, float]]
+    confusion: dict[str, int]
+    calibration_error: float
+    published: dict[str, tuple[float, ...]]
+
+    def to_markdown(self) -> str:
+        """Return a table, side by side with the paper's numbers where there are any."""
+        paper = [" paper |", "---|"] if self.published else ["", ""]
+        lines = [
+            f"`{self.weights}` on {self.sample}: {self.count} cutouts, {self.lsbgs} LSBGs,"
+            f" threshold {self.threshold:g}.",
+            "",
+            f"| score | value (95% interval) |{paper[0]}",
+            f"|---|---|{paper[1]}",
+        ]
+        for name, values in self.scores.items():
+            theirs = f" {_with_interval(self.published[name])} |" if self.published else ""
+            lines.append(f"| {name} | {_with_interval(values)} |{theirs}")
+        error = f"| calibration error | {self.calibration_error:.3f} |"
+        lines.append(error + (" |" if self.published else ""))
+        lines += ["", ", ".join(f"{k.replace('_', ' ')} {n}" for k, n in self.confusion.items())]
+        return "\n".join(lines) + "\n"
+
+
+def evaluate(
+    classifier: Classifier, cutouts: LabelledCutouts, *, calibrated: bool = False
+) -> tuple[Evaluation, np.ndarray]:
+    """Judge a classifier; also returns its probabilities, float32 of shape (N,)."""
+    probabilities = classifier.predict(cutouts.images, calibrated=calibrated)
+    labels, threshold = np.asarray(cutouts.labels).astype(bool), classifier.card.threshold
+    values = asdict(judge(labels, probabilities, threshold))
+    intervals = bootstrap_intervals(labels, probabilities, threshold)
+    called = probabilities > threshold
+    published = [theirs for key, theirs in PUBLISHED.items() if cutouts.name.startswith(key)]
+    evaluation = Evaluation(
+        weights=classifier.card.name,
+        sample=cutouts.name,
+        count=len(labels),
+        lsbgs=int(labels.sum()),
+        threshold=threshold,
+        scores={name: (values[name], *intervals[name]) for name in METRICS},
+        confusion={
+            "true_positive": int((called & labels).sum()),
+            "false_positive": int((called & ~labels).sum()),
+            "true_negative": int((~called & ~labels).sum()),
+            "false_negative": int((~called & labels).sum()),
+        },
+        calibration_error=calibration_error(labels, probabilities),
+        published=dict(published[0]) if published else {},
+    )
+    return evaluation, probabilities
+
+
+def write_evaluation(
+    classifier: Classifier, cutouts: LabelledCutouts, folder: Path, *, calibrated: bool = False
+) -> Evaluation:
+    """Judge a classifier and write the result into a folder.
+
+    Writes ``evaluation.json``, ``evaluation.md``, ``evaluation.png`` (ROC curve with its band,
+    probabilities by class, reliability) and ``gradcam.png`` (confident right and wrong ones).
+    """
+    evaluation, probabilities = evaluate(classifier, cutouts, calibrated=calibrated)
+    folder.mkdir(parents=True, exist_ok=True)
+    with written_whole(folder / "evaluation.json") as partial:
+        partial.write_text(json.dumps(asdict(evaluation), indent=2) + "\n")
+    with written_whole(folder / "evaluation.md") as partial:
+        partial.write_text(evaluation.to_markdown())
+    with written_whole(folder / "evaluation.png") as partial:
+        draw_evaluation(cutouts.labels, probabilities, partial)
+    chosen = confident(cutouts.labels, probabilities, evaluation.threshold)
+    with written_whole(folder / "gradcam.png") as partial:
+        draw_heat_maps(
+            {
+                title: (cutouts.images[rows], classifier.heat_maps(cutouts.images[rows]))
+                for title, rows in chosen.items()
+                if len(rows)
+            },
+            partial,
+        )
+    return evaluation
+
+
+def confident(labels, probabilities, threshold: float, count: int = 8) -> dict[str, np.ndarray]:
+    """Pick the most confident right and wrong cutouts of each kind: row numbers by title."""
+    labels, called = np.asarray(labels).astype(bool), probabilities > threshold
+    by_probability = np.argsort(-probabilities, kind="stable")
+    kinds = {
+        "LSBGs called LSBG": (labels & called, by_probability),
+        "others called other": (~labels & ~called, by_probability[::-1]),
+        "others called LSBG": (~labels & called, by_probability),
+        "LSBGs called other": (labels & ~called, by_probability[::-1]),
+    }
+    return {title: order[kind[order]][:count] for title, (kind, order) in kinds.items()}
+
+
+def _read_arrays(path: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        with open(labels, newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if row["label"].strip()]
+        index = np.array([int(row["index"]) for row in rows])
+        values = np.array([int(row["label"]) for row in rows], np.int8)
+        images = np.load(path, mmap_mode="r", allow_pickle=False)[index]
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}, {labels}: not cutouts and their labels ({error})") from error
+    if images.dtype != np.uint8 or images.shape[1:] != (CUTOUT_SIZE, CUTOUT_SIZE, 3):
+        raise InputError(f"{path}: not uint8 cutouts of 64x64x3, but {images.dtype} {images.shape}")
+    if not set(values.tolist()) <= {0, 1}:
+        raise InputError(f"{labels}: labels must be 0 or 1")
+    return np.asarray(images), values
+
+
+def _with_interval(values) -> str:
+    value, *interval = values
+    return f"{value:.3f}" + (" ({:.3f}-{:.3f})".format(*interval) if interval else "")

@@ -1,0 +1,46 @@
+"""What all commands share: how they look, and how what goes wrong is said."""
+
+import atexit
+import errno
+import os
+import sys
+
+import typer
+
+from catalogs.errors import InputError
+
+ANY_PATH = {"readable": False}
+"""Option of an argument that is a path: one that cannot be read is no error of usage."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_INTERRUPTED = 130
+
+
+def new_app(text: str) -> typer.Typer:
+    """Make a command with a help text."""
+    return typer.Typer(
+        help=text,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+
+
+def run_app(app: typer.Typer, name: str):
+    """Run a command; what a user can mend becomes one line and a non-zero exit status."""
+    try:
+        app(prog_name=name)
+    except InputError as error:
+        sys.exit(f"{name}: {error}")
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        advice = "; make room, then go on with --resume" if error.errno in _FULL else ""
+        sys.exit(f"{name}: {where}{error.strerror or error}{advice}")
+    except SystemExit as ending:
+        if ending.code == _INTERRUPTED:  # typer's, for a KeyboardInterrupt
+            sys.stderr.write(f"{name}: interrupted; go on with --resume if something was done\n")
+            sys.stderr.flush()
+            atexit._run_exitfuncs()
+            os._exit(_INTERRUPTED)  # sys.exit would wait for the requests under way
+        raise

@@ -1,0 +1,274 @@
+"""``lsbg-train-des`` and ``lsbg-train-hsc``: from labelled positions to a weight set."""
+
+import os
+import shlex
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from catalogs.errors import InputError
+from lsbg_classifier.backend import start_backend
+from pipeline.console import new_app, run_app
+
+
+@dataclass(frozen=True)
+class _Defaults:
+    """What the two commands do differently."""
+
+    command: str
+    survey: str
+    sample: str
+    samples: str
+    cutouts: str
+    start: str | None
+    help: str
+
+
+_DES = _Defaults(
+    "lsbg-train-des",
+    "des",
+    "baseline",
+    "baseline (the published split), random (another one, by --seed), simulated, or a catalog",
+    "legacysurvey:des-dr1",
+    None,
+    "Train weights for DES: fetch labelled cutouts, train, judge, register.",
+)
+_HSC = _Defaults(
+    "lsbg-train-hsc",
+    "hsc",
+    "published",
+    "published (640 LSBGs and 640 artifacts, split by --seed), or a catalog",
+    "legacysurvey:hsc2",
+    "des",
+    "Fine-tune weights for HSC: fetch labelled cutouts, train on from --from, judge, register.",
+)
+
+
+def _app(defaults: _Defaults) -> typer.Typer:
+    app = new_app(defaults.help)
+
+    @app.command(help=defaults.help)
+    def train(
+        folder: Annotated[
+            Path, typer.Argument(metavar="OUT", help="Folder for cutouts, checkpoint and weights.")
+        ],
+        sample: Annotated[
+            str, typer.Option(help=f"Labelled positions: {defaults.samples}.")
+        ] = defaults.sample,
+        label: Annotated[
+            str, typer.Option(help="Column of a catalog: 1 = LSBG, 0 = not.")
+        ] = "LABEL",
+        lists: Annotated[
+            Path | None,
+            typer.Option(help="Folder with the published lists; else they are downloaded once."),
+        ] = None,
+        cutouts: Annotated[
+            str, typer.Option(help="Where images come from, as for lsbg classify.")
+        ] = defaults.cutouts,
+        url: Annotated[
+            str | None, typer.Option(help="Another server with the same interface.")
+        ] = None,
+        connections: Annotated[
+            int | None, typer.Option(min=1, help="Simultaneous requests to a server.")
+        ] = None,
+        surveys: Annotated[
+            int, typer.Option(min=3, help="With --sample simulated: surveys of four tiles.")
+        ] = 40,
+        start: Annotated[
+            str | None,
+            typer.Option("--from", help="Weights to fine-tune: a name or a file; 'none': afresh."),
+        ] = defaults.start,
+        layers: Annotated[
+            str, typer.Option(help="What is trained: all layers, or the last, dense ones.")
+        ] = "all",
+        name: Annotated[
+            str | None,
+            typer.Option(
+                help="Name of the weights, as for lsbg classify --weights.",
+                show_default=f"{defaults.survey}, or {defaults.survey}-simulated",
+            ),
+        ] = None,
+        epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+        batch: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+        learning_rate: Annotated[
+            float | None, typer.Option(min=0, help="Instead of the recipe's.")
+        ] = None,
+        seed: Annotated[int, typer.Option(min=0, help="Of the split and the training.")] = 1,
+        resume: Annotated[
+            bool, typer.Option("--resume", help="Go on with a training that was stopped.")
+        ] = False,
+        mixed_precision: Annotated[
+            bool, typer.Option("--mixed-precision", help="Compute in float16, on a GPU.")
+        ] = False,
+        register: Annotated[
+            bool, typer.Option(help="Copy the weights to the user's folder of weights.")
+        ] = True,
+        dry_run: Annotated[
+            bool, typer.Option("--dry-run", help="Say what would be trained on, and stop.")
+        ] = False,
+        quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    ):
+        given = {"epochs": epochs, "batch": batch, "learning_rate": learning_rate}
+        options = {"url": url, "connections": connections}
+        _train(
+            _Request(
+                defaults,
+                folder,
+                sample,
+                label,
+                lists,
+                cutouts,
+                {key: value for key, value in options.items() if value is not None},
+                surveys,
+                None if start in (None, "none") else start,
+                layers,
+                name or defaults.survey + "-simulated" * (sample == "simulated"),
+                seed,
+            ),
+            {key: value for key, value in given.items() if value is not None},
+            resume=resume,
+            mixed_precision=mixed_precision,
+            register=register,
+            dry_run=dry_run,
+            quiet=quiet,
+        )
+
+    return app
+
+
+@dataclass(frozen=True)
+class _Request:
+    """Which sample and which weights were asked for."""
+
+    defaults: _Defaults
+    folder: Path
+    sample: str
+    label: str
+    lists: Path | None
+    cutouts: str
+    source_options: dict
+    surveys: int
+    start: str | None
+    layers: str
+    name: str
+    seed: int
+
+
+def _train(request: _Request, overrides, *, resume, mixed_precision, register, dry_run, quiet):
+    start_backend()
+    from lsbg_classifier.training.recipes import DES, HSC, SIMULATED
+    from lsbg_classifier.training.workflow import Training, make_weights
+    from lsbg_classifier.weights.registry import find_weights, register_weights
+    from pipeline.progress import show_progress
+
+    published = HSC if request.defaults is _HSC else DES
+    recipe = replace(SIMULATED if request.sample == "simulated" else published, **overrides)
+    start = find_weights(request.start) if request.start else None
+    dataset = _dataset(request, dry_run, quiet)
+    if dataset is None:
+        return
+    if start is not None and start.card.bands != dataset.manifest.imaging.bands:
+        typer.echo(f"note: {start.card.name} was trained on the bands {''.join(start.card.bands)}")
+    training = Training(
+        name=request.name,
+        description=_description(request, dataset, start),
+        limitations=_limitations(request),
+        command=_command_line(),
+        dataset=dataset,
+        recipe=recipe,
+        seed=request.seed,
+        start=start,
+        layers=request.layers,
+        mixed_precision=mixed_precision,
+    )
+    with show_progress("training steps", quiet=quiet) as progress:
+        made = make_weights(training, request.folder, resume=resume, progress=progress)
+    for test, scores in made.card.scores.items():
+        typer.echo(f"{test}: accuracy {scores['accuracy']:.3f}, AUC {scores['auc']:.3f}")
+    typer.echo(f"wrote {made.path}")
+    if register:
+        typer.echo(f"registered as {made.card.name!r} in {register_weights(made).parent}")
+
+
+def _dataset(request: _Request, dry_run: bool, quiet: bool):
+    """Make or continue the dataset; None after a dry run."""
+    from lsbg_classifier import open_source
+    from lsbg_classifier.training.dataset import build_dataset
+    from lsbg_classifier.training.simulated import simulated_dataset
+    from pipeline.progress import show_progress
+
+    folder = request.folder / "cutouts"
+    if request.sample == "simulated":
+        if dry_run:
+            typer.echo(f"{request.surveys} simulated surveys of {request.defaults.survey}")
+            return None
+        with show_progress("surveys", quiet=quiet) as progress:
+            return simulated_dataset(
+                folder,
+                survey=request.defaults.survey,
+                surveys=request.surveys,
+                processes=os.cpu_count() or 1,
+                progress=progress,
+            )
+    sample = _sample(request)
+    for split in ("train", "validation", "test"):
+        typer.echo("{}: {} LSBGs, {} others".format(split, *sample.count(split)))
+    for note in sample.notes:
+        typer.echo(f"note: {note}")
+    if dry_run:
+        return None
+    source = open_source(request.cutouts, **request.source_options)
+    with show_progress("cutouts", quiet=quiet) as progress:
+        dataset = build_dataset(folder, sample, source, progress=progress)
+    if failed := len(dataset.failed()):
+        typer.echo(f"note: {failed} without a cutout are left out, see {folder / 'failed.csv'}")
+    return dataset
+
+
+def _sample(request: _Request):
+    from lsbg_classifier.training.published import ListStore, des_sample, hsc_sample
+    from lsbg_classifier.training.samples import sample_of_catalog
+
+    store = ListStore(request.lists)
+    if request.sample in ("baseline", "random") and request.defaults is _DES:
+        return des_sample(store, split=request.sample, seed=request.seed)
+    if request.sample == "published" and request.defaults is _HSC:
+        return hsc_sample(store, seed=request.seed)
+    if not Path(request.sample).exists():
+        raise InputError(f"{request.sample}: no such sample; choose {request.defaults.samples}")
+    return sample_of_catalog(Path(request.sample), request.label, seed=request.seed)
+
+
+def _description(request, dataset, start) -> str:
+    """One line for the card."""
+    images = dataset.manifest.imaging
+    seen = "simulated sky only, no real image" if request.sample == "simulated" else request.sample
+    tuned = f", fine-tuned from {start.card.name}" if start else ""
+    return f"{images.survey} cutouts ({', '.join(images.bands)}); has seen {seen}{tuned}"
+
+
+def _limitations(request) -> str:
+    if request.sample == "simulated":
+        return (
+            "trained on simulated sky alone: expect lower accuracy on real images than its "
+            "simulated scores say; look at what it finds, or train on your survey's own labels"
+        )
+    return "made for candidates selected and imaged like those of its sample; others are untested"
+
+
+def _command_line() -> str:
+    """Return the command as it was typed, without the path of the program."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def des():
+    """Run ``lsbg-train-des``."""
+    run_app(_app(_DES), _DES.command)
+
+
+def hsc():
+    """Run ``lsbg-train-hsc``."""
+    run_app(_app(_HSC), _HSC.command)
