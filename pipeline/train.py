@@ -160,13 +160,14 @@ class _Request:
 def _train(request: _Request, overrides, *, resume, mixed_precision, register, dry_run, quiet):
     start_backend()
     from lsbg_classifier.training.recipes import DES, HSC, SIMULATED
-    from lsbg_classifier.training.workflow import Training, make_weights
+    from lsbg_classifier.training.workflow import Training, check_layers, make_weights
     from lsbg_classifier.weights.registry import find_weights, register_weights
     from pipeline.progress import show_progress
 
     published = HSC if request.defaults is _HSC else DES
     recipe = replace(SIMULATED if request.sample == "simulated" else published, **overrides)
     start = find_weights(request.start) if request.start else None
+    check_layers(request.layers, start)
     dataset = _dataset(request, dry_run, quiet)
     if dataset is None:
         return
@@ -190,7 +191,7 @@ def _train(request: _Request, overrides, *, resume, mixed_precision, register, d
         typer.echo(f"{test}: accuracy {scores['accuracy']:.3f}, AUC {scores['auc']:.3f}")
     typer.echo(f"wrote {made.path}")
     if register:
-        typer.echo(f"registered as {made.card.name!r} in {register_weights(made).parent}")
+        typer.echo(f"registered as {made.card.name!r} in {register_weights(made).path.parent}")
 
 
 def _dataset(request: _Request, dry_run: bool, quiet: bool):

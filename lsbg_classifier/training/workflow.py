@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from catalogs.errors import InputError
-from lsbg_classifier.network import build_network
+from lsbg_classifier.network import build_network, load_network
 from lsbg_classifier.training.calibration import fit_temperature
 from lsbg_classifier.training.dataset import CutoutDataset
 from lsbg_classifier.training.evaluation import bootstrap_intervals, calibration_error, judge
@@ -78,7 +78,7 @@ def make_weights(
     """
     folder.mkdir(parents=True, exist_ok=True)
     dataset = training.dataset
-    _check_start(training)
+    check_layers(training.layers, training.start)
     images, labels = dataset.load("train")
     validation = dataset.load("validation")
     network = _network(training)
@@ -98,6 +98,14 @@ def make_weights(
     return save_weight_set(network, card, folder)
 
 
+def check_layers(layers: str, start: WeightSet | None):
+    """Raise `InputError` unless `layers` can be trained from these weights, or from scratch."""
+    if layers not in ("all", "dense"):
+        raise InputError(f"--layers is all or dense, not {layers}")
+    if layers == "dense" and start is None:
+        raise InputError("--layers dense needs weights to start from; name them with --from")
+
+
 def predict(network: keras.Model, images: np.ndarray) -> np.ndarray:
     """Return the network's probabilities of uint8 cutouts; float32, shape (N,)."""
     parts = [
@@ -108,12 +116,12 @@ def predict(network: keras.Model, images: np.ndarray) -> np.ndarray:
 
 
 def score(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
-    """Return the scores of a card: each with the ends of its 95% interval."""
-    scores = {name: value for name, value in asdict(judge(labels, probabilities)).items()}
+    """Return the scores of a card, each with the ends of its 95% interval, where defined."""
+    scores = asdict(judge(labels, probabilities))
     for name, (low, high) in bootstrap_intervals(labels, probabilities).items():
         scores |= {f"{name}_low": low, f"{name}_high": high}
     scores["calibration_error"] = calibration_error(labels, probabilities)
-    return {name: round(float(value), 4) for name, value in scores.items()}
+    return {name: round(float(value), 4) for name, value in scores.items() if np.isfinite(value)}
 
 
 def write_history(history: History, folder: Path):
@@ -127,21 +135,15 @@ def write_history(history: History, folder: Path):
     draw_history(history.epochs, folder / "curves.png")
 
 
-def _check_start(training: Training):
-    if training.layers not in ("all", "dense"):
-        raise InputError(f"layers are 'all' or 'dense', not {training.layers!r}")
-    if training.layers == "dense" and training.start is None:
-        raise InputError("--layers dense needs weights to start from; name them with --from")
-
-
 def _network(training: Training) -> keras.Model:
     keras.utils.set_random_seed(training.seed)
     if training.mixed_precision:
         keras.config.set_dtype_policy("mixed_float16")
-    network = build_network()
-    if training.start is not None:
+    if training.start is None:
+        network = build_network()
+    else:
         training.start.check_intact()
-        network.load_weights(training.start.path)
+        network = load_network(training.start.path)
     if training.layers == "dense":
         for layer in network.layers:
             layer.trainable = isinstance(layer, keras.layers.Dense)

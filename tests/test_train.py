@@ -1,0 +1,137 @@
+"""The training commands, as real processes: from labelled positions to weights that classify."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from catalogs import open_catalog
+from lsbg_classifier.weights.cards import Card
+
+BIN = Path(sys.executable).parent
+
+
+def environment(tmp_path):
+    return os.environ | {
+        "LSBG_WEIGHTS": str(tmp_path / "weights"),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+    }
+
+
+def run(tmp_path, command, *arguments):
+    return subprocess.run(
+        [BIN / command, *map(str, arguments)],
+        env=environment(tmp_path),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+
+
+@pytest.fixture
+def labelled(survey, tmp_path):
+    """The candidates of the simulated survey with their labels as a column."""
+    candidates = Table.read(survey.candidates)
+    candidates["IS_LSBG"] = Table.read(survey.truth)["LABEL"]
+    candidates.write(tmp_path / "labelled.fits")
+    return tmp_path / "labelled.fits"
+
+
+def training(survey, labelled, out, *more):
+    return (
+        out, "--sample", labelled, "--label", "IS_LSBG", "--cutouts", f"tiles:{survey.tiles}",
+        "--epochs", "3", "--batch", "16", *more,
+    )  # fmt: skip
+
+
+def history(folder):
+    with open(folder / "history.csv", newline="") as file:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+@pytest.mark.slow
+def test_from_labels_to_weights_that_classify(survey, labelled, tmp_path):
+    done = run(tmp_path, "lsbg-train-des", *training(survey, labelled, "out", "--name", "mine"))
+    assert done.returncode == 0, done.stderr
+    assert "registered as 'mine'" in done.stdout
+    card = Card.read(tmp_path / "weights" / "mine.json")
+    assert card.survey == "des" and card.bands == ("g", "r", "z")
+    assert "sha256" in card.sample and card.recipe.startswith("lsbg-train-des out --sample")
+    (scores,) = card.scores.values()
+    assert scores["accuracy_low"] <= scores["accuracy"] <= scores["accuracy_high"]
+    assert [row["epoch"] for row in history(tmp_path / "out")] == [1, 2, 3]
+    assert (tmp_path / "out" / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+    options = (survey.candidates, "scored.fits", "--cutouts", f"tiles:{survey.tiles}")
+    scored = run(tmp_path, "lsbg", "classify", *options, "--weights", "mine")
+    assert scored.returncode == 0, scored.stderr
+    probability = open_catalog(tmp_path / "scored.fits").read_column("P_LSBG", 0, 20)
+    assert ((probability >= 0) & (probability <= 1)).any()
+
+    judged = run(tmp_path, "lsbg", "evaluate", "mine", "out/cutouts", "judged")
+    assert judged.returncode == 0, judged.stderr
+    found = json.loads((tmp_path / "judged" / "evaluation.json").read_text())
+    assert found["scores"]["accuracy"][0] == pytest.approx(scores["accuracy"], abs=1e-3)
+    assert sum(found["confusion"].values()) == found["count"] == scores["count"]
+    for name in ("evaluation.png", "gradcam.png"):
+        assert (tmp_path / "judged" / name).read_bytes().startswith(b"\x89PNG")
+    assert "| accuracy |" in (tmp_path / "judged" / "evaluation.md").read_text()
+
+    tuned = run(
+        tmp_path, "lsbg-train-hsc",
+        *training(survey, labelled, "tuned", "--from", "mine", "--layers", "dense"),
+    )  # fmt: skip
+    assert tuned.returncode == 0, tuned.stderr
+    assert "starting from mine" in Card.read(tmp_path / "weights" / "hsc.json").sample
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_is_the_same_training(survey, labelled, tmp_path):
+    whole = run(tmp_path, "lsbg-train-des", *training(survey, labelled, "whole"))
+    assert whole.returncode == 0, whole.stderr
+    command = [BIN / "lsbg-train-des", *map(str, training(survey, labelled, "killed"))]
+    process = subprocess.Popen(
+        command, env=environment(tmp_path), cwd=tmp_path, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 200
+    while not (tmp_path / "killed" / "checkpoint.json").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    resumed = run(tmp_path, "lsbg-train-des", *training(survey, labelled, "killed", "--resume"))
+    assert resumed.returncode == 0, resumed.stderr
+    expected, found = history(tmp_path / "whole"), history(tmp_path / "killed")
+    np.testing.assert_allclose(
+        [row["loss"] for row in found], [row["loss"] for row in expected], rtol=1e-3
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--sample", "nothing.fits"], "nothing.fits: no such sample; choose baseline"),
+        (["--lists", "."], "random_LSBGs_all.csv: no such list"),
+        (["--from", "unheard-of"], "unknown weights 'unheard-of'"),
+        (["--sample", "one.fits", "--layers", "dense"], "--layers dense needs weights"),
+        (["--sample", "one.fits", "--label", "CLASS"], "no column CLASS"),
+        (["--sample", "odd.fits"], "LABEL must be 0 or 1, not 7"),
+        (["--sample", "one.fits"], "needs LSBGs and others"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path, arguments, message):
+    for name, labels in (("one.fits", [1, 1, 1]), ("odd.fits", [0, 1, 7])):
+        Table({"RA": [1.0, 2, 3], "DEC": [0.0, 0, 0], "LABEL": labels}).write(tmp_path / name)
+    done = run(tmp_path, "lsbg-train-des", "out", *arguments)
+    assert done.returncode == 1
+    assert message in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert not (tmp_path / "out" / "cutouts").exists()
