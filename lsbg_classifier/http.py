@@ -242,7 +242,8 @@ class Downloader:
         """
         self._allow_one_more_failure()
         cutouts, flags = empty_cutouts(len(positions))
-        futures = [self._pool.submit(self._try, fetch_one, *row) for row in positions.tolist()]
+        rows = np.asarray(positions, np.float64).tolist()
+        futures = [self._pool.submit(self._try, fetch_one, *row) for row in rows]
         try:
             for row, future in enumerate(futures):
                 cutout, flags[row] = future.result()

@@ -13,6 +13,14 @@ from pipeline.console import ANY_PATH, new_app, run_app
 
 app = new_app("Probabilities for low-surface-brightness galaxy candidates, in their own catalog.")
 
+_Table = Annotated[
+    str | None, typer.Option(help="FITS extension, by name or number.", metavar="NAME|N")
+]
+_Ra = Annotated[str | None, typer.Option(help="Column of right ascension.")]
+_Dec = Annotated[str | None, typer.Option(help="Column of declination.")]
+_PositionUnit = Annotated[
+    str | None, typer.Option(help="Unit of the position, where the table has none: deg, rad.")
+]
 _Bands = Annotated[str | None, typer.Option(help="Bands of tiles, blue to red: grz or gri.")]
 _Survey = Annotated[
     str | None, typer.Option(help="Survey of the images, where their names do not tell.")
@@ -53,14 +61,10 @@ def classify(
         float | None,
         typer.Option(min=0, max=1, help="Probability that the summary counts from."),
     ] = None,
-    table: Annotated[
-        str | None, typer.Option(help="FITS extension, by name or number.", metavar="NAME|N")
-    ] = None,
-    ra: Annotated[str | None, typer.Option(help="Column of right ascension.")] = None,
-    dec: Annotated[str | None, typer.Option(help="Column of declination.")] = None,
-    position_unit: Annotated[
-        str | None, typer.Option(help="Unit of the position, where the table has none: deg, rad.")
-    ] = None,
+    table: _Table = None,
+    ra: _Ra = None,
+    dec: _Dec = None,
+    position_unit: _PositionUnit = None,
     style: Annotated[
         str,
         typer.Option(help="Names of the new columns: auto (as in the input), upper, lower, rubin."),
@@ -218,6 +222,10 @@ def report(
     threshold: Annotated[
         float, typer.Option(min=0, max=1, help="Probability above which it counts as an LSBG.")
     ] = 0.5,
+    table: _Table = None,
+    ra: _Ra = None,
+    dec: _Dec = None,
+    position_unit: _PositionUnit = None,
     bands: _Bands = None,
     survey: _Survey = None,
     url: _Url = None,
@@ -238,6 +246,7 @@ def report(
             count=count,
             threshold=threshold,
             overwrite=overwrite,
+            catalog_options=_given(table=table, ra=ra, dec=dec, position_unit=position_unit),
             **_given(bands=bands, survey=survey, url=url, connections=connections),
         )
     )
@@ -277,7 +286,7 @@ def evaluate(
 
 
 def _given(**options):
-    """Keep the options of a source that were given, for it has its own defaults."""
+    """Keep the options that were given, for there are defaults elsewhere."""
     return {name: value for name, value in options.items() if value is not None}
 
 

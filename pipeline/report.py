@@ -1,8 +1,10 @@
 """One picture of a run: the best and the worst candidates, and the accuracy where it is known."""
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -47,6 +49,7 @@ def write_report(
     count: int = 32,
     threshold: float = 0.5,
     overwrite: bool = False,
+    catalog_options: Mapping[str, str] = MappingProxyType({}),
     **source_options,
 ) -> list[str]:
     """Draw the candidates of the highest and of the lowest probability.
@@ -68,6 +71,8 @@ def write_report(
         Called an LSBG above this.
     overwrite : bool
         Replace a figure that exists.
+    catalog_options : mapping
+        ``table``, ``ra``, ``dec`` or ``position_unit``; see `catalogs.open_catalog`.
     source_options
         Options of the cutout source, such as ``url``.
 
@@ -88,7 +93,7 @@ def write_report(
         raise InputError(f"{figure}: name a .png or .pdf file")
     if count < 1:
         raise InputError(f"at least one cutout of each kind must be drawn, not {count}")
-    scored = _read(Path(annotated), truth)
+    scored = _read(Path(annotated), truth, catalog_options)
     source = open_source(cutouts, **source_options)
     with written_whole(figure) as partial:
         _draw(scored, source, count, threshold).savefig(partial, format=kind, dpi=_RESOLUTION)
@@ -98,8 +103,8 @@ def write_report(
     return [*lines, f"wrote {figure}"]
 
 
-def _read(annotated: Path, truth: Path | None) -> _Scored:
-    catalog = open_catalog(annotated)
+def _read(annotated: Path, truth: Path | None, catalog_options) -> _Scored:
+    catalog = open_catalog(annotated, **catalog_options)
     name, _ = find_lsbg_columns(catalog.column_names, annotated)
     blocks = [
         (start, min(start + BLOCK, catalog.row_count))

@@ -111,7 +111,7 @@ def test_parquet_is_drawn_too(annotated, cutouts, tmp_path):
 
 
 def drawn(annotated, truth, cutouts, count, threshold=0.5):
-    scored = report_module._read(annotated, truth)
+    scored = report_module._read(annotated, truth, {})
     return report_module._draw(scored, open_source(cutouts), count, threshold)
 
 
@@ -284,3 +284,17 @@ def test_a_truth_that_is_no_table(refused, content, tmp_path):
 def test_a_truth_of_unknown_kind(refused, tmp_path):
     (tmp_path / "truth.abc").write_text("1\n")
     assert "truth.abc" in refused(truth=tmp_path / "truth.abc")
+
+
+def test_a_position_that_must_be_named(annotated, cutouts, tmp_path):
+    table = Table.read(annotated)
+    table.rename_columns(["ALPHA_J2000", "DELTA_J2000"], ["X1", "X2"])
+    table.write(tmp_path / "odd.fits")
+    lines = write_report(
+        tmp_path / "odd.fits",
+        tmp_path / "odd.png",
+        cutouts=cutouts,
+        count=2,
+        catalog_options={"ra": "X1", "dec": "X2"},
+    )
+    assert lines[-1] == f"wrote {tmp_path / 'odd.png'}"

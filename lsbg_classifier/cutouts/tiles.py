@@ -84,6 +84,7 @@ class TileSource:
 
     def fetch(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Cut out one image a position; see `CutoutSource.fetch`."""
+        positions = np.asarray(positions, np.float64)
         cutouts, flags = empty_cutouts(len(positions))
         tile_of = self._index.locate(positions)
         flags[tile_of < 0] = Flag.NO_COVERAGE

@@ -29,7 +29,8 @@ def heat_maps(network: keras.Model, images: np.ndarray) -> np.ndarray:
     *_, convolution, normalisation, pooling, _, _, hidden, last = network.layers
     partial = keras.Model(network.inputs[0], [convolution.output, hidden.output])
     features, hidden_values = (
-        np.asarray(output) for output in partial.predict_on_batch(images * np.float32(1 / 255))
+        keras.ops.convert_to_numpy(output)
+        for output in partial(images * np.float32(1 / 255), training=False)
     )
     to_hidden = np.asarray(last.kernel)[:, 0] * (hidden_values > 0)
     to_flat = to_hidden @ np.asarray(hidden.kernel).T
