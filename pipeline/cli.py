@@ -272,16 +272,25 @@ def evaluate(
     calibrated: Annotated[
         bool, typer.Option("--calibrated", help="Apply the temperature on the card.")
     ] = False,
+    baselines: Annotated[
+        bool,
+        typer.Option(
+            "--baselines",
+            help="Set an SVM and a random forest on the dataset's SourceExtractor columns beside.",
+        ),
+    ] = False,
 ):
     """Judge weights on labelled cutouts: scores with intervals, ROC, reliability, Grad-CAM."""
     from lsbg_classifier import load_classifier
 
     classifier = load_classifier(weights)
     from lsbg_classifier.training.assessment import LabelledCutouts, write_evaluation
+    from lsbg_classifier.training.baselines import baseline_probabilities
+    from lsbg_classifier.training.dataset import CutoutDataset
 
-    found = write_evaluation(
-        classifier, LabelledCutouts.read(cutouts, labels, split), folder, calibrated=calibrated
-    )
+    labelled = LabelledCutouts.read(cutouts, labels, split)
+    others = baseline_probabilities(CutoutDataset(cutouts), split=split) if baselines else {}
+    found = write_evaluation(classifier, labelled, folder, calibrated=calibrated, baselines=others)
     _say([*found.to_markdown().splitlines(), "", f"wrote {folder}"])
 
 

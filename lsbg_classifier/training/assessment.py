@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -99,6 +99,8 @@ class Evaluation:
         Expected calibration error in ten bins of equal count.
     published : dict
         The paper's scores on this sample, where it is one of theirs.
+    baselines : dict
+        Scores of each baseline on the same split, as in `scores`.
     """
 
     weights: str
@@ -110,34 +112,48 @@ class Evaluation:
     confusion: dict[str, int]
     calibration_error: float
     published: dict[str, tuple[float, ...]]
+    baselines: dict[str, dict[str, tuple[float, float, float]]] = field(default_factory=dict)
 
     def to_markdown(self) -> str:
         """Return a table, side by side with the paper's numbers where there are any."""
-        paper = [" paper |", "---|"] if self.published else ["", ""]
+        columns = {"value (95% interval)": self.scores, **self.baselines}
+        columns |= {"paper": self.published} if self.published else {}
         lines = [
             f"`{self.weights}` on {self.sample}: {self.count} cutouts, {self.lsbgs} LSBGs,"
             f" threshold {self.threshold:g}.",
             "",
-            f"| score | value (95% interval) |{paper[0]}",
-            f"|---|---|{paper[1]}",
+            _row("score", columns),
+            "|---" * (len(columns) + 1) + "|",
         ]
-        for name, values in self.scores.items():
-            theirs = f" {_with_interval(self.published[name])} |" if self.published else ""
-            lines.append(f"| {name} | {_with_interval(values)} |{theirs}")
-        error = f"| calibration error | {self.calibration_error:.3f} |"
-        lines.append(error + (" |" if self.published else ""))
+        for name in METRICS:
+            lines.append(_row(name, (_with_interval(values[name]) for values in columns.values())))
+        blanks = [""] * (len(columns) - 1)
+        lines.append(_row("calibration error", [f"{self.calibration_error:.3f}", *blanks]))
         lines += ["", ", ".join(f"{k.replace('_', ' ')} {n}" for k, n in self.confusion.items())]
         return "\n".join(lines) + "\n"
 
 
-def evaluate(
-    classifier: Classifier, cutouts: LabelledCutouts, *, calibrated: bool = False
-) -> tuple[Evaluation, np.ndarray]:
-    """Judge a classifier; also returns its probabilities, float32 of shape (N,)."""
-    probabilities = classifier.predict(cutouts.images, calibrated=calibrated)
-    labels, threshold = np.asarray(cutouts.labels).astype(bool), classifier.card.threshold
+def scores_with_intervals(labels, probabilities, threshold: float = 0.5) -> dict:
+    """Return value and 95% interval of each of `METRICS`."""
     values = asdict(judge(labels, probabilities, threshold))
     intervals = bootstrap_intervals(labels, probabilities, threshold)
+    return {name: (values[name], *intervals[name]) for name in METRICS}
+
+
+def evaluate(
+    classifier: Classifier,
+    cutouts: LabelledCutouts,
+    *,
+    calibrated: bool = False,
+    baselines: Mapping[str, tuple[np.ndarray, np.ndarray]] = MappingProxyType({}),
+) -> tuple[Evaluation, np.ndarray]:
+    """Judge a classifier; also returns its probabilities, float32 of shape (N,).
+
+    `baselines` are labels and probabilities of others on the same split, by name; see
+    `baselines.baseline_probabilities`.
+    """
+    probabilities = classifier.predict(cutouts.images, calibrated=calibrated)
+    labels, threshold = np.asarray(cutouts.labels).astype(bool), classifier.card.threshold
     called = probabilities > threshold
     published = [theirs for key, theirs in PUBLISHED.items() if cutouts.name.startswith(key)]
     evaluation = Evaluation(
@@ -146,7 +162,7 @@ def evaluate(
         count=len(labels),
         lsbgs=int(labels.sum()),
         threshold=threshold,
-        scores={name: (values[name], *intervals[name]) for name in METRICS},
+        scores=scores_with_intervals(labels, probabilities, threshold),
         confusion={
             "true_positive": int((called & labels).sum()),
             "false_positive": int((called & ~labels).sum()),
@@ -155,19 +171,20 @@ def evaluate(
         },
         calibration_error=calibration_error(labels, probabilities),
         published=dict(published[0]) if published else {},
+        baselines={name: scores_with_intervals(*pair) for name, pair in baselines.items()},
     )
     return evaluation, probabilities
 
 
 def write_evaluation(
-    classifier: Classifier, cutouts: LabelledCutouts, folder: Path, *, calibrated: bool = False
+    classifier: Classifier, cutouts: LabelledCutouts, folder: Path, **options
 ) -> Evaluation:
-    """Judge a classifier and write the result into a folder.
+    """Judge a classifier and write the result into a folder; `options` as for `evaluate`.
 
     Writes ``evaluation.json``, ``evaluation.md``, ``evaluation.png`` (ROC curve with its band,
     probabilities by class, reliability) and ``gradcam.png`` (confident right and wrong ones).
     """
-    evaluation, probabilities = evaluate(classifier, cutouts, calibrated=calibrated)
+    evaluation, probabilities = evaluate(classifier, cutouts, **options)
     folder.mkdir(parents=True, exist_ok=True)
     with written_whole(folder / "evaluation.json") as partial:
         partial.write_text(json.dumps(asdict(evaluation), indent=2) + "\n")
@@ -215,6 +232,10 @@ def _read_arrays(path: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
     if not set(values.tolist()) <= {0, 1}:
         raise InputError(f"{labels}: labels must be 0 or 1")
     return np.asarray(images), values
+
+
+def _row(first: str, others) -> str:
+    return "| " + " | ".join([first, *others]) + " |"
 
 
 def _with_interval(values) -> str:

@@ -1,0 +1,144 @@
+"""The paper's baselines: a support-vector machine and a random forest on SourceExtractor's columns.
+
+Tanoglidis et al. 2021, section 3.4: standardised features, an RBF kernel with C = 1e4 and
+gamma = 0.001, and 100 trees with at least 10 candidates to split.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from catalogs.errors import InputError
+from lsbg_classifier.training.dataset import CutoutDataset
+
+_PIXEL_SCALE = 0.263
+"""Arcseconds per pixel of FLUX_RADIUS in DES."""
+
+_PER_BAND = ("MAG_AUTO", "FLUX_RADIUS", "MU_MAX_MODEL", "MU_EFF_MODEL", "MU_MEAN_MODEL")
+_GRID = {
+    "support-vector machine": {"C": [1e2, 1e3, 1e4], "gamma": [1e-4, 1e-3, 1e-2]},
+    "random forest": {"min_samples_split": [2, 10, 30]},
+}
+
+
+def features_of(columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Make the paper's features of the SourceExtractor columns that are there.
+
+    Parameters
+    ----------
+    columns : mapping of str to array, shape (N,)
+        With the names of DES, in any case; the bands are those that MAG_AUTO has.
+
+    Returns
+    -------
+    features : array of float64, shape (N, M)
+    names : tuple of str
+        Ellipticity, colours, and in each band magnitude, radius in arcsec and surface brightnesses.
+
+    Raises
+    ------
+    InputError
+        If there is no shape or no magnitude.
+    """
+    columns = {name.upper(): np.asarray(values, float) for name, values in columns.items()}
+    bands = [band for band in "GRIZ" if f"MAG_AUTO_{band}" in columns]
+    if len(bands) < 2 or not {"A_IMAGE", "B_IMAGE"} <= columns.keys():
+        raise InputError(
+            "the baselines need A_IMAGE, B_IMAGE and MAG_AUTO in two bands at least; "
+            "the dataset's sample has none"
+        )
+    found = {"ellipticity": 1 - columns["B_IMAGE"] / columns["A_IMAGE"]}
+    for i, blue in enumerate(bands):
+        for red in bands[i + 1 :]:
+            name = f"{blue.lower()}-{red.lower()}"
+            found[name] = columns[f"MAG_AUTO_{blue}"] - columns[f"MAG_AUTO_{red}"]
+    for stem in _PER_BAND:
+        scale = _PIXEL_SCALE if stem == "FLUX_RADIUS" else 1.0
+        for band in bands:
+            if f"{stem}_{band}" in columns:
+                found[f"{stem}_{band}"] = scale * columns[f"{stem}_{band}"]
+    return np.stack(list(found.values()), axis=1), tuple(found)
+
+
+def baseline_probabilities(
+    dataset: CutoutDataset, *, split: str = "test", seed: int = 1, search: bool = False
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Train both baselines on a dataset's training split and apply them to another.
+
+    Parameters
+    ----------
+    dataset : CutoutDataset
+        With SourceExtractor's columns; rows where one is missing are left out.
+    split : str
+    seed : int
+        Of the forest and of the drawing of a training set with as many of each class.
+    search : bool
+        Choose the hyper-parameters by five-fold cross-validation on the validation split instead
+        of taking the published ones.
+
+    Returns
+    -------
+    dict of str to (labels, probabilities)
+        By the name of the baseline; arrays of shape (N,).
+
+    Raises
+    ------
+    InputError
+        If scikit-learn is not installed, or the columns are not there.
+    """
+    try:
+        from sklearn.model_selection import GridSearchCV
+    except ImportError as error:
+        raise InputError(
+            "the baselines need scikit-learn: pip install lsbg-classifier[train]"
+        ) from error
+    train, labels = _balanced(*_table(dataset, "train"), seed)
+    test, truth = _table(dataset, split)
+    found = {}
+    for name, model in _models(seed).items():
+        if search:
+            step = model.steps[-1][0]
+            grid = {f"{step}__{key}": values for key, values in _GRID[name].items()}
+            tried = GridSearchCV(model, grid, cv=5).fit(*_table(dataset, "validation"))
+            model.set_params(**tried.best_params_)
+        model.fit(train, labels)
+        found[name] = truth, _probability(model, test)
+    return found
+
+
+def _probability(model, features: np.ndarray) -> np.ndarray:
+    """Return the forest's votes, or the logistic function of the distance to the SVM's boundary."""
+    if hasattr(model, "predict_proba"):
+        return model.predict_proba(features)[:, 1]
+    return 1 / (1 + np.exp(-model.decision_function(features)))
+
+
+def _models(seed: int):
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    return {
+        "support-vector machine": make_pipeline(StandardScaler(), SVC(C=1e4, gamma=1e-3)),
+        "random forest": make_pipeline(
+            StandardScaler(), RandomForestClassifier(100, min_samples_split=10, random_state=seed)
+        ),
+    }
+
+
+def _table(dataset: CutoutDataset, split: str) -> tuple[np.ndarray, np.ndarray]:
+    table = dataset.table(split)
+    skipped = {"row", "ra", "dec", "label", "split", "flags", "image"}
+    columns = {name: table[name].to_numpy() for name in table.column_names if name not in skipped}
+    features, _ = features_of(columns)
+    known = np.isfinite(features).all(axis=1)
+    return features[known], table["label"].to_numpy()[known]
+
+
+def _balanced(features, labels, seed):
+    rng = np.random.default_rng(seed)
+    classes = [rng.permutation(np.flatnonzero(labels == value)) for value in (0, 1)]
+    each = min(map(len, classes))
+    rows = np.concatenate([rows[:each] for rows in classes])
+    return features[rows], labels[rows]
