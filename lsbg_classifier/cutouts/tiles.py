@@ -60,7 +60,7 @@ class TileSource:
         survey: str | None = None,
         jpeg: bool = False,
     ):
-        self.spec = f"tiles:{Path(folder).resolve()}"
+        self.spec = f"tiles:{Path(folder).absolute()}"
         self._index = TileIndex.of_folder(Path(folder), survey)
         self._survey: Survey = survey_named(self._index.tiles[0].survey)
         self._bands = tuple(bands)

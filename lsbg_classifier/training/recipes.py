@@ -143,6 +143,7 @@ def train(
         epochs=recipe.epochs,
         initial_epoch=first,
         verbose=0,
+        shuffle=False,
         validation_data=None if validation is None else Batches(*validation, batch=256, seed=0),
         callbacks=[_Follow(batches, history, checkpoint, progress, recipe.epochs)],
     )
@@ -201,6 +202,7 @@ class _Follow(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._batches.start(epoch)
+        _set_dropout(self.model, epoch * len(self._batches))
 
     def on_train_batch_end(self, batch, logs=None):
         if self._progress is not None:
@@ -213,3 +215,12 @@ class _Follow(keras.callbacks.Callback):
         self._history.epochs.append({"epoch": epoch + 1, **values})
         if self._checkpoint is not None:
             self._checkpoint.save(self.model, self._history)
+
+
+def _set_dropout(network: keras.Model, steps: int):
+    """Make dropout's random numbers those after so many steps: checkpoints do not hold them."""
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            state = np.array(keras.ops.convert_to_numpy(layer.seed_generator.state))
+            state[1] = steps
+            layer.seed_generator.state.assign(state)
