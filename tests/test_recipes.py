@@ -8,6 +8,8 @@ import pytest
 from keras import layers, regularizers
 
 from catalogs import InputError
+from catalogs.flags import Flag
+from lsbg_classifier.cutouts.coverage import judge
 from lsbg_classifier.network import build_network
 from lsbg_classifier.training.batches import Augmentation, Batches
 from lsbg_classifier.training.recipes import DES, HSC, SIMULATED, Recipe, train
@@ -155,13 +157,27 @@ def test_balanced_batches_have_as_many_of_each(cutouts):
 
 
 def test_augmentation_keeps_range_shape_and_the_sky(cutouts):
-    images = cutouts[0][:32] / np.float32(255)
-    changed = Augmentation().apply(images, np.random.default_rng(1))
+    images, labels = cutouts[0][:32] / np.float32(255), cutouts[1][:32].astype(np.float32)
+    changed, kept = Augmentation(lost=0).apply(images, labels, np.random.default_rng(1))
     assert changed.shape == images.shape and changed.dtype == np.float32
     assert changed.min() >= 0 and changed.max() <= 1
+    np.testing.assert_array_equal(kept, labels)
     np.testing.assert_allclose(np.median(changed), np.median(images), atol=0.01)
-    turned = Augmentation(noise=0, blur=0, gain=0).apply(images, np.random.default_rng(1))
+    only_turned = Augmentation(noise=0, blur=0, gain=0, lost=0)
+    turned, _ = only_turned.apply(images, labels, np.random.default_rng(1))
     np.testing.assert_allclose(
         np.sort(turned.reshape(32, -1)), np.sort(images.reshape(32, -1)), atol=1e-6
     )
     assert (turned != images).any()
+
+
+def test_cutouts_that_lose_bands_count_as_no_lsbgs(cutouts):
+    images, labels = cutouts[0] / np.float32(255), np.ones(150, np.float32)
+    losing = Augmentation(turn=False, noise=0, blur=0, gain=0, lost=0.5)
+    changed, kept = losing.apply(images, labels, np.random.default_rng(3))
+    lost = (abs(changed - images) > 0.05).any(axis=(1, 2, 3))
+    assert 50 < lost.sum() < 100
+    np.testing.assert_array_equal(kept, ~lost)
+    flags = [judge(np.rint(image * 255).astype(np.uint8)) for image in changed[lost]]
+    assert all(flag & (Flag.MISSING_BAND | Flag.NO_COVERAGE) for flag in flags)
+    assert (labels == 1).all()

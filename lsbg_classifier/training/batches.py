@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from scipy import ndimage
 
+from lsbg_classifier.cutouts.colours import colours_of_fluxes, scaled_fluxes_of_colours
+
 _SKY = np.float32(32 / 255)
 """What the viewer's formula makes of empty sky."""
 
@@ -24,15 +26,39 @@ class Augmentation:
         Largest width in pixels of a Gaussian that half of the cutouts are blurred with.
     gain : float
         RMS of the relative change of each channel's distance from the sky level.
+    lost : float
+        Part of the cutouts that lose one band, two or all; those count as no LSBGs.
     """
 
     turn: bool = True
     noise: float = 4 / 255
     blur: float = 0.8
     gain: float = 0.05
+    lost: float = 0.06
 
-    def apply(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Change float32 images in [0, 1], shape (N, 64, 64, 3), each in its own way."""
+    def apply(
+        self, images: np.ndarray, labels: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Change images and labels.
+
+        Parameters
+        ----------
+        images : array of float32, shape (N, 64, 64, 3)
+            In [0, 1].
+        labels : array of float32, shape (N,)
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        images, labels
+            New arrays of the same shapes.
+        """
+        images, labels = images.copy(), labels.copy()
+        for row in np.flatnonzero(rng.random(len(images)) < self.lost):
+            images[row], labels[row] = _without_bands(images[row], rng), 0
+        return self._disturbed(images, rng), labels
+
+    def _disturbed(self, images, rng):
         changed = np.stack([self._apply_to_one(image, rng) for image in images])
         gain = 1 + self.gain * rng.standard_normal((len(images), 1, 1, 3), dtype=np.float32)
         level = rng.uniform(0, self.noise, (len(images), 1, 1, 1)).astype(np.float32)
@@ -47,6 +73,14 @@ class Augmentation:
             width = rng.uniform(0, self.blur)
             image = ndimage.gaussian_filter(image, (width, width, 0), truncate=3)
         return image
+
+
+def _without_bands(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Colour an image, (64, 64, 3) in [0, 1], as if one to three of its bands had no data."""
+    fluxes = scaled_fluxes_of_colours(image * np.float32(255))[..., ::-1]
+    count = rng.choice([1, 2, 3], p=[0.6, 0.25, 0.15])
+    fluxes[..., rng.permutation(3)[:count]] = 0
+    return colours_of_fluxes(np.moveaxis(fluxes, -1, 0), (1.0, 1.0, 1.0)) / np.float32(255)
 
 
 class Batches(keras.utils.PyDataset):
@@ -94,11 +128,11 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, step):
         """Return float32 images in [0, 1], shape (n, 64, 64, 3), and labels, shape (n,)."""
         rows = self._order[step * self._batch : (step + 1) * self._batch]
-        images = self._images[rows] * np.float32(1 / 255)
+        images, labels = self._images[rows] * np.float32(1 / 255), self._labels[rows]
         if self._augmentation is not None:
             rng = np.random.default_rng([self._seed, self._epoch, step])
-            images = self._augmentation.apply(images, rng)
-        return images, self._labels[rows]
+            images, labels = self._augmentation.apply(images, labels, rng)
+        return images, labels
 
     def start(self, epoch: int):
         """Shuffle for an epoch, counted from 0."""
