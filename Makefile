@@ -1,6 +1,6 @@
 # make demo: simulate a small survey, classify its candidates, draw the result
 # make test: run the tests
-# Both make their own environment in .venv; PYTHON chooses the interpreter (3.11 or later).
+# Both make their own environment in .venv; PYTHON chooses the interpreter (3.11 to 3.13).
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -28,7 +28,7 @@ clean:
 	rm -rf .venv $(DEMO) build *.egg-info
 
 .venv/.python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11, 3.12 or 3.13 is needed")'
 	$(PYTHON) -m venv .venv
 	touch $@
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from catalogs.columns import AddedColumn, check_free, find_lsbg_columns, lsbg_columns
+from catalogs.columns import AddedColumn, find_lsbg_columns, lsbg_columns
 from catalogs.errors import InputError
 from catalogs.output import check_output
 from catalogs.positions import PositionColumns
@@ -16,7 +16,6 @@ __all__ = [
     "Catalog",
     "InputError",
     "PositionColumns",
-    "check_free",
     "check_output",
     "find_lsbg_columns",
     "lsbg_columns",
@@ -44,7 +43,15 @@ class Catalog(Protocol):
     position_columns: PositionColumns
 
     def read_column(self, name: str, start: int, stop: int) -> np.ndarray:
-        """Return a column of numbers in rows [start, stop): float64, NaN where null."""
+        """Return a column of numbers in rows [start, stop): float64, NaN where null.
+
+        Logical values are 0 and 1.
+
+        Raises
+        ------
+        InputError
+            If the column is neither.
+        """
 
     def read_positions(self, start: int, stop: int) -> np.ndarray:
         """Return ICRS degrees of rows [start, stop), float64 of shape (rows, 2).
@@ -54,6 +61,16 @@ class Catalog(Protocol):
 
     def fingerprint(self) -> str:
         """Return a sha256 of the content, by which a resumed job knows its input."""
+
+    def check_annotated(self, columns: Sequence[AddedColumn], *, overwrite_columns: bool = False):
+        """Refuse at once what `write_annotated` would refuse; reads nothing.
+
+        Raises
+        ------
+        InputError
+            If a column of that name is there already, and `overwrite_columns` is false, or the
+            format has no room for more columns.
+        """
 
     def write_annotated(
         self,
@@ -83,7 +100,7 @@ class Catalog(Protocol):
         Raises
         ------
         InputError
-            If a column of that name is there already.
+            As in `check_annotated`.
         """
 
 

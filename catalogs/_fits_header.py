@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from urllib.parse import quote
 
 from astropy.io import fits
 
@@ -11,7 +12,14 @@ BLOCK = 2880
 """FITS files consist of blocks of this many bytes."""
 
 _CARD = 80
-_INDEXED = re.compile(r"(T[A-Z]+?)(\d+)")
+_OF_COLUMNS = (
+    "TTYPE TFORM TUNIT TNULL TSCAL TZERO TDISP TDIM TBCOL TCOMM TDESC TUCD TUTYP TXTYP "
+    "TDMIN TDMAX TDBIN TLMIN TLMAX TRPOS TCTYP TCUNI TCRVL TCDLT TCRPX TCROT TCNAM TCRD TCSY"
+)
+"""Keywords that a column's number follows: the FITS standard's and the conventions'."""
+
+_INDEXED = re.compile(rf"({_OF_COLUMNS.replace(' ', '|')})([1-9]\d*)")
+_PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 _FORMATS = {"f4": "E", "i2": "I"}
 _BYTES = {"L": 1, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8}
 _BYTES |= {"C": 8, "M": 16, "P": 8, "Q": 16}
@@ -48,6 +56,8 @@ class Cards:
         cards = [raw[start : start + _CARD] for start in range(0, len(raw), _CARD)]
         end = next(i for i, card in enumerate(cards) if card.rstrip() == b"END")
         self._cards = cards[:end]
+        fields = next(card for card in self._cards if _keyword(card) == "TFIELDS")
+        self._fields = fits.Card.fromstring(fields).value
 
     def to_bytes(self) -> bytes:
         """Return whole blocks, with END."""
@@ -70,7 +80,7 @@ class Cards:
         """Remove a column's cards and renumber those of the columns behind it."""
         kept, dropping = [], False
         for card in self._cards:
-            index = _column_number(card)
+            index = self._column_number(card)
             if not (card.startswith(b"CONTINUE") and dropping):
                 dropping = index == number
             if not dropping:
@@ -90,15 +100,23 @@ class Cards:
         self._cards[at:at] = new
 
     def _after_last_column(self) -> int:
-        indexed = [i for i, card in enumerate(self._cards) if _column_number(card)]
+        indexed = [i for i, card in enumerate(self._cards) if self._column_number(card)]
         indexed += [i for i, card in enumerate(self._cards) if _keyword(card) == "TFIELDS"]
         at = max(indexed) + 1
         while at < len(self._cards) and self._cards[at].startswith(b"CONTINUE"):
             at += 1
         return at
 
+    def _column_number(self, card: bytes) -> int | None:
+        """Return the number of the column that a card describes (TTYPE3: 3)."""
+        match = _INDEXED.fullmatch(_keyword(card))
+        return int(match[2]) if match and int(match[2]) <= self._fields else None
+
     def set_provenance(self, provenance: Mapping[str, str]):
-        """Write where the new columns come from, in place of what an earlier run wrote."""
+        """Write where the new columns come from, in place of what an earlier run wrote.
+
+        Characters that a FITS header cannot hold are percent-encoded.
+        """
         ours = {keyword for keyword, _ in _PROVENANCE.values()}
         kept, dropping = [], False
         for card in self._cards:
@@ -107,18 +125,13 @@ class Cards:
             if not dropping:
                 kept.append(card)
         for name, value in provenance.items():
-            kept += _images(_PROVENANCE[name][0], value, _PROVENANCE[name][1])
+            keyword, comment = _PROVENANCE[name]
+            kept += _images(keyword, quote(value, _PRINTABLE, errors="surrogateescape"), comment)
         self._cards = kept
 
 
 def _keyword(card: bytes) -> str:
     return card[:8].rstrip().decode("ascii", "replace")
-
-
-def _column_number(card: bytes) -> int | None:
-    """Return the number of the column that a card describes (TTYPE3: 3)."""
-    match = _INDEXED.fullmatch(_keyword(card))
-    return int(match[2]) if match else None
 
 
 def _renumbered(card: bytes, number: int) -> bytes:

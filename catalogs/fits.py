@@ -65,6 +65,7 @@ class _Table:
 
     def __init__(self, number: int, hdu):
         header, place = hdu.header, hdu.fileinfo()
+        self.number, self.name = number, hdu.name
         self.label = f"extension {number} {hdu.name}".rstrip()
         self.header_start = place["hdrLoc"]
         self.data_start = place["datLoc"]
@@ -115,19 +116,38 @@ class FitsCatalog:
         self.column_names = tuple(column.name for column in self._table.columns)
         infos = self._table.infos()
         self.position_columns: PositionColumns = find_positions(infos, str(path), **options)
+        for name in (self.position_columns.ra, self.position_columns.dec):
+            self._column(name)
         if position_unit is None and says_no_unit(self.position_columns, infos):
             first = self.read_positions(0, min(self.row_count, 10_000))
             check_not_radians(first, self.position_columns, str(path))
 
     def read_column(self, name: str, start: int, stop: int) -> np.ndarray:
-        """Return a column of numbers in rows [start, stop): float64, NaN where null."""
-        column = next(c for c in self._table.columns if c.name == name)
+        """Return a column of numbers in rows [start, stop): float64, NaN where null.
+
+        Logical values are 0 and 1.
+        """
+        column = self._column(name)
+        raw = self._rows(start, stop)[:, column.offset : column.offset + column.width]
+        if column.form.strip() in ("L", "1L"):
+            return np.select([raw[:, 0] == ord("T"), raw[:, 0] == ord("F")], [1.0, 0.0], np.nan)
         if column.dtype is None:
             raise InputError(f"{self.path}: {name} is not one real number a row")
-        raw = self._rows(start, stop)[:, column.offset : column.offset + column.width]
         stored = np.ascontiguousarray(raw).view(column.dtype)[:, 0]
         values = stored * column.scale + column.zero
         return values if column.null is None else np.where(stored == column.null, np.nan, values)
+
+    def _column(self, name: str) -> _Column:
+        """Return the one column of that name."""
+        found = [column for column in self._table.columns if column.name == name]
+        if not found:
+            raise InputError(f"{self.path}: no column {name}")
+        if len(found) > 1:
+            raise InputError(
+                f"{self.path}: {len(found)} columns are called {name}; rename them, or choose "
+                "others, for positions with --ra and --dec"
+            )
+        return found[0]
 
     def read_positions(self, start: int, stop: int) -> np.ndarray:
         """Return degrees in rows [start, stop); see `catalogs.Catalog`."""
@@ -141,6 +161,17 @@ class FitsCatalog:
         with open(self.path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
+    def check_annotated(self, columns: Sequence[AddedColumn], *, overwrite_columns: bool = False):
+        """Refuse columns for which there is no room; see `catalogs.Catalog`."""
+        if not overwrite_columns:
+            check_free(columns, self.column_names, self.path)
+        replaced = already_there(columns, self.column_names)
+        if len(self.column_names) - len(replaced) + len(columns) > _MOST_COLUMNS:
+            raise InputError(
+                f"{self.path}: a FITS table has room for {_MOST_COLUMNS} columns only; leave some "
+                "out, or use Parquet"
+            )
+
     def write_annotated(
         self,
         output: Path,
@@ -151,12 +182,9 @@ class FitsCatalog:
         overwrite_columns: bool = False,
     ):
         """Write the file again with columns added; see `catalogs.Catalog`."""
-        if not overwrite_columns:
-            check_free(columns, self.column_names, self.path)
+        self.check_annotated(columns, overwrite_columns=overwrite_columns)
         dropped = set(already_there(columns, self.column_names))
         kept = [column for column in self._table.columns if column.name not in dropped]
-        if len(kept) + len(columns) > _MOST_COLUMNS:
-            raise InputError(f"{self.path}: a FITS table has room for {_MOST_COLUMNS} columns only")
         cards = self._cards(kept, columns, provenance)
         with written_whole(output) as partial:
             with open(self._file, "rb") as source, open(partial, "w+b") as target:
@@ -252,8 +280,9 @@ def _tables(path: Path, file: Path) -> list[_Table]:
                 if hdu.header.get("XTENSION") == "BINTABLE" and not (compressed or header_only):
                     tables.append(_Table(number, hdu))
             _check_whole(path, file, hdus, tables)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a readable FITS file ({error})") from error
+    except (OSError, ValueError, KeyError, TypeError, fits.VerifyError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: not a readable FITS file ({reason})") from error
     if not tables:
         reason = " but an ASCII table; convert it to a binary one" if "TableHDU" in kinds else ""
         raise InputError(f"{path}: no FITS binary table in it{reason}")
@@ -282,7 +311,8 @@ def _check_whole(path, file, hdus, tables):
 def _chosen(path, tables: list[_Table], table, options) -> _Table:
     """Pick the table by name or number, or the only one that has positions."""
     if table is not None:
-        named = [t for t in tables if str(table) in t.label.split()[1:]]
+        wanted = str(table).strip().upper()
+        named = [t for t in tables if wanted in (str(t.number), t.name.upper())]
         if len(named) != 1:
             labels = ", ".join(t.label for t in tables)
             raise InputError(f"{path}: no single table {table!r}; there are {labels}")

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from catalogs.errors import InputError
 
+PARQUET_SUFFIXES = (".parquet", ".parq", ".pq")
+"""Endings, in lower case, of the files in a folder that are parts of its table."""
+
 
 def check_output(source: Path | str, output: Path | str, overwrite: bool):
     """Refuse an output that cannot or must not be written.
@@ -38,7 +41,8 @@ def _check_replaceable(source, output):
     """Only a folder of Parquet may be replaced, and only by another."""
     if not source.is_dir():
         raise InputError(f"{output}: is a folder; name a file")
-    if any(output.iterdir()) and not any(output.rglob("*.parq*")):
+    parquet = (file.suffix.lower() in PARQUET_SUFFIXES for file in output.rglob("*"))
+    if any(output.iterdir()) and not any(parquet):
         raise InputError(f"{output}: holds other things than Parquet and is not replaced")
 
 

@@ -1,19 +1,24 @@
 """Parquet files and folders of them: read positions, and write them again with columns added."""
 
 import hashlib
+import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from astropy.table.meta import YamlParseError, get_header_from_yaml
 
 from catalogs.columns import AddedColumn, already_there, check_free
 from catalogs.errors import InputError
-from catalogs.output import written_whole
+from catalogs.output import PARQUET_SUFFIXES, written_whole
 from catalogs.positions import (
     ColumnInfo,
     PositionColumns,
@@ -41,8 +46,8 @@ class _Part:
 class ParquetCatalog:
     """A catalog in a Parquet file, or in all those of a folder; see `catalogs.Catalog`.
 
-    The files of a folder are taken in the order of their relative paths; names that begin with
-    ``_`` or ``.`` are no parts of the table.
+    The files of a folder are taken in the order of their relative paths, and links are followed;
+    names that begin with ``_`` or ``.`` are no parts of the table.
     """
 
     format = "parquet"
@@ -54,26 +59,34 @@ class ParquetCatalog:
         self._parts = _parts(path)
         self.row_count = sum(part.rows for part in self._parts)
         self.column_names = tuple(self._parts[0].schema.names)
-        infos = _infos(self._parts[0].schema)
-        self.position_columns: PositionColumns = find_positions(
-            infos, str(path), ra=ra, dec=dec, unit=position_unit
-        )
-        self._check_parts()
         self._reader: tuple[tuple[str, ...], int, Iterator[np.ndarray]] | None = None
         self._rest = np.empty((0, 2))
-        if position_unit is None and says_no_unit(self.position_columns, infos):
-            first = self.read_positions(0, min(self.row_count, 10_000))
-            check_not_radians(first, self.position_columns, str(path))
+        self.position_columns = self._positions(ra=ra, dec=dec, unit=position_unit)
 
-    def _check_parts(self):
-        """Every file of a folder must have the position, in the same unit."""
-        columns = self.position_columns
-        for part in self._parts[1:]:
-            infos = _infos(part.schema)
-            find_positions(infos, str(part.path), ra=columns.ra, dec=columns.dec, unit=columns.unit)
+    def _positions(self, **options) -> PositionColumns:
+        """Find the position, which every file of a folder must have, in the same unit."""
+        first = None
+        for part in self._parts:
+            where, infos = str(part.path), _infos(part.schema)
+            found = find_positions(infos, where, **options)
+            first = first or found
+            if found != first:
+                raise InputError(
+                    f"{where}: has {found.ra} and {found.dec} in {found.unit}, but "
+                    f"{self._parts[0].path} has {first.ra} and {first.dec} in {first.unit}; "
+                    "make the files alike"
+                )
+            if options["unit"] is None and says_no_unit(found, infos):
+                stop = part.first + min(part.rows, 10_000)
+                values = self._read((found.ra, found.dec), part.first, stop)
+                check_not_radians(found.to_degrees(*values.T), found, where)
+        return first
 
     def read_column(self, name: str, start: int, stop: int) -> np.ndarray:
-        """Return a column of numbers in rows [start, stop): float64, NaN where null."""
+        """Return a column of numbers in rows [start, stop): float64, NaN where null.
+
+        Logical values are 0 and 1.
+        """
         return self._read((name,), start, stop)[:, 0]
 
     def read_positions(self, start: int, stop: int) -> np.ndarray:
@@ -100,6 +113,7 @@ class ParquetCatalog:
             position = part.first
             if part.first + part.rows <= start:
                 continue
+            _check_numbers(part, names)
             with _opened(part.path) as file:
                 for batch in file.iter_batches(_ROWS, columns=list(names)):
                     skip = max(start - position, 0)
@@ -117,6 +131,12 @@ class ParquetCatalog:
             digest.update(f"{part.path.relative_to(self.path)} {content}\n".encode())
         return digest.hexdigest()
 
+    def check_annotated(self, columns: Sequence[AddedColumn], *, overwrite_columns: bool = False):
+        """Refuse columns that a file has already; see `catalogs.Catalog`."""
+        for part in self._parts:
+            if not overwrite_columns:
+                check_free(columns, part.schema.names, part.path)
+
     def write_annotated(
         self,
         output: Path,
@@ -131,9 +151,7 @@ class ParquetCatalog:
         Other files of a folder are copied, but not ``_metadata``, which would not know the new
         columns.
         """
-        for part in self._parts:
-            if not overwrite_columns:
-                check_free(columns, part.schema.names, part.path)
+        self.check_annotated(columns, overwrite_columns=overwrite_columns)
         with written_whole(output) as partial:
             if self.path.is_dir():
                 shutil.copytree(self.path, partial, ignore=self._ignored)
@@ -155,8 +173,8 @@ def _parts(path: Path) -> list[_Part]:
     if path.is_dir():
         files = sorted(
             file
-            for file in path.rglob("*")
-            if file.suffix in (".parquet", ".parq", ".pq")
+            for file in _files(path)
+            if file.suffix.lower() in PARQUET_SUFFIXES
             and not any(name.startswith((".", "_")) for name in file.relative_to(path).parts)
         )
         if not files:
@@ -164,10 +182,31 @@ def _parts(path: Path) -> list[_Part]:
     parts, first = [], 0
     for file in files:
         with _opened(file) as opened:
-            rows = opened.metadata.num_rows
-            parts.append(_Part(file, first, rows, opened.schema_arrow))
+            rows, schema = opened.metadata.num_rows, opened.schema_arrow
+        for name, count in Counter(schema.names).items():
+            if count > 1:
+                raise InputError(f"{file}: {count} columns are called {name}; rename them")
+        parts.append(_Part(file, first, rows, schema))
         first += rows
     return parts
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """Yield all files below a folder, following links; refuse links that lead nowhere or back."""
+
+    def refuse(error):
+        raise InputError(f"{error.filename}: {error.strerror}; the folder cannot be read")
+
+    for folder, names, files in os.walk(root, onerror=refuse, followlinks=True):
+        folder = Path(folder)
+        for path in (folder / name for name in [*names, *files]):
+            if not path.exists():
+                raise InputError(f"{path}: a link to nothing; mend or remove it")
+        back = {above.resolve() for above in (folder, *folder.parents)}
+        for path in (folder / name for name in names):
+            if path.resolve() in back:
+                raise InputError(f"{path}: a link to a folder that it lies in; remove it")
+        yield from (folder / name for name in files)
 
 
 def _opened(path: Path) -> pq.ParquetFile:
@@ -180,15 +219,45 @@ def _opened(path: Path) -> pq.ParquetFile:
 
 def _infos(schema: pa.Schema) -> dict[str, ColumnInfo]:
     infos = {}
+    units = _astropy_units((schema.metadata or {}).get(b"table_meta_yaml", b""))
     for field in schema:
         unit = (field.metadata or {}).get(b"unit", b"").decode("utf-8", "replace").strip()
+        unit = unit or units.get(field.name, "").strip()
         kind = field.type
-        is_number = (
-            pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)
-        )
         is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-        infos[field.name] = ColumnInfo(is_number, is_text, unit or None)
+        infos[field.name] = ColumnInfo(_is_number(kind), is_text, unit or None)
     return infos
+
+
+@lru_cache(maxsize=1)
+def _astropy_units(header: bytes) -> dict[str, str]:
+    """Return the columns' units from what astropy's ``Table.write`` leaves in the metadata."""
+    try:
+        found = get_header_from_yaml(header.decode("utf-8", "replace").splitlines())
+    except YamlParseError:
+        return {}
+    columns = found.get("datatype") if isinstance(found, dict) else None
+    return {
+        column["name"]: column["unit"]
+        for column in (columns if isinstance(columns, list) else [])
+        if isinstance(column, dict)
+        and isinstance(column.get("name"), str)
+        and isinstance(column.get("unit"), str)
+    }
+
+
+def _check_numbers(part: _Part, names):
+    """Refuse columns that cannot be read as numbers."""
+    for name in names:
+        if name not in part.schema.names:
+            raise InputError(f"{part.path}: no column {name}")
+        kind = part.schema.field(name).type
+        if not (_is_number(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
+            raise InputError(f"{part.path}: {name} is not one real number a row")
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)
 
 
 def _as_float(array: pa.Array) -> np.ndarray:
@@ -203,7 +272,7 @@ def _write_part(part: _Part, target: Path, columns, values, provenance):
     schema = _schema(part.schema, kept, columns, provenance)
     row = part.first
     with _opened(part.path) as source:
-        options = _writer_options(source.metadata, kept)
+        options = _writer_options(source.metadata, dropped)
         with pq.ParquetWriter(target, schema, **options) as writer:
             for batches in _row_groups(source):
                 old = pa.Table.from_batches(batches).select(kept)
@@ -251,20 +320,29 @@ def _schema(old: pa.Schema, kept, columns, provenance) -> pa.Schema:
             pa.field(column.name, _TYPES[column.dtype], column.dtype.startswith("f"), notes)
         )
     metadata = dict(old.metadata or {})
-    metadata |= {f"lsbg.{key}".encode(): value.encode() for key, value in provenance.items()}
+    for key, value in provenance.items():
+        metadata[f"lsbg.{key}".encode()] = value.encode("utf-8", "backslashreplace")
     return pa.schema(fields, metadata)
 
 
-def _writer_options(metadata: pq.FileMetaData, kept: list[str]) -> dict:
-    """Compress each column as it was, and keep nanoseconds."""
-    compression = "snappy"
-    if metadata.num_row_groups:
-        group = metadata.row_group(0)
-        chunks = [group.column(i) for i in range(group.num_columns)]
-        compression = {chunk.path_in_schema: chunk.compression for chunk in chunks}
-        compression = {
-            path: "NONE" if codec == "UNCOMPRESSED" else codec.lower()
-            for path, codec in compression.items()
-            if path.partition(".")[0] in kept
-        }
-    return {"compression": compression, "version": "2.6", "store_schema": True}
+def _writer_options(metadata: pq.FileMetaData, dropped: list[str]) -> dict:
+    """Compress each column as it was, say how rows are sorted, and keep nanoseconds."""
+    options = {"version": "2.6", "store_schema": True}
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    if not groups:
+        return options | {"compression": "snappy"}
+    chunks = [groups[0].column(i) for i in range(groups[0].num_columns)]
+    kept = [
+        i for i, chunk in enumerate(chunks) if chunk.path_in_schema.partition(".")[0] not in dropped
+    ]
+    codecs = {chunks[i].path_in_schema: chunks[i].compression for i in kept}
+    options["compression"] = {
+        path: "NONE" if codec == "UNCOMPRESSED" else codec.lower() for path, codec in codecs.items()
+    }
+    sorting = groups[0].sorting_columns
+    if sorting and all(group.sorting_columns == sorting for group in groups):
+        options["sorting_columns"] = [
+            pq.SortingColumn(kept.index(key.column_index), key.descending, key.nulls_first)
+            for key in takewhile(lambda key: key.column_index in kept, sorting)
+        ]
+    return options

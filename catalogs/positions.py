@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import product
 
 import numpy as np
 from astropy import units as u
@@ -99,10 +100,10 @@ def find_positions(
     names = [_existing(name, columns, where) for name in pair]
     for name in names:
         _check_number(name, columns[name], where)
-    units = {unit or columns[name].unit or "deg" for name in names}
+    units = {_angle(unit or columns[name].unit or "deg", name, where) for name in names}
     if len(units) > 1:
         raise InputError(f"{where}: {names[0]} and {names[1]} have different units")
-    return PositionColumns(*names, _angle(units.pop(), names[0], where))
+    return PositionColumns(*names, units.pop())
 
 
 def says_no_unit(found: PositionColumns, columns: Mapping[str, ColumnInfo]) -> bool:
@@ -131,15 +132,15 @@ def _pair_by_name(columns, where) -> tuple[str, str]:
             if ra.lower() in spellings and dec.lower() in spellings:
                 found.append((spellings[ra.lower()], spellings[dec.lower()]))
                 break
-    pairs = [(ra, dec) for ras, decs in found for ra, dec in zip(ras, decs, strict=False)]
+    pairs = [(ra, dec) for ras, decs in found for ra, dec in product(ras, decs)]
     if not pairs:
         raise InputError(
             f"{where}: no position column (RA/DEC, ALPHA_J2000/DELTA_J2000, coord_ra/coord_dec, "
             f"...) among {_some(columns)}; name them with --ra and --dec"
         )
     if len(pairs) > 1:
-        choices = " and ".join("/".join(pair) for pair in pairs)
-        raise InputError(f"{where}: several positions, {choices}; choose with --ra and --dec")
+        choices = ", ".join("/".join(pair) for pair in pairs)
+        raise InputError(f"{where}: several positions ({choices}); choose with --ra and --dec")
     return pairs[0]
 
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from catalogs.errors import InputError
 from lsbg_classifier.backend import start_backend
+from lsbg_classifier.calibration import scale
 from lsbg_classifier.surveys import CUTOUT_SIZE
-from lsbg_classifier.training.calibration import scale
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, WeightSet, find_weights
 

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from distributed import Client, LocalCluster, as_completed
+from distributed import Client, KilledWorker, LocalCluster, as_completed
 from distributed.comm import inproc
 
 from catalogs.errors import InputError
@@ -89,20 +89,26 @@ def in_order_of_completion(client: Client, function, calls: Iterator[tuple]) -> 
     Raises
     ------
     InputError
-        If the scheduler is lost.
+        If the scheduler is lost, or a call has killed several workers.
     """
     address = client.scheduler.address
     threads = sum(client.nthreads().values())
     waiting = as_completed(loop=client.loop, with_results=True)
     for call in _first(calls, threads * _UNITS_A_THREAD):
         waiting.add(client.submit(function, *call, pure=False))
-    for future, result in waiting:
-        if future.status != "finished":
-            raise InputError(f"{address}: this Dask scheduler was lost; go on with --resume")
-        future.release()
-        for call in _first(calls, 1):
-            waiting.add(client.submit(function, *call, pure=False))
-        yield result
+    try:
+        for future, result in waiting:
+            if future.status != "finished":
+                raise InputError(f"{address}: this Dask scheduler was lost; go on with --resume")
+            future.release()
+            for call in _first(calls, 1):
+                waiting.add(client.submit(function, *call, pure=False))
+            yield result
+    except KilledWorker as error:
+        raise InputError(
+            f"{address}: several workers died one after the other, perhaps for lack of memory; "
+            "give them more, or take a smaller --chunk-size, and go on with --resume"
+        ) from error
 
 
 def _first(iterator, count):

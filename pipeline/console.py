@@ -3,6 +3,7 @@
 import atexit
 import errno
 import os
+import signal
 import sys
 
 import typer
@@ -28,7 +29,11 @@ def new_app(text: str) -> typer.Typer:
 
 
 def run_app(app: typer.Typer, name: str):
-    """Run a command; what a user can mend becomes one line and a non-zero exit status."""
+    """Run a command; what a user can mend becomes one line and a non-zero exit status.
+
+    SIGTERM, by which batch systems end a job, is taken like Ctrl-C.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app(prog_name=name)
     except InputError as error:

@@ -27,7 +27,7 @@ def describe_job(job: Job) -> list[str]:
         f"cutouts: {job.source.spec}, {len(units)} units of work",
         f"weights: {job.weights.card.name} ({job.weights.card.description})",
         f"output: {job.output}, with {' and '.join(column.name for column in job.columns)}",
-        "nothing was written",
+        "no output was written",
     ]
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from catalogs import (
     AddedColumn,
     Catalog,
-    check_free,
     check_output,
     lsbg_columns,
     open_catalog,
@@ -111,6 +110,7 @@ class Job:
     def identity(self) -> dict:
         """Everything that decides the result, as JSON values."""
         columns, options = self.catalog.position_columns, self.options.source_options
+        fingerprint = getattr(self.source, "fingerprint", None)
         return {
             "input": self.catalog.fingerprint(),
             "table": self.options.table,
@@ -118,6 +118,7 @@ class Job:
             "weights": self.weights.card.name,
             "weights_sha256": self.weights.card.sha256,
             "source": self.source.spec,
+            "images": fingerprint() if fingerprint is not None else None,
             "source_options": {k: v for k, v in sorted(options.items()) if k not in _TRANSFER},
             "software": f"lsbg_classifier {version('lsbg-classifier')}",
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
@@ -145,9 +146,7 @@ def prepare(input_path: str | Path, output: str | Path, cutouts: str, options: O
     if not options.allow_mismatch:
         _check_match(weights, source)
     job = Job(catalog, Path(output), source, weights, options)
-    columns = job.columns
-    if not options.overwrite_columns:
-        check_free(columns, catalog.column_names, catalog.path)
+    catalog.check_annotated(job.columns, overwrite_columns=options.overwrite_columns)
     return job
 
 

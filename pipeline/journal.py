@@ -135,9 +135,15 @@ def _locked(folder):
     lock = open(folder / "lock", "w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         lock.close()
         raise InputError(f"{folder}: another run is writing this output; wait for it") from None
+    except OSError as error:
+        lock.close()
+        raise InputError(
+            f"{folder}: this file system cannot lock files ({error.strerror}); "
+            "write the output to another"
+        ) from error
     return lock
 
 

@@ -68,6 +68,12 @@ def _app(defaults: _Defaults) -> typer.Typer:
         cutouts: Annotated[
             str, typer.Option(help="Where images come from, as for lsbg classify.")
         ] = defaults.cutouts,
+        bands: Annotated[
+            str | None, typer.Option(help="Bands of tiles, blue to red: grz or gri.")
+        ] = None,
+        survey: Annotated[
+            str | None, typer.Option(help="Survey of the images, where their names do not tell.")
+        ] = None,
         url: Annotated[
             str | None, typer.Option(help="Another server with the same interface.")
         ] = None,
@@ -112,7 +118,7 @@ def _app(defaults: _Defaults) -> typer.Typer:
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     ):
         given = {"epochs": epochs, "batch": batch, "learning_rate": learning_rate}
-        options = {"url": url, "connections": connections}
+        options = {"bands": bands, "survey": survey, "url": url, "connections": connections}
         _train(
             _Request(
                 defaults,
@@ -160,14 +166,14 @@ class _Request:
 def _train(request: _Request, overrides, *, resume, mixed_precision, register, dry_run, quiet):
     start_backend()
     from lsbg_classifier.training.recipes import DES, HSC, SIMULATED
-    from lsbg_classifier.training.workflow import Training, check_layers, make_weights
+    from lsbg_classifier.training.workflow import Training, check_request, make_weights
     from lsbg_classifier.weights.registry import find_weights, register_weights
     from pipeline.progress import show_progress
 
     published = HSC if request.defaults is _HSC else DES
     recipe = replace(SIMULATED if request.sample == "simulated" else published, **overrides)
     start = find_weights(request.start) if request.start else None
-    check_layers(request.layers, start)
+    check_request(request.name, request.layers, start)
     dataset = _dataset(request, dry_run, quiet)
     if dataset is None:
         return

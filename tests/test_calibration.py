@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from catalogs import InputError
-from lsbg_classifier.training.calibration import fit_temperature, logit, scale
+from lsbg_classifier.calibration import fit_temperature, logit, scale
 from lsbg_classifier.training.evaluation import (
     bootstrap_intervals,
     calibration_error,

@@ -274,6 +274,100 @@ def test_which_table(tmp_path):
         open_catalog(path, table="C")
 
 
+@pytest.mark.parametrize("choice", ["MY CAT", "my cat", "2"])
+def test_a_table_whose_name_has_a_space(tmp_path, choice):
+    first, second = radec(), radec()
+    first.name, second.name = "MY", "MY CAT"
+    second.columns.change_name("RA", "RA_ICRS")
+    second.columns.change_name("DEC", "DEC_ICRS")
+    fits.HDUList([fits.PrimaryHDU(), first, second]).writeto(tmp_path / "in.fits")
+    catalog = open_catalog(tmp_path / "in.fits", table=choice)
+    assert catalog.position_columns.ra == "RA_ICRS"
+
+
+def radec(*more):
+    """A table of two positions, and more columns."""
+    return fits.BinTableHDU.from_columns(
+        [fits.Column("RA", "D", array=[1.0, 2.0]), fits.Column("DEC", "D", array=[3.0, 4.0]), *more]
+    )
+
+
+def test_numbered_keywords_of_the_user_stay(tmp_path):
+    table = radec(fits.Column("P_LSBG", "E", array=[9.0, 9.0]), fits.Column("G", "E", unit="mag"))
+    mine = {"TEMP3": 1.5, "TEMP4": 2.5, "TILE4": "x", "TELNO9": 3, "TDMIN30": 4.5}
+    table.header.update(mine)
+    table.header["TDMIN4"] = 17.0
+    table.writeto(tmp_path / "in.fits")
+    output = annotate(tmp_path / "in.fits", tmp_path / "out.fits", overwrite_columns=True)
+    header = fits.getheader(output, 1)
+    assert {keyword: header[keyword] for keyword in mine} == mine
+    assert header["TUNIT3"] == "mag" and header["TDMIN3"] == 17.0 and "TDMIN4" not in header
+
+
+def rename_in_file(path, old, new):
+    """Rename a column to a name that astropy would not write twice."""
+    content = path.read_bytes()
+    assert content.count(f"'{old:<8}'".encode()) == 1
+    path.write_bytes(content.replace(f"'{old:<8}'".encode(), f"'{new:<8}'".encode()))
+
+
+def test_two_columns_of_one_name(tmp_path):
+    path = tmp_path / "in.fits"
+    extra = [fits.Column(name, "D", array=[5.0, 6.0]) for name in ("RA2", "A", "B")]
+    radec(*extra).writeto(path)
+    rename_in_file(path, "RA2", "RA")
+    with pytest.raises(InputError, match=r"2 columns are called RA; rename.*--ra and --dec"):
+        open_catalog(path)
+    assert open_catalog(path, ra="A", dec="B").read_positions(0, 1).tolist() == [[5.0, 5.0]]
+    output = annotate(path, tmp_path / "out.fits", ra="A", dec="B")
+    assert open_catalog(output, ra="A", dec="B").column_names == (
+        "RA",
+        "DEC",
+        "RA",
+        "A",
+        "B",
+        *OURS,
+    )
+
+
+@pytest.mark.parametrize(("more", "fits_in"), [(995, True), (996, False)])
+def test_room_for_columns_is_known_before_scoring(tmp_path, more, fits_in):
+    radec(*[fits.Column(f"C{i}", "B") for i in range(more)]).writeto(tmp_path / "in.fits")
+    catalog = open_catalog(tmp_path / "in.fits")
+    columns = lsbg_columns(catalog.column_names)
+    if fits_in:
+        catalog.check_annotated(columns)
+    else:
+        with pytest.raises(InputError, match="room for 999 columns"):
+            catalog.check_annotated(columns)
+
+
+@pytest.mark.parametrize(
+    ("source", "written"),
+    [
+        ("tiles:/donn\u00e9es/\u661f", "tiles:/donn%C3%A9es/%E6%98%9F"),
+        ("tiles:/a b/c%d&e=f", "tiles:/a b/c%d&e=f"),
+        ("tiles:/\udce9\n", "tiles:/%E9%0A"),
+        ("tiles:/" + "\u00e9" * 40, "tiles:/" + "%C3%A9" * 40),
+    ],
+)
+def test_provenance_that_a_header_cannot_hold_is_encoded(tmp_path, source, written):
+    radec().writeto(tmp_path / "in.fits")
+    catalog = open_catalog(tmp_path / "in.fits")
+    catalog.write_annotated(tmp_path / "out.fits", lsbg_columns(()), values_for, {"source": source})
+    assert fits.getheader(tmp_path / "out.fits", 1)["LSBGSRC"] == written
+
+
+def test_logical_columns_are_read_as_labels(tmp_path):
+    path = tmp_path / "in.fits"
+    radec(fits.Column("LABEL", "L", array=[True, False])).writeto(path)
+    assert open_catalog(path).read_column("LABEL", 0, 2).tolist() == [1.0, 0.0]
+    with pytest.raises(InputError, match="LABEL is not one real number"):
+        open_catalog(path, ra="LABEL", dec="DEC")
+    with pytest.raises(InputError, match="no column OTHER"):
+        open_catalog(path).read_column("OTHER", 0, 2)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -290,6 +384,7 @@ def test_which_table(tmp_path):
         (lambda p: p.write_bytes(write_all_types(p).read_bytes()[:-9000]), "truncated"),
         (lambda p: p.write_bytes(gzip.compress(b"SIMPLE" * 999)[:-20]), "truncated"),
         (lambda p: p.write_bytes(b"SIMPLE  = nonsense".ljust(2880)), "not a readable FITS"),
+        (lambda p: damage(p, b"TFIELDS =                    2"), r"not a readable.*TFIELDS"),
     ],
 )
 def test_bad_files(tmp_path, make, message):
@@ -301,6 +396,14 @@ def test_bad_files(tmp_path, make, message):
     ):
         open_catalog(path)
     assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+
+
+def damage(path, card):
+    """Make the value of a card unreadable."""
+    radec().writeto(path)
+    content = path.read_bytes()
+    assert content.count(card) == 1
+    path.write_bytes(content.replace(card, card[:-1] + b"x"))
 
 
 def test_failure_leaves_nothing(tmp_path):

@@ -7,6 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from astropy import units as u
+from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -161,7 +163,7 @@ def test_bad_input(tmp_path):
         open_catalog(tmp_path / "in.parquet", table="1")
     (tmp_path / "empty" / "a.parquet").write_bytes(content)
     pq.write_table(pa.table({"x": [1]}), tmp_path / "empty" / "b.parquet")
-    with pytest.raises(InputError, match=r"b\.parquet: no column ra"):
+    with pytest.raises(InputError, match=r"b\.parquet: no position column"):
         open_catalog(tmp_path / "empty")
 
 
@@ -176,6 +178,142 @@ def test_failure_leaves_nothing(tmp_path):
     with pytest.raises(OSError, match="No space"):
         open_catalog(folder).write_annotated(tmp_path / "out", lsbg_columns(()), fail, PROVENANCE)
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "in").mkdir()
+    return tmp_path / "in"
+
+
+def positions(ra, dec, names=("ra", "dec"), unit=None):
+    """A table with a position in each row, and the unit in the fields' metadata."""
+    notes = {"unit": unit} if unit else None
+    fields = [pa.field(name, pa.float64(), metadata=notes) for name in names]
+    return pa.table([pa.array(ra), pa.array(dec)], schema=pa.schema(fields))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        ({"unit": "deg"}, {"unit": "rad"}, r"in rad, but .*a\.parquet has ra and dec in deg"),
+        ({}, {"unit": "rad"}, "in rad, but"),
+        ({}, {"names": ("RA", "DEC")}, "has RA and DEC in deg, but"),
+    ],
+)
+def test_parts_that_differ_are_refused(folder, first, second, message):
+    pq.write_table(positions([30.0], [-20.0], **first), folder / "a.parquet")
+    pq.write_table(positions([0.5], [-0.3], **second), folder / "b.parquet")
+    with pytest.raises(InputError, match=rf"b\.parquet: .*{message}"):
+        open_catalog(folder)
+
+
+def test_parts_with_two_spellings_of_a_unit_are_alike(folder):
+    pq.write_table(positions([30.0], [-20.0], unit="deg"), folder / "a.parquet")
+    pq.write_table(positions([31.0], [-21.0], unit="degrees"), folder / "b.parquet")
+    assert open_catalog(folder).read_positions(0, 2).tolist() == [[30, -20], [31, -21]]
+
+
+def test_every_part_could_be_radians(folder):
+    names = ("coord_ra", "coord_dec")
+    pq.write_table(positions([30.0] * 3, [-20.0] * 3, names), folder / "a.parquet")
+    pq.write_table(positions([0.5] * 3, [-0.3] * 3, names), folder / "b.parquet")
+    with pytest.raises(InputError, match=r"b\.parquet.*--position-unit rad"):
+        open_catalog(folder)
+    assert open_catalog(folder, position_unit="deg").read_positions(5, 6).tolist() == [[0.5, -0.3]]
+
+
+def test_units_that_astropy_wrote(tmp_path):
+    Table({"RA": [1.0, 2.0] * u.rad, "DEC": [0.5, 0.6] * u.rad}).write(tmp_path / "in.parquet")
+    catalog = open_catalog(tmp_path / "in.parquet")
+    assert catalog.position_columns.unit == "rad"
+    np.testing.assert_allclose(catalog.read_positions(0, 1), np.degrees([[1.0, 0.5]]))
+    output = annotate(tmp_path / "in.parquet", tmp_path / "out.parquet")
+    assert open_catalog(output).position_columns.unit == "rad"
+
+
+@pytest.mark.parametrize(
+    "header", ["", "{", "datatype: 3", "datatype: [3, {unit: rad}]", "!!python/name:os.system", "a"]
+)
+def test_damaged_units_of_astropy_are_ignored(tmp_path, header):
+    table = positions([30.0], [-20.0]).replace_schema_metadata({"table_meta_yaml": header})
+    pq.write_table(table, tmp_path / "in.parquet")
+    assert open_catalog(tmp_path / "in.parquet").position_columns.unit == "deg"
+
+
+def test_links_and_upper_case_suffixes_are_parts(folder):
+    elsewhere = folder.parent / "elsewhere"
+    elsewhere.mkdir()
+    for i, path in enumerate([folder / "C.PARQUET", folder / "a.parquet", elsewhere / "b.pq"]):
+        pq.write_table(positions([float(i)], [0.0]), path)
+    (folder / "tract=1").symlink_to(elsewhere)
+    (folder / "tract=2").symlink_to(elsewhere)
+    output = annotate(folder, folder.parent / "out")
+    flags = {
+        str(path.relative_to(output)): pq.ParquetFile(path).read()["flags_lsbg"].to_pylist()
+        for path in output.rglob("*")
+        if path.is_file()
+    }
+    expected = {"C.PARQUET": [0], "a.parquet": [1], "tract=1/b.pq": [2], "tract=2/b.pq": [3]}
+    assert flags == expected
+
+
+@pytest.mark.parametrize(
+    ("link", "target", "message"),
+    [
+        ("README", "nowhere", "link to nothing"),
+        ("_hidden", "nowhere", "link to nothing"),
+        ("b.parquet", "nowhere", "link to nothing"),
+        ("again", ".", "a folder that it lies in"),
+        ("deep/up", "..", "a folder that it lies in"),
+        ("above", "../..", "a folder that it lies in"),
+    ],
+)
+def test_links_that_cannot_be_copied_are_refused_at_once(folder, link, target, message):
+    pq.write_table(positions([1.0], [2.0]), folder / "a.parquet")
+    (folder / "deep").mkdir()
+    (folder / link).symlink_to(target)
+    with pytest.raises(InputError, match=message):
+        open_catalog(folder)
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    table = pa.table([[1.0], [2.0], [3], [4]], names=["ra", "dec", "x", "x"])
+    pq.write_table(table, tmp_path / "in.parquet")
+    with pytest.raises(InputError, match="2 columns are called x; rename"):
+        open_catalog(tmp_path / "in.parquet")
+
+
+def test_our_columns_in_a_later_part_are_refused_before_scoring(folder):
+    table = positions([1.0], [2.0])
+    pq.write_table(table, folder / "a.parquet")
+    pq.write_table(table.append_column("p_lsbg", [[0.5]]), folder / "b.parquet")
+    catalog = open_catalog(folder)
+    columns = lsbg_columns(catalog.column_names)
+    with pytest.raises(InputError, match=r"b\.parquet.*--overwrite-columns"):
+        catalog.check_annotated(columns)
+    catalog.check_annotated(columns, overwrite_columns=True)
+
+
+def test_columns_that_are_read(tmp_path):
+    table = positions([1.0, 2.0, 3.0], [0.0] * 3)
+    table = table.append_column("label", pa.array([True, False, None]))
+    pq.write_table(table.append_column("name", [["1", "b", "c"]]), tmp_path / "in.parquet")
+    catalog = open_catalog(tmp_path / "in.parquet")
+    np.testing.assert_array_equal(catalog.read_column("label", 0, 3), [1, 0, np.nan])
+    with pytest.raises(InputError, match="name is not one real number a row"):
+        catalog.read_column("name", 0, 3)
+    with pytest.raises(InputError, match="no column other"):
+        catalog.read_column("other", 0, 3)
+
+
+def test_the_order_of_rows_stays_declared(tmp_path):
+    table = positions([1.0, 2.0], [3.0, 4.0]).add_column(0, "p_lsbg", [[0.1, 0.2]])
+    order = [pq.SortingColumn(1, descending=True), pq.SortingColumn(0), pq.SortingColumn(2)]
+    pq.write_table(table, tmp_path / "in.parquet", sorting_columns=order)
+    output = annotate(tmp_path / "in.parquet", tmp_path / "out.parquet", overwrite_columns=True)
+    declared = pq.ParquetFile(output).metadata.row_group(0).sorting_columns
+    assert declared == (pq.SortingColumn(0, descending=True),)
 
 
 @settings(max_examples=30, deadline=None)

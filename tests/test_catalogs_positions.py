@@ -42,12 +42,22 @@ def test_sourceextractor_writes_several_of_its_own():
 
 
 @pytest.mark.parametrize(
-    "names", [("RA", "DEC", "ALPHA_J2000", "DELTA_J2000"), ("RA", "ra", "DEC", "dec")]
+    "names",
+    [
+        ("RA", "DEC", "ALPHA_J2000", "DELTA_J2000"),
+        ("RA", "ra", "DEC", "dec"),
+        ("RA", "DEC", "ra"),
+    ],
 )
 def test_two_candidates(names):
     with pytest.raises(InputError, match=r"several positions.*--ra and --dec"):
         find_positions(table(*names), "here")
     assert find_positions(table(*names), "here", ra="RA", dec="DEC").ra == "RA"
+
+
+def test_spellings_of_one_unit_are_the_same():
+    columns = {"RA": number("deg"), "DEC": number("degrees")}
+    assert find_positions(columns, "here").unit == "deg"
 
 
 @pytest.mark.parametrize(

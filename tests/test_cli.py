@@ -421,9 +421,13 @@ def test_full_disk(survey, out, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("where", [[], ["--workers", "2"]], ids=["threads", "processes"])
-def test_interrupt_and_resume(lsbg, survey, out, where):
-    """Ctrl-C, which a terminal sends to all processes, while the server hangs."""
+@pytest.mark.parametrize(
+    ("where", "number"),
+    [([], signal.SIGINT), (["--workers", "2"], signal.SIGINT), ([], signal.SIGTERM)],
+    ids=["threads", "processes", "terminated"],
+)
+def test_interrupt_and_resume(lsbg, survey, out, where, number):
+    """Ctrl-C or a batch system's signal, sent to all processes, while the server hangs."""
     log = out / "a.fits.journal" / "results.log"
     source = out.parent / "in.fits"
     fits.BinTableHDU(np.array(fits.getdata(survey.candidates))[::3]).writeto(source)
@@ -439,7 +443,7 @@ def test_interrupt_and_resume(lsbg, survey, out, where):
             while not (log.exists() and log.stat().st_size):
                 assert process.poll() is None and time.monotonic() < deadline
                 time.sleep(0.05)
-            os.killpg(process.pid, signal.SIGINT)
+            os.killpg(process.pid, number)
             said, errors = process.communicate(timeout=60)
         assert (process.returncode, said) == (130, "")
         assert re.fullmatch(r"lsbg: interrupted; go on with --resume.*\n", errors)

@@ -14,7 +14,7 @@ from catalogs import InputError
 from catalogs.flags import Flag
 from lsbg_classifier import open_source
 from lsbg_classifier.cutouts.coverage import judge
-from lsbg_classifier.http import decode_jpeg
+from lsbg_classifier.cutouts.download import decode_jpeg
 
 ELLIPTICAL = (202.5, 319.5)
 BLUE_STAR = (313.5, 237.5)

@@ -123,7 +123,7 @@ def test_a_checkpoint_of_another_training_is_refused(cutouts, tmp_path):
     images, labels = cutouts
     recipe = replace(HSC, epochs=1)
     train(build_network(), images[:32], labels[:32], recipe, seed=1, folder=tmp_path)
-    with pytest.raises(InputError, match="another recipe, seed or sample"):
+    with pytest.raises(InputError, match="another recipe, seed, sample or start"):
         train(
             build_network(), images[:32], labels[:32], recipe, seed=2, folder=tmp_path, resume=True
         )

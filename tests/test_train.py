@@ -123,6 +123,7 @@ def test_killed_and_resumed_is_the_same_training(survey, labelled, tmp_path):
         (["--lists", "."], "random_LSBGs_all.csv: no such list"),
         (["--from", "unheard-of"], "unknown weights 'unheard-of'"),
         (["--sample", "one.fits", "--layers", "dense"], "--layers dense needs weights"),
+        (["--sample", "one.fits", "--name", "a/b"], "'a/b' is no name for weights"),
         (["--sample", "one.fits", "--label", "CLASS"], "no column CLASS"),
         (["--sample", "odd.fits"], "LABEL must be 0 or 1, not 7"),
         (["--sample", "one.fits"], "needs LSBGs and others"),

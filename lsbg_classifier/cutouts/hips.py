@@ -16,15 +16,8 @@ from catalogs.errors import InputError
 from catalogs.flags import Flag
 from lsbg_classifier.cutouts.colours import NANOMAGGIE_ZERO_POINT, colours_of_fluxes, shrink
 from lsbg_classifier.cutouts.coverage import judge_gaps
-from lsbg_classifier.http import (
-    Downloader,
-    FetchError,
-    check_server,
-    content_of,
-    decode_jpeg,
-    new_session,
-    reason,
-)
+from lsbg_classifier.cutouts.download import Downloader, decode_jpeg
+from lsbg_classifier.http import FetchError, check_server, content_of, new_session, reason
 from lsbg_classifier.surveys import CUTOUT_SIZE, SURVEYS, VIEWER_SIZE, Imaging, Survey, survey_named
 
 _BAND = "{band}"

@@ -6,13 +6,8 @@ from catalogs.errors import InputError
 from catalogs.flags import Flag
 from lsbg_classifier.cutouts.colours import shrink
 from lsbg_classifier.cutouts.coverage import judge
-from lsbg_classifier.http import (
-    Downloader,
-    check_server,
-    decode_jpeg,
-    get,
-    new_session,
-)
+from lsbg_classifier.cutouts.download import Downloader, decode_jpeg
+from lsbg_classifier.http import check_server, get, new_session
 from lsbg_classifier.surveys import CUTOUT_SIZE, SURVEYS, VIEWER_SIZE, Imaging
 
 VIEWER = "https://www.legacysurvey.org/viewer"

@@ -1,10 +1,12 @@
 """How the network is trained: the published recipes, and ours for simulated sky."""
 
+import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import keras
 import numpy as np
@@ -93,6 +95,7 @@ def train(
     seed: int,
     validation: tuple[np.ndarray, np.ndarray] | None = None,
     folder: Path | None = None,
+    identity: Mapping[str, object] = MappingProxyType({}),
     resume: bool = False,
     progress: Progress | None = None,
 ) -> History:
@@ -112,6 +115,8 @@ def train(
         Judged after each epoch.
     folder : Path, optional
         Where a checkpoint is kept after each epoch.
+    identity : mapping
+        What else decides the result, as JSON values; a checkpoint with another is refused.
     resume : bool
         Go on from the checkpoint in `folder`, if there is one.
     progress : callable, optional
@@ -122,7 +127,7 @@ def train(
     InputError
         If the checkpoint belongs to another training.
     """
-    checkpoint = None if folder is None else _Checkpoint(folder, recipe, seed, labels)
+    checkpoint = None if folder is None else _Checkpoint(folder, recipe, seed, labels, identity)
     history = History()
     if checkpoint is not None and resume:
         history = checkpoint.history()
@@ -153,22 +158,30 @@ def train(
 class _Checkpoint:
     """Weights and optimiser after the last finished epoch, and the history up to it."""
 
-    def __init__(self, folder: Path, recipe: Recipe, seed: int, labels: np.ndarray):
+    def __init__(self, folder: Path, recipe: Recipe, seed: int, labels: np.ndarray, identity):
         self._folder = folder
         self._state = folder / "checkpoint.json"
-        recipe_values = json.loads(json.dumps(asdict(recipe)))
-        self._identity = {"recipe": recipe_values, "seed": seed, "cutouts": len(labels)}
+        digest = hashlib.sha256(np.asarray(labels, np.int8).tobytes()).hexdigest()
+        values = {"recipe": asdict(recipe), "seed": seed, "labels": digest, **identity}
+        self._identity = json.loads(json.dumps(values))
 
     def history(self) -> History:
         if not self._state.exists():
             return History()
-        stored = json.loads(self._state.read_text())
-        if stored["identity"] != self._identity:
+        try:
+            stored = json.loads(self._state.read_text())
+            belongs = stored["identity"] == self._identity
+            history = History(list(stored["epochs"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
-                f"{self._state}: belongs to a training with another recipe, seed or sample; "
+                f"{self._state}: a damaged checkpoint ({error}); start again without --resume"
+            ) from error
+        if not belongs:
+            raise InputError(
+                f"{self._state}: belongs to a training with another recipe, seed, sample or start; "
                 "use the same options, or start again without --resume"
             )
-        return History(stored["epochs"])
+        return history
 
     def restore(self, network: keras.Model, epoch: int):
         network.optimizer.build(network.trainable_variables)

@@ -11,15 +11,15 @@ import keras
 import numpy as np
 
 from catalogs.errors import InputError
+from lsbg_classifier.calibration import fit_temperature
 from lsbg_classifier.network import build_network, load_network
-from lsbg_classifier.training.calibration import fit_temperature
 from lsbg_classifier.training.dataset import CutoutDataset
 from lsbg_classifier.training.evaluation import bootstrap_intervals, calibration_error, judge
 from lsbg_classifier.training.figures import draw_history
 from lsbg_classifier.training.recipes import History, Progress, Recipe, train
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import WeightSet
-from lsbg_classifier.weights.saving import save_weight_set
+from lsbg_classifier.weights.saving import check_name, save_weight_set
 
 _PREDICT_BATCH = 256
 
@@ -74,11 +74,12 @@ def make_weights(
     Raises
     ------
     InputError
-        If the dataset's images are not those of the weights to start from, or lacks a class.
+        If the name is no name for weights, the layers are unknown, or the checkpoint belongs to
+        another training.
     """
     folder.mkdir(parents=True, exist_ok=True)
     dataset = training.dataset
-    check_layers(training.layers, training.start)
+    check_request(training.name, training.layers, training.start)
     images, labels = dataset.load("train")
     validation = dataset.load("validation")
     network = _network(training)
@@ -90,6 +91,12 @@ def make_weights(
         seed=training.seed,
         validation=validation if len(validation[1]) else None,
         folder=folder,
+        identity={
+            "sample": dataset.manifest.sample_sha256,
+            "start": None if training.start is None else training.start.card.sha256,
+            "layers": training.layers,
+            "mixed_precision": training.mixed_precision,
+        },
         resume=resume,
         progress=progress,
     )
@@ -98,8 +105,9 @@ def make_weights(
     return save_weight_set(network, card, folder)
 
 
-def check_layers(layers: str, start: WeightSet | None):
-    """Raise `InputError` unless `layers` can be trained from these weights, or from scratch."""
+def check_request(name: str, layers: str, start: WeightSet | None):
+    """Raise `InputError` unless weights of this name can be made from these, or from scratch."""
+    check_name(name)
     if layers not in ("all", "dense"):
         raise InputError(f"--layers is all or dense, not {layers}")
     if layers == "dense" and start is None:

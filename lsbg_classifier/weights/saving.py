@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import h5py
 import keras
 import numpy as np
 
+from catalogs.errors import InputError
 from lsbg_classifier.network import build_network
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import WeightSet, at_path, weights_path
@@ -26,12 +28,19 @@ def save_weight_set(network: keras.Model, card: Card, folder: Path) -> WeightSet
     folder : Path
         Made if missing.
     """
+    check_name(card.name)
     folder.mkdir(parents=True, exist_ok=True)
     path = weights_path(folder, card.name)
     _save_half_precision(network, path)
     card = replace(card, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     card.write(path.with_name(f"{card.name}.json"))
     return at_path(path)
+
+
+def check_name(name: str):
+    """Raise `InputError` unless a weight set can be stored and found by this name."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) or name.endswith(".weights.h5"):
+        raise InputError(f"{name!r} is no name for weights: take letters, digits, '-' and '_'")
 
 
 def _save_half_precision(network: keras.Model, path: Path):
