@@ -126,7 +126,8 @@ class Cards:
                 kept.append(card)
         for name, value in provenance.items():
             keyword, comment = _PROVENANCE[name]
-            kept += _images(keyword, quote(value, _PRINTABLE, errors="surrogateescape"), comment)
+            encoded = quote(value, _PRINTABLE, errors="surrogateescape")
+            kept += _images(keyword, float(value) if name == "threshold" else encoded, comment)
         self._cards = kept
 
 

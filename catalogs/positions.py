@@ -102,7 +102,10 @@ def find_positions(
         _check_number(name, columns[name], where)
     units = {_angle(unit or columns[name].unit or "deg", name, where) for name in names}
     if len(units) > 1:
-        raise InputError(f"{where}: {names[0]} and {names[1]} have different units")
+        both = " and ".join(sorted(units))
+        raise InputError(
+            f"{where}: {names[0]} and {names[1]} have different units, {both}; give both in degrees"
+        )
     return PositionColumns(*names, units.pop())
 
 

@@ -1,6 +1,7 @@
 """The ``lsbg`` command. Each subcommand translates its options and calls one function."""
 
 import os
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,21 @@ _Url = Annotated[str | None, typer.Option(help="Another server with the same int
 _Connections = Annotated[
     int | None, typer.Option(min=1, help="Simultaneous requests to a server; 8 unless you say so.")
 ]
+
+
+def _show_version(wanted: bool):
+    if wanted:
+        typer.echo(f"lsbg_classifier {version('lsbg-classifier')}")
+        raise typer.Exit
+
+
+@app.callback()
+def lsbg(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say which.")
+    ] = False,
+):
+    """Probabilities for low-surface-brightness galaxy candidates, in their own catalog."""
 
 
 @app.command(short_help="Add probabilities and flags to a catalog.")
@@ -79,7 +95,10 @@ def classify(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Worker processes to start instead of threads.")
     ] = None,
-    chunk_size: Annotated[int, typer.Option(min=1, help="Candidates in a unit of work.")] = 256,
+    chunk_size: Annotated[
+        int,
+        typer.Option(min=1, help="Candidates in a unit of work; those of one tile stay together."),
+    ] = 256,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace OUTPUT if it exists.")

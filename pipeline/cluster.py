@@ -69,6 +69,8 @@ def _leave_interrupts_to_us():
 
 
 def _client(address: str) -> Client:
+    if "://" not in address:
+        raise InputError(f"{address}: not the address of a scheduler, such as tcp://host:8786")
     try:
         client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:

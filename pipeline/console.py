@@ -2,6 +2,7 @@
 
 import atexit
 import errno
+import logging
 import os
 import signal
 import sys
@@ -34,6 +35,8 @@ def run_app(app: typer.Typer, name: str):
     SIGTERM, by which batch systems end a job, is taken like Ctrl-C.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Else Dask's connections that close late are told to the user as futures nobody asked for.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:
         app(prog_name=name)
     except InputError as error:

@@ -24,11 +24,18 @@ def describe_job(job: Job) -> list[str]:
         f"input: {job.catalog.path}, {job.catalog.row_count} rows, "
         f"position in {columns.ra} and {columns.dec} ({columns.unit})",
         f"without a usable position: {int(np.isnan(positions[:, 0]).sum())} rows",
-        f"cutouts: {job.source.spec}, {len(units)} units of work",
+        f"cutouts: {job.source.spec}, units of work: {len(units)}",
+        *_outside(job, positions),
         f"weights: {job.weights.card.name} ({job.weights.card.description})",
         f"output: {job.output}, with {' and '.join(column.name for column in job.columns)}",
         "no output was written",
     ]
+
+
+def _outside(job: Job, positions: np.ndarray) -> list[str]:
+    """Say how many positions no image covers, where the source knows without fetching."""
+    groups = job.source.group(positions[np.isfinite(positions[:, 0])])
+    return [] if groups is None else [f"outside all images: {int((groups < 0).sum())} rows"]
 
 
 def describe_weights() -> list[str]:
@@ -47,7 +54,7 @@ def describe_card(name: str) -> list[str]:
     card: Card = found.card
     imaging = f'{card.survey}, bands {"".join(card.bands)}, {card.pixel_scale:.3f}"/pixel'
     scores = [
-        f"  {sample}: " + ", ".join(f"{metric} {value:.3f}" for metric, value in values.items())
+        f"  {sample}: " + ", ".join(f"{metric} {value:.4g}" for metric, value in values.items())
         for sample, values in card.scores.items()
     ]
     return [

@@ -14,6 +14,7 @@ from catalogs import (
     open_catalog,
 )
 from catalogs.errors import InputError
+from catalogs.output import PARQUET_SUFFIXES
 from lsbg_classifier import CutoutSource, open_source
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, WeightSet, find_weights
 
@@ -141,6 +142,7 @@ def prepare(input_path: str | Path, output: str | Path, cutouts: str, options: O
         dec=options.dec,
         position_unit=options.position_unit,
     )
+    _check_suffix(catalog, Path(output))
     weights = find_weights(options.weights)
     source = open_source(cutouts, **options.source_options)
     if not options.allow_mismatch:
@@ -148,6 +150,15 @@ def prepare(input_path: str | Path, output: str | Path, cutouts: str, options: O
     job = Job(catalog, Path(output), source, weights, options)
     catalog.check_annotated(job.columns, overwrite_columns=options.overwrite_columns)
     return job
+
+
+def _check_suffix(catalog: Catalog, output: Path):
+    """Refuse an output that is named as the other format."""
+    others = {"fits": PARQUET_SUFFIXES, "parquet": (".fits", ".fit", ".gz")}[catalog.format]
+    if output.suffix.lower() in others:
+        raise InputError(
+            f"{output}: the input is {catalog.format}, and the output will be; name it so"
+        )
 
 
 def _check_match(weights: WeightSet, source: CutoutSource):

@@ -95,12 +95,13 @@ def scratch_array(shape: tuple[int, ...], dtype, folder: Path | None) -> np.ndar
 def _bounds(groups: np.ndarray, chunk_size: int) -> np.ndarray:
     """Cut sorted group numbers into units: whole groups, up to `chunk_size` rows or one group."""
     edges = np.flatnonzero(np.diff(groups)) + 1
-    bounds = [0]
+    bounds, previous = [0], 0
     for edge in [*edges.tolist(), len(groups)]:
+        if edge - bounds[-1] > chunk_size and previous > bounds[-1]:
+            bounds.append(previous)
         while edge - bounds[-1] > _LARGEST_UNIT:
             bounds.append(bounds[-1] + _LARGEST_UNIT)
-        if edge - bounds[-1] >= chunk_size:
-            bounds.append(edge)
+        previous = edge
     if bounds[-1] < len(groups):
         bounds.append(len(groups))
     return np.array(bounds)

@@ -43,11 +43,14 @@ class Summary:
 
     def lines(self) -> list[str]:
         """Say it in lines for a terminal or a log."""
+        lost = self.rows and self.flags[Flag.NO_COVERAGE.name] == self.rows
+        hint = ["no candidate lies on these images: are the positions in degrees?"] if lost else []
         flagged = [f"  {name}: {count}" for name, count in self.flags.items() if count]
         return [
             f"{self.rows} candidates, {self.scored} scored, "
             f"{self.above_threshold} above {self.threshold:g}",
             *(["flags:", *flagged] if flagged else ["no flags"]),
+            *hint,
             f"{self.total_seconds:.1f} s in all; {self.fetch_seconds:.1f} s fetching cutouts and "
             f"{self.network_seconds:.1f} s in the network, all threads together",
         ]

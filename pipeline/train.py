@@ -109,6 +109,10 @@ def _app(defaults: _Defaults) -> typer.Typer:
         mixed_precision: Annotated[
             bool, typer.Option("--mixed-precision", help="Compute in float16, on a GPU.")
         ] = False,
+        overwrite: Annotated[
+            bool,
+            typer.Option("--overwrite", help="Train again, replacing weights of that name."),
+        ] = False,
         register: Annotated[
             bool, typer.Option(help="Copy the weights to the user's folder of weights.")
         ] = True,
@@ -136,6 +140,7 @@ def _app(defaults: _Defaults) -> typer.Typer:
             ),
             {key: value for key, value in given.items() if value is not None},
             resume=resume,
+            overwrite=overwrite,
             mixed_precision=mixed_precision,
             register=register,
             dry_run=dry_run,
@@ -163,17 +168,39 @@ class _Request:
     seed: int
 
 
-def _train(request: _Request, overrides, *, resume, mixed_precision, register, dry_run, quiet):
+def _train(
+    request: _Request,
+    overrides,
+    *,
+    resume,
+    overwrite,
+    mixed_precision,
+    register,
+    dry_run,
+    quiet,
+):
     start_backend()
     from lsbg_classifier.training.recipes import DES, HSC, SIMULATED
     from lsbg_classifier.training.workflow import Training, check_request, make_weights
-    from lsbg_classifier.weights.registry import find_weights, register_weights
+    from lsbg_classifier.weights.registry import (
+        check_registrable,
+        find_weights,
+        register_weights,
+        weights_path,
+    )
     from pipeline.progress import show_progress
 
     published = HSC if request.defaults is _HSC else DES
     recipe = replace(SIMULATED if request.sample == "simulated" else published, **overrides)
     start = find_weights(request.start) if request.start else None
     check_request(request.name, request.layers, start)
+    if register:
+        check_registrable(request.name, overwrite)
+    if weights_path(request.folder, request.name).exists() and not (overwrite or resume):
+        raise InputError(
+            f"{weights_path(request.folder, request.name)}: exists already; add --overwrite to "
+            "train again"
+        )
     dataset = _dataset(request, dry_run, quiet)
     if dataset is None:
         return

@@ -386,7 +386,7 @@ def test_summary_adds_up(survey, positions, expected, some, tmp_path):
     assert summary.flags == {flag.name: ((flags & flag) != 0).sum() for flag in Flag}
     assert (summary.flags["NO_POSITION"], summary.flags["NO_COVERAGE"]) == (6, 3)
     assert 0 < summary.fetch_seconds and 0 < summary.network_seconds < summary.total_seconds * 9
-    assert fits.getheader(tmp_path / "out.fits", 1)["LSBGTHR"] == f"{threshold:g}"
+    assert fits.getheader(tmp_path / "out.fits", 1)["LSBGTHR"] == float(f"{threshold:g}")
 
 
 @pytest.mark.parametrize("style", ["upper", "lower", "rubin"])

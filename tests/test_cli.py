@@ -124,7 +124,7 @@ def test_dry_run_writes_nothing(lsbg, survey, few, out):
     assert code == 0 and errors == "" and not any(out.iterdir())
     assert "10 rows, position in ALPHA_J2000 and DELTA_J2000 (deg)" in said
     assert "without a usable position: 1 rows" in said
-    assert "P_LSBG and FLAGS_LSBG" in said and said.endswith("nothing was written\n")
+    assert "P_LSBG and FLAGS_LSBG" in said and said.endswith("no output was written\n")
 
 
 @pytest.mark.parametrize("command", ["classify", "simulate"])

@@ -2,6 +2,7 @@
 
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -87,7 +88,8 @@ def open_source(spec: str, **options) -> CutoutSource:
     kinds = _installed_kinds()
     if not colon or not detail or kind not in kinds:
         known = ", ".join(f"{name}:..." for name in sorted(kinds))
-        raise InputError(f"unknown cutout source {spec!r}: choose one of {known}")
+        hint = f"did you mean tiles:{spec}?" if Path(spec).is_dir() else f"choose one of {known}"
+        raise InputError(f"unknown cutout source {spec!r}: {hint}")
     return kinds[kind].load()(detail, **options)
 
 

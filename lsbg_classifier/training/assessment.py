@@ -72,7 +72,8 @@ class LabelledCutouts:
             If there is nothing to judge.
         """
         if labels is None:
-            dataset = CutoutDataset(path)
+            own = path / "cutouts"  # of a training's folder
+            dataset = CutoutDataset(own if own.is_dir() else path)
             found = cls(dataset.manifest.sample, *dataset.load(split))
         else:
             found = cls(path.stem, *_read_arrays(path, labels))

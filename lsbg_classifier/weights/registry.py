@@ -14,6 +14,7 @@ DEFAULT_WEIGHTS = "des-simulated"
 """The shipped set that is used when none is named."""
 
 _SUFFIX = ".weights.h5"
+_SHIPPED = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,17 @@ def find_weights(name: str | os.PathLike) -> WeightSet:
     return found
 
 
+def check_registrable(name: str, overwrite: bool):
+    """Raise `InputError` if registering a weight set of this name would replace or hide another."""
+    if weights_path(_SHIPPED, name).exists():
+        raise InputError(f"{name!r} ships with this software; choose another name with --name")
+    if weights_path(weights_folder(), name).exists() and not overwrite:
+        raise InputError(
+            f"{name!r} is registered already in {weights_folder()}; choose another --name, or "
+            "add --overwrite to replace it"
+        )
+
+
 def register_weights(weights: WeightSet) -> WeightSet:
     """Copy a weight set into the user's folder, in place of one of the same name."""
     folder = weights_folder()
@@ -92,7 +104,7 @@ def register_weights(weights: WeightSet) -> WeightSet:
 def _registered() -> dict[str, WeightSet | InputError]:
     """Look through the folders; what is wrong with one set must not keep the others from use."""
     registered = {}
-    for folder in (Path(__file__).parent, weights_folder()):
+    for folder in (_SHIPPED, weights_folder()):
         here = {}
         for path in sorted(folder.glob(f"*{_SUFFIX}")):
             try:
