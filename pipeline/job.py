@@ -119,7 +119,7 @@ class Job:
             "weights": self.weights.card.name,
             "weights_sha256": self.weights.card.sha256,
             "source": self.source.spec,
-            "images": fingerprint() if fingerprint is not None else None,
+            "state of the images": fingerprint() if fingerprint is not None else None,
             "source_options": {k: v for k, v in sorted(options.items()) if k not in _TRANSFER},
             "software": f"lsbg_classifier {version('lsbg-classifier')}",
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),

@@ -1,6 +1,7 @@
 """Cutouts from tiles on disk: names, zero points, masks, edges, and one opening a tile."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -255,3 +256,81 @@ def test_what_lies_beside_the_coadds_is_not_one(survey, tmp_path, name):
     candidates = fits.getdata(survey.candidates)[:3]
     positions = np.stack([candidates["ALPHA_J2000"], candidates["DELTA_J2000"]], axis=1)
     assert (fetch(tmp_path, positions)[0] == fetch(survey.tiles, positions)[0]).all()
+
+
+def rewritten(survey, folder, change=lambda header, data: (header, data), name=str):
+    """Write the survey's tiles again as plain FITS, the image alone, changed and renamed."""
+    for path in survey.tiles.glob("*.fz"):
+        with fits.open(path) as hdus:
+            header = hdus["SCI"].header.copy(strip=True)
+            header, data = change(header, np.array(hdus["SCI"].data))
+        target = folder / name(path.name.removesuffix(".fz"))
+        fits.PrimaryHDU(data, header).writeto(target)
+
+
+def near_the_middle(survey, count=6):
+    candidates = fits.getdata(survey.candidates)
+    inside = (abs(candidates["X_IMAGE"] - 750) < 500) & (abs(candidates["Y_IMAGE"] - 750) < 500)
+    chosen = candidates[inside][:count]
+    return np.stack([chosen["ALPHA_J2000"], chosen["DELTA_J2000"]], axis=1)
+
+
+def test_the_survey_gives_the_zero_point_that_a_header_lacks(survey, tmp_path):
+    def without(header, data):
+        header.remove("MAGZERO")
+        return header, data
+
+    rewritten(survey, tmp_path, without, lambda name: name.replace("DES", "my").replace("_r", "-r"))
+    positions = near_the_middle(survey)
+    expected, _ = fetch(survey.tiles, positions)
+    cutouts, _ = fetch(tmp_path, positions, survey="des")
+    np.testing.assert_array_equal(cutouts, expected)
+
+
+def test_larger_pixels_do_not_change_the_colours(survey, tmp_path):
+    def rebinned(header, data):
+        half = data.reshape(750, 2, 750, 2).sum(axis=(1, 3))
+        for i in (1, 2):
+            header[f"CRPIX{i}"] = (header[f"CRPIX{i}"] - 0.5) / 2 + 0.5
+            header[f"CDELT{i}"] = header.get(f"CDELT{i}", 1) * 2
+        return header, half
+
+    rewritten(survey, tmp_path, rebinned)
+    positions = near_the_middle(survey)
+    expected, _ = fetch(survey.tiles, positions)
+    cutouts, _ = fetch(tmp_path, positions)
+    assert abs(cutouts.astype(float).mean() - expected.mean()) < 2
+
+
+def test_bands_on_other_grids_are_refused(survey, tmp_path):
+    def shifted(header, data):
+        header["CRPIX1"] += 3 * (header["BAND"] == "r")
+        return header, data
+
+    rewritten(survey, tmp_path, shifted)
+    with pytest.raises(InputError, match=r"_r\.fits: lies 3\.0 pixels off"):
+        fetch(tmp_path, near_the_middle(survey))
+
+
+def test_two_releases_of_a_tile_are_refused(survey, tmp_path):
+    rewritten(survey, tmp_path)
+    one = next(tmp_path.glob("*_g.fits"))
+    shutil.copy(one, tmp_path / one.name.replace("r2590p01", "r4907p01"))
+    with pytest.raises(InputError, match="keep one of them"):
+        fetch(tmp_path, near_the_middle(survey))
+
+
+def test_a_cube_of_one_plane(survey, tmp_path):
+    rewritten(survey, tmp_path, lambda header, data: (header, data[None]))
+    positions = near_the_middle(survey)
+    cutouts, flags = fetch(tmp_path, positions)
+    np.testing.assert_array_equal(cutouts, fetch(survey.tiles, positions)[0])
+    assert not flags.any()
+
+
+def test_the_fingerprint_tells_changed_files(survey, tmp_path):
+    rewritten(survey, tmp_path)
+    before = open_source(f"tiles:{tmp_path}").fingerprint()
+    assert open_source(f"tiles:{tmp_path}").fingerprint() == before
+    next(tmp_path.glob("*_g.fits")).unlink()
+    assert open_source(f"tiles:{tmp_path}").fingerprint() != before

@@ -18,6 +18,9 @@ class CutoutSource(Protocol):
     """Something that turns sky positions into colour cutouts.
 
     A source may be used from several threads at once, and one bad position never harms the rest.
+
+    Sources of images on disk may have one more method, ``fingerprint() -> str``: a text that is
+    another once any of the images was replaced, so that a job is not resumed with other images.
     """
 
     spec: str

@@ -5,21 +5,25 @@ import json
 import os
 import re
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
+from astropy.wcs.utils import proj_plane_pixel_area
 from scipy.spatial import cKDTree
 
 from catalogs.errors import InputError
+from lsbg_classifier.cutouts.colours import NANOMAGGIE_ZERO_POINT
 from lsbg_classifier.folders import cache_folder
+from lsbg_classifier.surveys import Survey, survey_named
 
 INDEX_NAME = ".lsbg_tiles.json"
 """File beside the tiles that remembers their footprints."""
 
-_VERSION = 1
+_VERSION = 2
 _BANDS = ("g", "r", "i", "z")
 _FILE_NAMES = (
     ("des", re.compile(r"(?P<tile>DES\d{4}[+-]\d{4})_r\w+_(?P<band>[griz])\.fits(\.fz)?")),
@@ -34,6 +38,12 @@ _NOT_IMAGES = re.compile(
 
 _NEAREST_TILES = 8
 
+_SAME_GRID = 0.1
+"""Pixels by which the corners of a tile's bands may differ."""
+
+_SAME_SCALE = 0.01
+"""Fraction by which a tile's pixels may differ from the survey's and count as the same."""
+
 
 @dataclass(frozen=True)
 class BandImage:
@@ -46,8 +56,8 @@ class BandImage:
     extension : int
     plane : int or None
         Which plane, if the extension is a cube.
-    zero_point : float
-        AB magnitude of one count.
+    nanomaggies : float
+        What one count stands for, per pixel of the survey (which the tile's own may not be).
     mask_extension : int or None
         Extension with the survey's bit mask.
     no_data_bits, bad_bits : int
@@ -57,7 +67,7 @@ class BandImage:
     path: str
     extension: int
     plane: int | None
-    zero_point: float
+    nanomaggies: float
     mask_extension: int | None = None
     no_data_bits: int = 0
     bad_bits: int = 0
@@ -88,11 +98,15 @@ class Tile:
 
 
 class TileIndex:
-    """The tiles of a folder, and the way from a position to its tile."""
+    """The tiles of a folder, and the way from a position to its tile.
 
-    def __init__(self, folder: Path, tiles: list[Tile]):
+    Its `fingerprint` stands for the names, sizes and times of change of the folder's images.
+    """
+
+    def __init__(self, folder: Path, tiles: list[Tile], fingerprint: str):
         self.folder = folder
         self.tiles = tiles
+        self.fingerprint = fingerprint
         centres, radii = zip(*(_circle(tile) for tile in tiles), strict=True)
         self._tree = cKDTree(np.array(centres))
         self._reach = 2 * np.sin(max(radii) / 2) * 1.001
@@ -106,14 +120,14 @@ class TileIndex:
         Raises
         ------
         InputError
-            If the folder holds no tiles, tiles of several surveys and none is named, or a tile
-            that is truncated or not readable.
+            If the folder holds no tiles, tiles of several surveys and none is named, a tile that
+            is truncated or not readable, two images of one band of a tile, or bands of a tile
+            that do not lie on the same pixels.
         """
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder of tiles")
         entries = _scan(folder)
-        tiles = _group(folder, entries, survey)
-        return cls(folder, tiles)
+        return cls(folder, _group(folder, entries, survey), _fingerprint(entries))
 
     def locate(self, positions: np.ndarray) -> np.ndarray:
         """Find the tile of each position: where several overlap, the one it lies deepest in.
@@ -156,11 +170,16 @@ def _unit_vectors(positions: np.ndarray) -> np.ndarray:
 
 def _circle(tile: Tile) -> tuple[np.ndarray, float]:
     """Centre (unit vector) and radius (radians) of a circle around the tile."""
-    x = np.array([tile.width / 2, 0, tile.width, 0, tile.width]) - 0.5
-    y = np.array([tile.height / 2, 0, 0, tile.height, tile.height]) - 0.5
-    vectors = _unit_vectors(np.stack(tile.wcs().all_pix2world(x, y, 0), axis=-1))
+    vectors = _unit_vectors(_outline(tile.wcs(), tile.width, tile.height))
     cosines = vectors[1:] @ vectors[0]
     return vectors[0], float(np.arccos(np.clip(cosines, -1, 1)).max())
+
+
+def _outline(wcs: WCS, width: int, height: int) -> np.ndarray:
+    """Return where the centre and the four corners of an image lie on the sky; (5, 2) degrees."""
+    x = np.array([width / 2, 0, width, 0, width]) - 0.5
+    y = np.array([height / 2, 0, 0, height, height]) - 0.5
+    return np.stack(wcs.all_pix2world(x, y, 0), axis=-1)
 
 
 def _distance_to_edge(tile: Tile, positions: np.ndarray) -> np.ndarray:
@@ -220,7 +239,13 @@ def _remember(places, entries):
             os.replace(partial, place)
             return
         except OSError:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink()
+
+
+def _fingerprint(entries: dict[str, dict]) -> str:
+    stamps = sorted((name, entry["stamp"]) for name, entry in entries.items())
+    return hashlib.sha256(json.dumps(stamps).encode()).hexdigest()
 
 
 def _read(path: Path, stamp: list[int]) -> dict:
@@ -231,14 +256,21 @@ def _read(path: Path, stamp: list[int]) -> dict:
             _check_whole(path, hdus)
             header = image.header
             survey, tile, band = _identify(path.name)
+            height, width = image.shape[-2:]
+            wcs = _north_up(WCS(header, naxis=2))
             described = {
                 "stamp": stamp,
                 "survey": survey,
                 "tile": tile,
                 "bands": _bands_of(path, header, band),
-                "shape": list(image.shape[-2:]),
-                "wcs": _north_up(path, WCS(header, naxis=2)).to_header_string(),
-                "image": _describe_image(hdus, number, header, survey),
+                "cube": len(image.shape) == 3,
+                "shape": [height, width],
+                "wcs": wcs.to_header_string(),
+                "outline": _outline(wcs, width, height).tolist(),
+                "pixel_scale": 3600 * float(np.sqrt(proj_plane_pixel_area(wcs))),
+                "from_viewer": "BAND0" in header,
+                "zero_point": _zero_point(header),
+                "image": _describe_image(hdus, number),
             }
     except (OSError, ValueError, TypeError, IndexError) as error:
         raise InputError(f"{path}: not a readable image ({error}); repair or remove it") from error
@@ -279,7 +311,7 @@ def _bands_of(path, header, band: str) -> list[str]:
     return bands
 
 
-def _north_up(path, wcs: WCS) -> WCS:
+def _north_up(wcs: WCS) -> WCS:
     """Refuse images that are not within 20 degrees of north up."""
     matrix = wcs.pixel_scale_matrix
     tilt = np.degrees(np.arctan2(abs(matrix[0, 1]) + abs(matrix[1, 0]), 2 * abs(matrix[1, 1])))
@@ -288,9 +320,9 @@ def _north_up(path, wcs: WCS) -> WCS:
     return wcs
 
 
-def _describe_image(hdus, number, header, survey) -> dict:
-    """Zero point and mask of an image, in the survey's own conventions."""
-    described = {"extension": number, "zero_point": _zero_point(header, survey)}
+def _describe_image(hdus, number) -> dict:
+    """Extensions of an image and of its mask, and the mask's bits in the survey's conventions."""
+    described = {"extension": number}
     for mask_number, hdu in enumerate(hdus):
         if mask_number == number or not hdu.is_image or hdu.shape != hdus[number].shape:
             continue
@@ -309,13 +341,27 @@ def _mask_bits(header) -> tuple[int, int]:
     return 1 << header["MP_NO_DATA"], sum(1 << bit for bit in named)
 
 
-def _zero_point(header, survey) -> float:
-    """AB magnitude of one count: from the header, else the survey's own."""
+def _zero_point(header) -> float | None:
+    """AB magnitude of one count, None where the header does not tell."""
     if "MAGZERO" in header:
         return float(header["MAGZERO"])
     if "FLUXMAG0" in header:
         return float(2.5 * np.log10(header["FLUXMAG0"]))
-    return {"des": 30.0, "hsc": 27.0, "decals": 22.5}[survey]
+    return None
+
+
+def _nanomaggies(entry: dict, survey: Survey) -> float:
+    """Nanomaggies, per pixel of the survey, of one count.
+
+    Fluxes per pixel grow with the pixel's area, and the colours are made for the survey's. The
+    viewer's FITS cutouts hold nanomaggies per pixel of the survey whatever their own scale.
+    """
+    zero_point = survey.zero_point if entry["zero_point"] is None else entry["zero_point"]
+    nanomaggies = 10 ** (-0.4 * (zero_point - NANOMAGGIE_ZERO_POINT))
+    ratio = survey.pixel_scale / entry["pixel_scale"]
+    if entry["from_viewer"] or abs(ratio - 1) <= _SAME_SCALE:
+        return nanomaggies
+    return nanomaggies * ratio**2
 
 
 def _group(folder, entries, survey) -> list[Tile]:
@@ -325,21 +371,37 @@ def _group(folder, entries, survey) -> list[Tile]:
         raise InputError(
             f"{folder}: tiles of several surveys ({', '.join(surveys)}); put each in a folder"
         )
+    chosen = survey_named(survey or surveys[0])
     tiles: dict[str, Tile] = {}
+    first: dict[str, dict] = {}
     for name, entry in entries.items():
+        height, width = entry["shape"]
         tile = tiles.setdefault(
-            entry["tile"],
-            Tile(
-                entry["tile"],
-                survey or entry["survey"],
-                entry["shape"][1],
-                entry["shape"][0],
-                entry["wcs"],
-            ),
+            entry["tile"], Tile(entry["tile"], chosen.name, width, height, entry["wcs"])
         )
-        if [tile.height, tile.width] != entry["shape"]:
-            raise InputError(f"{folder / name}: another shape than the tile's other bands")
+        for band in set(entry["bands"]) & set(tile.images):
+            raise InputError(
+                f"{folder / tile.images[band].path} and {name}: both are band {band} of tile "
+                f"{tile.name}; keep one of them"
+            )
+        _check_grid(folder / name, entry, first.setdefault(entry["tile"], entry))
         for plane, band in enumerate(entry["bands"]):
-            cube = plane if len(entry["bands"]) > 1 else None
-            tile.images[band] = BandImage(name, plane=cube, **entry["image"])
+            tile.images[band] = BandImage(
+                name,
+                plane=plane if entry["cube"] else None,
+                nanomaggies=_nanomaggies(entry, chosen),
+                **entry["image"],
+            )
     return list(tiles.values())
+
+
+def _check_grid(path: Path, entry: dict, other: dict):
+    """Refuse an image whose pixels are not those of another band of its tile."""
+    if entry["shape"] != other["shape"]:
+        raise InputError(f"{path}: another shape than the tile's other bands; remove it")
+    ours, theirs = (_unit_vectors(np.array(each["outline"])) for each in (entry, other))
+    offset = np.degrees(np.linalg.norm(ours - theirs, axis=1).max()) * 3600 / other["pixel_scale"]
+    if offset > _SAME_GRID:
+        raise InputError(
+            f"{path}: lies {offset:.1f} pixels off the tile's other bands; resample or remove it"
+        )

@@ -10,12 +10,7 @@ from astropy.io import fits
 
 from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED, Flag
-from lsbg_classifier.cutouts.colours import (
-    NANOMAGGIE_ZERO_POINT,
-    colours_of_fluxes,
-    compress,
-    shrink,
-)
+from lsbg_classifier.cutouts.colours import colours_of_fluxes, compress, shrink
 from lsbg_classifier.cutouts.coverage import judge_gaps
 from lsbg_classifier.cutouts.resample import REACH, resample
 from lsbg_classifier.cutouts.source import empty_cutouts
@@ -34,8 +29,8 @@ class TileSource:
 
     Fluxes are sampled by Lanczos-3 on the viewer's 256x256 grid, coloured by its formula, and
     shrunk to 64x64 by Pillow, so that the same position through the viewer gives the same cutout
-    up to JPEG noise. Only the rows of a tile that its candidates need are read, in strips, each
-    once.
+    up to JPEG noise; fluxes of pixels of another size than the survey's are converted to the
+    survey's. Only the rows of a tile that its candidates need are read, in strips, each once.
 
     Parameters
     ----------
@@ -45,7 +40,8 @@ class TileSource:
     bands : str
         The three bands, blue to red.
     survey : str, optional
-        Whose images they are, where the file names do not tell.
+        Whose images they are, where the file names do not tell; the zero point, where the headers
+        do not tell, and the colours are this survey's.
     jpeg : bool
         Pass the coloured image through JPEG as the viewer does before shrinking it.
     """
@@ -60,8 +56,9 @@ class TileSource:
         survey: str | None = None,
         jpeg: bool = False,
     ):
-        self.spec = f"tiles:{Path(folder).absolute()}"
-        self._index = TileIndex.of_folder(Path(folder), survey)
+        folder = Path(folder).expanduser()
+        self.spec = f"tiles:{folder.absolute()}"
+        self._index = TileIndex.of_folder(folder, survey)
         self._survey: Survey = survey_named(self._index.tiles[0].survey)
         self._bands = tuple(bands)
         self._jpeg = jpeg
@@ -81,6 +78,10 @@ class TileSource:
     def group(self, positions: np.ndarray) -> np.ndarray:
         """Return the number of each position's tile, -1 for none; see `CutoutSource.group`."""
         return self._index.locate(positions)
+
+    def fingerprint(self) -> str:
+        """Return what changes when an image in the folder does; see `CutoutSource`."""
+        return self._index.fingerprint
 
     def fetch(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Cut out one image a position; see `CutoutSource.fetch`."""
@@ -203,11 +204,10 @@ class _OpenTile:
         seen = np.isfinite(counts)
         bad = np.zeros(counts.shape, bool)
         if image.mask_extension is not None:
-            mask = np.asarray(hdus[image.mask_extension].section[section]).astype(np.int64)
+            mask = np.asarray(hdus[image.mask_extension].section[index]).astype(np.int64)
             seen &= (mask & image.no_data_bits) == 0
             bad = (mask & image.bad_bits) != 0
-        factor = np.float32(10 ** (-0.4 * (image.zero_point - NANOMAGGIE_ZERO_POINT)))
-        return np.where(seen, counts * factor, np.float32(0)), bad
+        return np.where(seen, counts * np.float32(image.nanomaggies), np.float32(0)), bad
 
 
 class _Strip:
