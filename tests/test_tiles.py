@@ -187,6 +187,16 @@ def test_index_is_kept_and_follows_changes(tmp_path):
     assert fetch(tmp_path)[1][0] == Flag.MISSING_BAND
 
 
+def test_an_index_that_cannot_be_written_does_no_harm(tmp_path, monkeypatch):
+    expected = fetch(write_des(tmp_path))[0]
+    (tmp_path / INDEX_NAME).unlink()
+    (tmp_path / INDEX_NAME).mkdir()
+    (tmp_path / "no_folder").write_bytes(b"")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "no_folder"))
+    np.testing.assert_array_equal(fetch(tmp_path)[0], expected)
+    assert not list(tmp_path.glob("*.partial"))
+
+
 def test_bad_folders(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         open_source(f"tiles:{tmp_path / 'nowhere'}")
@@ -300,6 +310,21 @@ def test_larger_pixels_do_not_change_the_colours(survey, tmp_path):
     expected, _ = fetch(survey.tiles, positions)
     cutouts, _ = fetch(tmp_path, positions)
     assert abs(cutouts.astype(float).mean() - expected.mean()) < 2
+
+
+def test_fits_cutouts_of_the_viewer_keep_their_fluxes_at_any_scale(tmp_path):
+    """They hold nanomaggies per pixel of the survey: the mark BAND0 in the header tells them."""
+    flux = np.full((SIZE, SIZE), 0.02, np.float32)
+    means = {}
+    for scale in (0.262, 0.131):
+        folder = tmp_path / str(scale)
+        folder.mkdir()
+        for band in "grz":
+            header = tile_wcs(scale).to_header()
+            header["BANDS"] = header["BAND0"] = band
+            fits.PrimaryHDU(flux, header).writeto(folder / f"cutout_{band}.fits")
+        means[scale] = fetch(folder)[0].mean()
+    assert means[0.131] == pytest.approx(means[0.262], abs=0.5)
 
 
 def test_bands_on_other_grids_are_refused(survey, tmp_path):

@@ -32,7 +32,8 @@ _FILE_NAMES = (
     ("decals", re.compile(r"(?P<tile>.+?)(?P<band>)\.fits(\.fz)?")),
 )
 _NOT_IMAGES = re.compile(
-    r"(^|[-_])(chi2|depth|det|galdepth|invvar|maskbits|nexp|psfsize|nobkg|psfdepth)([-_.]|$)"
+    r"(^|[-_])(blobmodel|ccds|chi2|depth|det|galdepth|invvar|maskbits|model|nexp|nobkg|psfdepth"
+    r"|psfsize)([-_.]|$)"
 )
 """What folders of surveys hold beside the coadds."""
 
