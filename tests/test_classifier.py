@@ -124,7 +124,9 @@ def test_half_precision_changes_little(classifier, cutouts, tmp_path):
     saved = save_weight_set(network, classifier.card, tmp_path)
     assert saved.path.stat().st_size < 2.2 * sum(w.size for w in weights)
     half = load_classifier(saved.path).predict(cutouts)
-    assert 0 < abs(full - half).max() < 1e-3
+    # Eleven bits of each weight are kept: that is 0.01 of a logit, 0.0025 of a probability.
+    assert 0 < abs(full - half).max() < 5e-3
+    assert abs(full - half).mean() < 1e-3
 
 
 def test_the_shipped_card_is_complete(classifier):

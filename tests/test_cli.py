@@ -115,7 +115,7 @@ def test_classify(lsbg, survey, few, out):
     code, said, errors = lsbg("classify", few, out / "b.fits", "--cutouts", tiles, *options)
     assert (code, said, errors) == (0, "", "")
     np.testing.assert_array_equal(fits.getdata(out / "b.fits")["p_lsbg"], data["P_LSBG"])
-    assert fits.getheader(out / "b.fits", 1)["LSBGTHR"] == "0"
+    assert fits.getheader(out / "b.fits", 1)["LSBGTHR"] == 0
 
 
 def test_dry_run_writes_nothing(lsbg, survey, few, out):
@@ -216,7 +216,7 @@ INPUTS = {
     ),
     "two positions": (
         lambda path: write(path, **GOOD, coord_ra=[1.0], coord_dec=[2.0]),
-        r"in: several positions, RA/DEC and coord_ra/coord_dec; choose with --ra and --dec",
+        r"in: several positions \(RA/DEC, coord_ra/coord_dec\); choose with --ra and --dec",
     ),
     "sexagesimal": (
         lambda path: write(path, RA=["02:08:00.0"], DEC=["-40:00:00"]),

@@ -49,7 +49,7 @@ def labelled(survey, tmp_path):
 def training(survey, labelled, out, *more):
     return (
         out, "--sample", labelled, "--label", "IS_LSBG", "--cutouts", f"tiles:{survey.tiles}",
-        "--epochs", "3", "--batch", "16", *more,
+        "--epochs", "3", "--batch", "16", "--no-register", *more,
     )  # fmt: skip
 
 
@@ -60,7 +60,11 @@ def history(folder):
 
 @pytest.mark.slow
 def test_from_labels_to_weights_that_classify(survey, labelled, tmp_path):
-    done = run(tmp_path, "lsbg-train-des", *training(survey, labelled, "out", "--name", "mine"))
+    done = run(
+        tmp_path,
+        "lsbg-train-des",
+        *training(survey, labelled, "out", "--name", "mine", "--register"),
+    )
     assert done.returncode == 0, done.stderr
     assert "registered as 'mine'" in done.stdout
     card = Card.read(tmp_path / "weights" / "mine.json")
@@ -88,10 +92,14 @@ def test_from_labels_to_weights_that_classify(survey, labelled, tmp_path):
 
     tuned = run(
         tmp_path, "lsbg-train-hsc",
-        *training(survey, labelled, "tuned", "--from", "mine", "--layers", "dense"),
+        *training(survey, labelled, "tuned", "--from", "mine", "--layers", "dense", "--register"),
     )  # fmt: skip
     assert tuned.returncode == 0, tuned.stderr
     assert "starting from mine" in Card.read(tmp_path / "weights" / "hsc.json").sample
+
+    again = run(tmp_path, "lsbg-train-des", *training(survey, labelled, "out", "--name", "mine"))
+    assert again.returncode == 1
+    assert "mine.weights.h5: exists already; add --overwrite" in again.stderr
 
 
 @pytest.mark.slow
@@ -124,6 +132,7 @@ def test_killed_and_resumed_is_the_same_training(survey, labelled, tmp_path):
         (["--from", "unheard-of"], "unknown weights 'unheard-of'"),
         (["--sample", "one.fits", "--layers", "dense"], "--layers dense needs weights"),
         (["--sample", "one.fits", "--name", "a/b"], "'a/b' is no name for weights"),
+        (["--sample", "one.fits", "--name", "des-simulated"], "ships with this software"),
         (["--sample", "one.fits", "--label", "CLASS"], "no column CLASS"),
         (["--sample", "odd.fits"], "LABEL must be 0 or 1, not 7"),
         (["--sample", "one.fits"], "needs LSBGs and others"),

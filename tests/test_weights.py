@@ -315,7 +315,7 @@ def test_every_line_of_a_card_is_shown(own):
         'gri, 0.336"',
         "0.25",
         "640 + 640",
-        "auc 0.900",
+        "auc 0.9",
         "CC0",
         "seed 7",
     ):
