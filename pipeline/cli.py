@@ -10,7 +10,7 @@ import typer
 from catalogs.errors import InputError
 from catalogs.flags import Flag
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS
-from pipeline.console import ANY_PATH, new_app, run_app
+from pipeline.console import ANY_PATH, Bands, Connections, Survey, Url, new_app, run_app
 
 app = new_app("Probabilities for low-surface-brightness galaxy candidates, in their own catalog.")
 
@@ -21,14 +21,6 @@ _Ra = Annotated[str | None, typer.Option(help="Column of right ascension.")]
 _Dec = Annotated[str | None, typer.Option(help="Column of declination.")]
 _PositionUnit = Annotated[
     str | None, typer.Option(help="Unit of the position, where the table has none: deg, rad.")
-]
-_Bands = Annotated[str | None, typer.Option(help="Bands of tiles, blue to red: grz or gri.")]
-_Survey = Annotated[
-    str | None, typer.Option(help="Survey of the images, where their names do not tell.")
-]
-_Url = Annotated[str | None, typer.Option(help="Another server with the same interface.")]
-_Connections = Annotated[
-    int | None, typer.Option(min=1, help="Simultaneous requests to a server; 8 unless you say so.")
 ]
 
 
@@ -85,10 +77,10 @@ def classify(
         str,
         typer.Option(help="Names of the new columns: auto (as in the input), upper, lower, rubin."),
     ] = "auto",
-    bands: _Bands = None,
-    survey: _Survey = None,
-    url: _Url = None,
-    connections: _Connections = None,
+    bands: Bands = None,
+    survey: Survey = None,
+    url: Url = None,
+    connections: Connections = None,
     scheduler: Annotated[
         str | None, typer.Option(help="A running Dask scheduler, such as tcp://host:8786.")
     ] = None,
@@ -245,10 +237,10 @@ def report(
     ra: _Ra = None,
     dec: _Dec = None,
     position_unit: _PositionUnit = None,
-    bands: _Bands = None,
-    survey: _Survey = None,
-    url: _Url = None,
-    connections: _Connections = None,
+    bands: Bands = None,
+    survey: Survey = None,
+    url: Url = None,
+    connections: Connections = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace FIGURE if it exists.")
     ] = False,

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+from typing import Annotated
 
 import typer
 
@@ -13,6 +14,16 @@ from catalogs.errors import InputError
 
 ANY_PATH = {"readable": False}
 """Option of an argument that is a path: one that cannot be read is no error of usage."""
+
+Bands = Annotated[str | None, typer.Option(help="Bands of tiles, blue to red: grz or gri.")]
+Survey = Annotated[
+    str | None, typer.Option(help="Survey of the images, where their names do not tell.")
+]
+Url = Annotated[str | None, typer.Option(help="Another server with the same interface.")]
+Connections = Annotated[
+    int | None, typer.Option(min=1, help="Simultaneous requests to a server; 8 unless you say so.")
+]
+"""Options of a cutout source, the same for all commands."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _INTERRUPTED = 130

@@ -11,7 +11,7 @@ import typer
 
 from catalogs.errors import InputError
 from lsbg_classifier.backend import start_backend
-from pipeline.console import new_app, run_app
+from pipeline.console import Bands, Connections, Survey, Url, new_app, run_app
 
 
 @dataclass(frozen=True)
@@ -68,18 +68,10 @@ def _app(defaults: _Defaults) -> typer.Typer:
         cutouts: Annotated[
             str, typer.Option(help="Where images come from, as for lsbg classify.")
         ] = defaults.cutouts,
-        bands: Annotated[
-            str | None, typer.Option(help="Bands of tiles, blue to red: grz or gri.")
-        ] = None,
-        survey: Annotated[
-            str | None, typer.Option(help="Survey of the images, where their names do not tell.")
-        ] = None,
-        url: Annotated[
-            str | None, typer.Option(help="Another server with the same interface.")
-        ] = None,
-        connections: Annotated[
-            int | None, typer.Option(min=1, help="Simultaneous requests to a server.")
-        ] = None,
+        bands: Bands = None,
+        survey: Survey = None,
+        url: Url = None,
+        connections: Connections = None,
         surveys: Annotated[
             int, typer.Option(min=3, help="With --sample simulated: surveys of four tiles.")
         ] = 40,

@@ -22,8 +22,8 @@ class Conditions:
     Attributes
     ----------
     noise : tuple of float
-        RMS of the sky in counts a pixel. DES DR1 (median depth g = 24.3, r = 24.1, z = 22.7 at
-        S/N = 10 in 1.95"; Abbott et al. 2018, ApJS 239, 18) leaves about 2, 2.5 and 7.
+        RMS of the sky in counts a pixel, set so that cutouts are about as noisy as real ones of
+        DES (median depth g = 24.3, r = 24.1, z = 22.7; Abbott et al. 2018, ApJS 239, 18).
     seeing : tuple of float
         FWHM of the point-spread function in arcseconds (DES: 1.12, 0.96, 0.84).
     correlation : float
