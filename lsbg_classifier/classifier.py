@@ -5,7 +5,6 @@ from threading import Lock
 
 import numpy as np
 
-from catalogs.errors import InputError
 from lsbg_classifier.backend import start_backend
 from lsbg_classifier.calibration import scale
 from lsbg_classifier.surveys import CUTOUT_SIZE
@@ -48,11 +47,7 @@ class Classifier:
         start_backend()
         from lsbg_classifier.network import load_network
 
-        try:
-            self._network = load_network(weights.path)
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            reason = str(error).partition("\n")[0]
-            raise InputError(f"{weights.path}: not weights of this network ({reason})") from error
+        self._network = load_network(weights.path)
 
     def predict(self, cutouts: np.ndarray, *, calibrated: bool = False) -> np.ndarray:
         """Return the probability that each cutout shows a low-surface-brightness galaxy.

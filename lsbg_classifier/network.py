@@ -7,21 +7,28 @@ import keras
 import numpy as np
 from keras import layers, regularizers
 
+from catalogs.errors import InputError
 from lsbg_classifier.surveys import CUTOUT_SIZE
 
 PARAMETERS = 4_220_385
 """Number of weights, the moving statistics of batch normalisation counted."""
 
 
-def build_network() -> keras.Model:
+def build_network(classes: int = 2) -> keras.Model:
     """Build the untrained network.
+
+    Parameters
+    ----------
+    classes : int
+        Two: LSBG or not. More: the network of the paper's appendix A.
 
     Returns
     -------
     keras.Model
         Takes float images, shape (N, 64, 64, 3), RGB in [0, 1]; gives the probability of being a
-        low-surface-brightness galaxy, shape (N, 1).
+        low-surface-brightness galaxy, shape (N, 1), or that of each class, shape (N, classes).
     """
+    units, activation = (1, "sigmoid") if classes == 2 else (classes, "softmax")
     return keras.Sequential(
         [
             keras.Input((CUTOUT_SIZE, CUTOUT_SIZE, 3)),
@@ -30,7 +37,7 @@ def build_network() -> keras.Model:
             *_block(64),
             layers.Flatten(),
             layers.Dense(1024, activation="relu", kernel_regularizer=regularizers.L2(0.12)),
-            layers.Dense(1, activation="sigmoid"),
+            layers.Dense(units, activation=activation),
         ],
         name="deepshadows",
     )
@@ -41,12 +48,23 @@ def load_network(path: Path) -> keras.Model:
 
     Raises
     ------
-    OSError, KeyError, TypeError, ValueError
+    InputError
         If the file is not one of weights, or of those of another network.
     """
-    _check_parameters(path)
-    network = build_network()
-    network.load_weights(path)
+    try:
+        _check_parameters(path)
+        network = build_network()
+        network.load_weights(path)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{path}: not weights of this network ({reason})") from error
+    return network
+
+
+def freeze_convolutions(network: keras.Model) -> keras.Model:
+    """Leave all but the dense layers as they are in training; returns the same network."""
+    for layer in network.layers:
+        layer.trainable = isinstance(layer, keras.layers.Dense)
     return network
 
 

@@ -4,8 +4,11 @@ A :class:`Survey` describes the images; an :class:`Imaging` describes what a cut
 shows, and is what a weight set's card is checked against.
 """
 
+import math
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 
 from catalogs.errors import InputError
@@ -123,8 +126,91 @@ SURVEYS: Mapping[str, Survey] = MappingProxyType(
 
 
 def survey_named(name: str) -> Survey:
-    """Return the survey of that name, or raise `InputError` with the names that exist."""
+    """Return the survey of that name, or the one that a ``.toml`` file describes.
+
+    Raises
+    ------
+    InputError
+        If there is no such survey, with the names that exist; or the file describes none.
+    """
+    if name.endswith(".toml"):
+        return read_survey(Path(name))
     try:
         return SURVEYS[name]
     except KeyError:
-        raise InputError(f"unknown survey {name!r}: choose one of {', '.join(SURVEYS)}") from None
+        known = ", ".join(SURVEYS)
+        raise InputError(
+            f"unknown survey {name!r}: choose one of {known}, or name a .toml file that describes "
+            "one"
+        ) from None
+
+
+def read_survey(path: Path) -> Survey:
+    """Read the description of a survey that is not known by name.
+
+    The file has the attributes of `Survey` as keys of TOML; ``title``, ``layer`` and
+    ``viewer_scale`` may be left out: then it has no layer in the viewer, and its cutouts are made
+    of pixels half as large as its own. ``colour_scales`` is a table: for three bands, blue to red,
+    as in ``gri``, the three factors; left out, they are the viewer's.
+
+    Raises
+    ------
+    InputError
+        If something is missing, unknown or of the wrong kind.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        scales = content.pop("colour_scales", None)
+        survey = Survey(
+            name=_name(content.pop("name")),
+            title=_text(content.pop("title", path.stem)),
+            pixel_scale=(pixel_scale := _positive(content.pop("pixel_scale"))),
+            zero_point=_number(content.pop("zero_point")),
+            layer=_text(content.pop("layer", "")),
+            viewer_scale=_positive(content.pop("viewer_scale", pixel_scale / 2)),
+            colour_scales=_scaled(1) if scales is None else _read_scales(scales),
+        )
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        missing = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise InputError(f"{path}: not the description of a survey ({missing})") from error
+    if content:
+        raise InputError(f"{path}: unknown keys {', '.join(sorted(content))}; remove them")
+    if survey.name in SURVEYS:
+        raise InputError(f"{path}: the name {survey.name} is taken; choose another")
+    return survey
+
+
+def _text(value) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a text")
+    return value
+
+
+def _name(value) -> str:
+    if not _text(value).strip().isprintable() or not value.strip():
+        raise ValueError(f"{value!r} is no name")
+    return value.strip()
+
+
+def _number(value) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError(f"{value!r} is not a number")
+    return float(value)
+
+
+def _positive(value) -> float:
+    if not _number(value) > 0:
+        raise ValueError(f"{value!r} is not a positive number")
+    return float(value)
+
+
+def _read_scales(table) -> Mapping[tuple[str, ...], tuple[float, ...]]:
+    wrong = TypeError("colour_scales: three bands need three factors")
+    if not isinstance(table, dict) or not table:
+        raise wrong
+    for bands, factors in table.items():
+        if not isinstance(factors, list) or not len(bands) == len(factors) == 3:
+            raise wrong
+    return MappingProxyType(
+        {tuple(bands): tuple(map(_positive, factors)) for bands, factors in table.items()}
+    )

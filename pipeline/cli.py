@@ -145,7 +145,7 @@ def classify(
 
 @app.command(short_help="Make a small simulated survey.")
 def simulate(
-    survey: Annotated[str, typer.Argument(help="Survey to imitate: des.")],
+    survey: Annotated[str, typer.Argument(help="Survey to imitate: des or hsc.")],
     folder: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.", **ANY_PATH)],
     tiles: Annotated[int, typer.Option(min=1, help="Coadd tiles to make.")] = 2,
     tile_size: Annotated[int, typer.Option(min=300, help="Side of a tile in pixels.")] = 3000,
@@ -290,6 +290,13 @@ def evaluate(
             help="Set an SVM and a random forest on the dataset's SourceExtractor columns beside.",
         ),
     ] = False,
+    search: Annotated[
+        bool,
+        typer.Option(
+            "--search",
+            help="The same, their parameters chosen by cross-validation on the validation split.",
+        ),
+    ] = False,
 ):
     """Judge weights on labelled cutouts: scores with intervals, ROC, reliability, Grad-CAM."""
     from lsbg_classifier import load_classifier
@@ -297,12 +304,83 @@ def evaluate(
     classifier = load_classifier(weights)
     from lsbg_classifier.training.assessment import LabelledCutouts, write_evaluation
     from lsbg_classifier.training.baselines import baseline_probabilities
-    from lsbg_classifier.training.dataset import CutoutDataset
+    from lsbg_classifier.training.dataset import open_dataset
 
     labelled = LabelledCutouts.read(cutouts, labels, split)
-    others = baseline_probabilities(CutoutDataset(cutouts), split=split) if baselines else {}
+    others = {}
+    if baselines or search:
+        others = baseline_probabilities(open_dataset(cutouts), split=split, search=search)
     found = write_evaluation(classifier, labelled, folder, calibrated=calibrated, baselines=others)
     _say([*found.to_markdown().splitlines(), "", f"wrote {folder}"])
+
+
+@app.command(short_help="Repeat a study of the paper on labelled cutouts.")
+def study(
+    name: Annotated[
+        str, typer.Argument(metavar="STUDY", help="splits, label-noise, transfer, three-classes.")
+    ],
+    cutouts: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CUTOUTS", help="Folder that a training made, or its cutouts.", **ANY_PATH
+        ),
+    ],
+    folder: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Folder for trainings and table.", **ANY_PATH)
+    ],
+    start: Annotated[
+        str | None, typer.Option("--from", help="transfer: weights of the other survey.")
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="splits: how many.", show_default="6")
+    ] = None,
+    fractions: Annotated[
+        str | None,
+        typer.Option(help="label-noise: of wrong labels.", show_default="0.01,0.05,0.1,0.33"),
+    ] = None,
+    sides: Annotated[
+        str | None,
+        typer.Option(help="label-noise: whose: both, lsbgs, others.", show_default="both"),
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="published or robust.", show_default="published")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0, help="Instead of the recipe's.")
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(min=2, help="Cutouts to train on, as many of each class.", show_default="all"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of every training.")] = 1,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a study that was stopped.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Start again in a folder that is not empty.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+):
+    """Repeat a study of the paper on labelled cutouts: several trainings, one table."""
+    from pipeline.study import run_study
+
+    _say(
+        run_study(
+            name,
+            cutouts,
+            folder,
+            recipe=recipe,
+            overrides=_given(epochs=epochs, batch=batch, learning_rate=learning_rate),
+            own=_given(start=start, count=count, fractions=fractions, sides=sides),
+            seed=seed,
+            size=size,
+            resume=resume,
+            overwrite=overwrite,
+            quiet=quiet,
+        )
+    )
 
 
 def _given(**options):

@@ -17,7 +17,8 @@ ANY_PATH = {"readable": False}
 
 Bands = Annotated[str | None, typer.Option(help="Bands of tiles, blue to red: grz or gri.")]
 Survey = Annotated[
-    str | None, typer.Option(help="Survey of the images, where their names do not tell.")
+    str | None,
+    typer.Option(help="Survey of the images, where names do not tell: a name or a .toml file."),
 ]
 Url = Annotated[str | None, typer.Option(help="Another server with the same interface.")]
 Connections = Annotated[

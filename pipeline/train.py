@@ -24,6 +24,7 @@ class _Defaults:
     samples: str
     cutouts: str
     start: str | None
+    surveys: int
     help: str
 
 
@@ -34,15 +35,17 @@ _DES = _Defaults(
     "baseline (the published split), random (another one, by --seed), simulated, or a catalog",
     "legacysurvey:des-dr1",
     None,
+    48,
     "Train weights for DES: fetch labelled cutouts, train, judge, register.",
 )
 _HSC = _Defaults(
     "lsbg-train-hsc",
     "hsc",
     "published",
-    "published (640 LSBGs and 640 artifacts, split by --seed), or a catalog",
+    "published (640 LSBGs and 640 artifacts, split by --seed), simulated, or a catalog",
     "legacysurvey:hsc2",
     "des",
+    8,
     "Fine-tune weights for HSC: fetch labelled cutouts, train on from --from, judge, register.",
 )
 
@@ -65,6 +68,17 @@ def _app(defaults: _Defaults) -> typer.Typer:
             Path | None,
             typer.Option(help="Folder with the published lists; else they are downloaded once."),
         ] = None,
+        positives: Annotated[
+            str, typer.Option(help="LSBGs of a published sample: published or vizier.")
+        ] = "published",
+        type_1: Annotated[
+            bool,
+            typer.Option(
+                "--type-1",
+                help="Also fetch the artifacts of DES that failed a classifier of features, for "
+                "lsbg study three-classes.",
+            ),
+        ] = False,
         cutouts: Annotated[
             str, typer.Option(help="Where images come from, as for lsbg classify.")
         ] = defaults.cutouts,
@@ -73,8 +87,8 @@ def _app(defaults: _Defaults) -> typer.Typer:
         url: Url = None,
         connections: Connections = None,
         surveys: Annotated[
-            int, typer.Option(min=3, help="With --sample simulated: surveys of four tiles.")
-        ] = 40,
+            int, typer.Option(min=4, help="With --sample simulated: surveys of four tiles.")
+        ] = defaults.surveys,
         start: Annotated[
             str | None,
             typer.Option("--from", help="Weights to fine-tune: a name or a file; 'none': afresh."),
@@ -87,6 +101,14 @@ def _app(defaults: _Defaults) -> typer.Typer:
             typer.Option(
                 help="Name of the weights, as for lsbg classify --weights.",
                 show_default=f"{defaults.survey}, or {defaults.survey}-simulated",
+            ),
+        ] = None,
+        recipe: Annotated[
+            str | None,
+            typer.Option(
+                help="published (the paper's), or robust (ours, augmented, for weights that shall "
+                "hold on other images than they saw).",
+                show_default="published; for simulated samples from scratch robust",
             ),
         ] = None,
         epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
@@ -127,6 +149,9 @@ def _app(defaults: _Defaults) -> typer.Typer:
                 surveys,
                 None if start in (None, "none") else start,
                 layers,
+                recipe,
+                positives,
+                type_1,
                 name or defaults.survey + "-simulated" * (sample == "simulated"),
                 seed,
             ),
@@ -156,8 +181,16 @@ class _Request:
     surveys: int
     start: str | None
     layers: str
+    recipe: str | None
+    positives: str
+    type_1: bool
     name: str
     seed: int
+
+    def recipe_name(self) -> str:
+        """Return the recipe asked for, or the one for this sample and start."""
+        afresh = self.sample == "simulated" and self.start is None
+        return self.recipe or ("robust" if afresh else "published")
 
 
 def _train(
@@ -172,7 +205,7 @@ def _train(
     quiet,
 ):
     start_backend()
-    from lsbg_classifier.training.recipes import DES, HSC, SIMULATED
+    from lsbg_classifier.training.recipes import recipe_named
     from lsbg_classifier.training.workflow import Training, check_request, make_weights
     from lsbg_classifier.weights.registry import (
         check_registrable,
@@ -182,8 +215,7 @@ def _train(
     )
     from pipeline.progress import show_progress
 
-    published = HSC if request.defaults is _HSC else DES
-    recipe = replace(SIMULATED if request.sample == "simulated" else published, **overrides)
+    recipe = replace(recipe_named(request.recipe_name(), request.start is not None), **overrides)
     start = find_weights(request.start) if request.start else None
     check_request(request.name, request.layers, start)
     if register:
@@ -208,6 +240,7 @@ def _train(
         seed=request.seed,
         start=start,
         layers=request.layers,
+        spare=request.recipe_name() == "robust",
         mixed_precision=mixed_precision,
     )
     with show_progress("training steps", quiet=quiet) as progress:
@@ -257,12 +290,20 @@ def _dataset(request: _Request, dry_run: bool, quiet: bool):
 def _sample(request: _Request):
     from lsbg_classifier.training.published import ListStore, des_sample, hsc_sample
     from lsbg_classifier.training.samples import sample_of_catalog
+    from lsbg_classifier.training.vizier import vizier_lsbgs
 
+    if request.positives not in ("published", "vizier"):
+        raise InputError(f"--positives is published or vizier, not {request.positives}")
     store = ListStore(request.lists)
-    if request.sample in ("baseline", "random") and request.defaults is _DES:
-        return des_sample(store, split=request.sample, seed=request.seed)
-    if request.sample == "published" and request.defaults is _HSC:
-        return hsc_sample(store, seed=request.seed)
+    is_des = request.defaults is _DES
+    if request.sample in (("baseline", "random") if is_des else ("published",)):
+        galaxies = None
+        if request.positives == "vizier":
+            galaxies = vizier_lsbgs(request.defaults.survey)
+        common = {"seed": request.seed, "positives": galaxies}
+        if is_des:
+            return des_sample(store, split=request.sample, type_1=request.type_1, **common)
+        return hsc_sample(store, **common)
     if not Path(request.sample).exists():
         raise InputError(f"{request.sample}: no such sample; choose {request.defaults.samples}")
     return sample_of_catalog(Path(request.sample), request.label, seed=request.seed)

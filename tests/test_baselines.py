@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from sklearn.svm import SVC
 
 from catalogs import InputError
 from lsbg_classifier.surveys import survey_named
-from lsbg_classifier.training.baselines import baseline_probabilities, features_of
+from lsbg_classifier.training.baselines import baseline_probabilities, features_of, first_stage
 from lsbg_classifier.training.dataset import CutoutDataset, Manifest, claim, part_path, write_part
 from lsbg_classifier.training.evaluation import judge
 
@@ -70,3 +71,44 @@ def test_they_learn_what_can_be_learnt(dataset, search):
         assert ((probabilities >= 0) & (probabilities <= 1)).all()
         assert judge(labels, probabilities).auc > 0.97
         assert len(labels) == 225
+
+
+@pytest.fixture
+def candidates():
+    """One LSBG in eight, overlapping with the rest; half to learn from, half to judge by."""
+    rng = np.random.default_rng(3)
+    labels = (np.arange(2400) % 8 == 0).astype(int)
+    features = rng.normal(0, 1, (2400, 4)) + 1.6 * labels[:, None] * [1, 1, 0, 0]
+    return (features[:1200], labels[:1200]), (features[1200:], labels[1200:])
+
+
+def test_the_first_stage_loses_few_lsbgs_and_stops_most_others(candidates):
+    """Of two Gaussians this far apart, 90% pass where an LSBG weighs ten others; else 61%."""
+    (features, labels), (others, truth) = candidates
+    passed = first_stage(features, labels, seed=1)(others)
+    assert passed.dtype == bool and passed.shape == truth.shape
+    plain = SVC(C=1e4, gamma=1e-3).fit(features, labels).predict(others)
+    assert passed[truth == 1].mean() > max(0.82, plain[truth == 1].mean() + 0.15)
+    assert passed[truth == 0].mean() < 0.25
+
+
+def test_the_first_stage_is_the_same_again(candidates):
+    (features, labels), (others, _) = candidates
+    one, other = (first_stage(features, labels, seed=1)(others) for _ in range(2))
+    np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_the_first_stage_passes_what_it_cannot_judge(candidates, value):
+    (features, labels), (others, _) = candidates
+    features, changed = features.copy(), others.copy()
+    features[::7, 2], changed[::3, 1] = value, value
+    passes = first_stage(features, labels, seed=1)
+    assert passes(changed)[::3].all()
+    known = np.arange(len(others)) % 3 > 0
+    np.testing.assert_array_equal(passes(changed)[known], passes(others)[known])
+    assert passes(np.full((5, 4), value)).all()
+
+
+def test_the_first_stage_of_no_candidates(candidates):
+    assert first_stage(*candidates[0], seed=1)(np.empty((0, 4))).shape == (0,)

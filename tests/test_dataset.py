@@ -1,6 +1,7 @@
 """Labelled cutouts on disk: fetched once, resumed, refused when they are others'."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,15 @@ from catalogs import InputError
 from catalogs.flags import Flag
 from lsbg_classifier.cutouts.source import empty_cutouts
 from lsbg_classifier.surveys import survey_named
-from lsbg_classifier.training.dataset import CutoutDataset, build_dataset
-from lsbg_classifier.training.samples import Sample
+from lsbg_classifier.training.dataset import (
+    CutoutDataset,
+    build_dataset,
+    open_dataset,
+    part_path,
+    read_part,
+    replace_columns,
+)
+from lsbg_classifier.training.samples import SPARE, Sample
 
 
 class Sky:
@@ -104,3 +112,60 @@ def test_damaged_manifest(tmp_path, content):
     with pytest.raises(InputError, match="not a dataset of cutouts") as caught:
         CutoutDataset(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def typed_sample():
+    """Two parts: the first has spare rows of the training split, the second no row of it."""
+    made = sample(256)
+    made.positions[:, 1] = 0
+    splits = np.where(np.arange(256) < 128, "train", "test").astype("<U16")
+    splits[5:128:5] = SPARE + "train"
+    types = np.where(made.labels == 1, 0, 1 + np.arange(256) % 2).astype(np.int8)
+    return replace(made, splits=splits, artifact_types=types)
+
+
+def test_spare_rows_come_only_when_asked_for(tmp_path):
+    made = typed_sample()
+    dataset = build_dataset(tmp_path, made, Sky())
+    for split, spare, rows in (
+        ("train", False, made.splits == "train"),
+        ("train", True, np.arange(256) < 128),
+        ("validation", True, np.zeros(256, bool)),
+        (None, False, ~np.char.startswith(made.splits, SPARE)),
+        (None, True, np.ones(256, bool)),
+    ):
+        images, types = dataset.load(split, spare=spare, labels="artifact_type")
+        np.testing.assert_array_equal(images[:, 5, 9, 1], made.positions[rows, 0] % 256)
+        np.testing.assert_array_equal(types, made.artifact_types[rows])
+        np.testing.assert_array_equal(
+            dataset.table(split, ["row"], spare=spare)["row"], *rows.nonzero()
+        )
+
+
+def test_types_of_artifacts_are_a_column_where_they_are_known(tmp_path):
+    assert "artifact_type" in build_dataset(tmp_path / "a", typed_sample(), Sky()).column_names
+    assert "artifact_type" not in build_dataset(tmp_path / "b", sample(), Sky()).column_names
+
+
+def test_columns_are_replaced_and_all_else_stays(tmp_path):
+    dataset = build_dataset(tmp_path, sample(200), Sky())
+    path = part_path(tmp_path, 0)
+    before, images = read_part(path), dataset.load()[0]
+    replace_columns(path, {"label": np.ones(128, np.int8), "new": np.arange(128)})
+    after = read_part(path)
+    assert set(after.column_names) == {*before.column_names, "new"}
+    assert after["new"].to_pylist() == list(range(128)) and set(after["label"].to_pylist()) == {1}
+    kept = [name for name in before.column_names if name != "label"]
+    assert after.select(kept).equals(before.select(kept))
+    assert "image" not in read_part(path, without=("image",)).column_names
+    assert not list(tmp_path.glob("*.partial"))
+    replace_columns(part_path(tmp_path, 1), {"new": np.arange(72)})
+    np.testing.assert_array_equal(CutoutDataset(tmp_path).load()[0], images)
+
+
+def test_the_dataset_in_the_folder_of_a_training(tmp_path):
+    build_dataset(tmp_path / "training" / "cutouts", sample(200), Sky())
+    for folder in (tmp_path / "training", tmp_path / "training" / "cutouts"):
+        assert open_dataset(folder).folder == tmp_path / "training" / "cutouts"
+    with pytest.raises(InputError, match="not a dataset of cutouts"):
+        open_dataset(tmp_path)

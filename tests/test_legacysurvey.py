@@ -288,13 +288,37 @@ def test_layers_and_options():
     assert open_source("legacysurvey:hsc2").imaging.pixel_scale == pytest.approx(0.336)
     assert open_source("legacysurvey:ls-dr10-grz").imaging.survey == "decals"
     assert open_source("legacysurvey:unwise-neo7").imaging.survey == "unwise-neo7"
-    with pytest.raises(InputError, match=r"bands.*connections, timeout, url"):
+    with pytest.raises(InputError, match=r"bands.*connections, survey, timeout, url"):
         open_source("legacysurvey:des-dr1", bands="grz")
     for wrong in ({"connections": 0}, {"timeout": 0}):
         with pytest.raises(InputError, match="at least 1"):
             open_source("legacysurvey:des-dr1", **wrong)
     with pytest.raises(InputError, match="unknown cutout source 'nowhere:x'"):
         open_source("nowhere:x")
+
+
+def test_a_layer_shows_the_survey_that_is_named(tiles, positions, source_at, tmp_path):
+    """The name, bands and scale are the survey's; the request is the same for every survey."""
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "mine"\npixel_scale = 0.2\nzero_point = 27\nviewer_scale = 0.131\n')
+    with Viewer(tiles) as viewer:
+        plain, _ = source_at(viewer, "new-layer").fetch(positions[:2])
+        for survey, name, scale in ((str(path), "mine", 0.524), ("hsc", "hsc", 0.336)):
+            source = source_at(viewer, "new-layer", survey=survey)
+            assert source.imaging.survey == name
+            assert source.imaging.bands == ("g", "r", "z")
+            assert source.imaging.pixel_scale == pytest.approx(scale)
+            assert (source.fetch(positions[:2])[0] == plain).all()
+    assert len(set(viewer.requests)) == 2
+
+
+@pytest.mark.parametrize(
+    ("survey", "said"),
+    [("sdss", "unknown survey 'sdss'"), ("nothing.toml", "nothing.toml: not the description")],
+)
+def test_a_survey_that_there_is_not(survey, said):
+    with pytest.raises(InputError, match=said):
+        open_source("legacysurvey:des-dr1", survey=survey)
 
 
 def test_the_viewer_of_these_tests_is_like_the_real_one(tiles):

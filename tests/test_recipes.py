@@ -12,7 +12,7 @@ from catalogs.flags import Flag
 from lsbg_classifier.cutouts.coverage import judge
 from lsbg_classifier.network import build_network
 from lsbg_classifier.training.batches import Augmentation, Batches
-from lsbg_classifier.training.recipes import DES, HSC, SIMULATED, Recipe, train
+from lsbg_classifier.training.recipes import DES, HSC, ROBUST, Recipe, recipe_named, train
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +61,39 @@ def test_the_recipes_are_the_published_ones():
     assert HSC == Recipe("adadelta", 0.005, epochs=30, batch=32)
 
 
+@pytest.mark.parametrize(
+    ("name", "fine_tuning", "recipe"),
+    [
+        ("published", False, DES),
+        ("published", True, HSC),
+        ("robust", False, ROBUST),
+        ("robust", True, ROBUST),
+    ],
+)
+def test_recipes_have_names(name, fine_tuning, recipe):
+    assert recipe_named(name, fine_tuning) is recipe
+
+
+@pytest.mark.parametrize("name", ["", "des", "Published"])
+def test_an_unknown_recipe(name):
+    with pytest.raises(InputError, match=f"no recipe '{name}': choose published or robust"):
+        recipe_named(name, False)
+
+
+@pytest.mark.parametrize(("classes", "units"), [(2, 1), (3, 3)])
+def test_the_loss_fits_the_number_of_classes(classes, units):
+    """Against the cross-entropy written out; label smoothing is for two classes alone."""
+    network = build_network(classes)
+    ROBUST.compile(network, 1)
+    given = np.linspace(0.2, 0.6, units, dtype=np.float32)[None]
+    label = 1.0
+    smooth = label * (1 - 0.02) + 0.01
+    two = -smooth * np.log(given[0, 0]) - (1 - smooth) * np.log(1 - given[0, 0])
+    expected = two if units == 1 else -np.log(given[0, 1] / given.sum())
+    found = float(network.loss(np.array([[label]], np.float32), given))
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
 @pytest.mark.slow
 def test_losses_are_those_of_a_bare_keras_model(cutouts):
     images, labels = cutouts
@@ -84,7 +117,7 @@ def test_losses_are_those_of_a_bare_keras_model(cutouts):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", [DES, SIMULATED], ids=["des", "simulated"])
+@pytest.mark.parametrize("recipe", [DES, ROBUST], ids=["des", "robust"])
 def test_a_training_goes_on_where_it_stopped(cutouts, tmp_path, recipe):
     images, labels = cutouts
     recipe = replace(recipe, epochs=4)

@@ -19,7 +19,13 @@ from lsbg_classifier.training.published import (
     hsc_sample,
     match_positions,
 )
-from lsbg_classifier.training.samples import SPLITS, Sample, balanced_split, sample_of_catalog
+from lsbg_classifier.training.samples import (
+    SPARE,
+    SPLITS,
+    Sample,
+    balanced_split,
+    sample_of_catalog,
+)
 
 
 def write_lists(folder, lsbgs=400, others=400, lost=3):
@@ -80,6 +86,31 @@ def test_baseline_labels_come_from_matching(store):
 def test_a_random_split_needs_enough_rows(store):
     with pytest.raises(InputError, match=r"too few for a split of 30000"):
         des_sample(store, split="random")
+
+
+def test_artifacts_of_type_1_are_spare_rows_of_the_same_sample(store):
+    plain, sample = des_sample(store), des_sample(store, type_1=True)
+    own, spare = slice(0, 797), slice(797, None)
+    for name in ("positions", "labels", "splits"):
+        np.testing.assert_array_equal(getattr(sample, name)[own], getattr(plain, name))
+    assert plain.artifact_types is None and sample.sha256() != plain.sha256()
+    np.testing.assert_array_equal(sample.artifact_types[own], np.where(plain.labels == 1, 0, 2))
+    assert [sample.count(split) for split in SPLITS] == [plain.count(split) for split in SPLITS]
+    easy = Table.read(store.path("random_negative_all_1.csv"))
+    assert set(sample.artifact_types[spare]) == {1} and not sample.labels[spare].any()
+    np.testing.assert_array_equal(sample.positions[spare, 0], easy["ra"])
+    np.testing.assert_array_equal(sample.features["MAG_AUTO_G"][spare], easy["MAG_AUTO_G"])
+    shares = [(sample.splits[spare] == SPARE + split).mean() for split in SPLITS]
+    assert shares == pytest.approx([0.75, 0.125, 0.125], abs=0.02)
+    again = des_sample(store, type_1=True)
+    assert again.sha256() == sample.sha256()
+    assert des_sample(store, type_1=True, seed=2).sha256() != sample.sha256()
+
+
+def test_the_baseline_split_has_lsbgs_of_its_own(store):
+    positives = Table({"ra": [1.0], "dec": [2.0]})
+    with pytest.raises(InputError, match="take others with a random split"):
+        des_sample(store, positives=positives)
 
 
 @settings(max_examples=50, deadline=None)

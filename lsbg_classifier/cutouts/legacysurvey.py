@@ -8,7 +8,7 @@ from lsbg_classifier.cutouts.colours import shrink
 from lsbg_classifier.cutouts.coverage import judge
 from lsbg_classifier.cutouts.download import Downloader, decode_jpeg
 from lsbg_classifier.http import check_server, get, new_session
-from lsbg_classifier.surveys import CUTOUT_SIZE, SURVEYS, VIEWER_SIZE, Imaging
+from lsbg_classifier.surveys import CUTOUT_SIZE, SURVEYS, VIEWER_SIZE, Imaging, survey_named
 
 VIEWER = "https://www.legacysurvey.org/viewer"
 """The public viewer."""
@@ -31,7 +31,10 @@ class LegacySurveySource:
     layer : str
         ``des-dr1``, ``hsc2``, ``ls-dr9``, ``ls-dr10-grz``, ... A layer that is not of a survey
         known here is taken to show g, r and z at 0.262" per native pixel, and its own name stands
-        for the survey.
+        for the survey, unless that is named.
+    survey : str, optional
+        Whose images the layer shows: a name of `surveys.SURVEYS`, or the path of a ``.toml`` file
+        that describes it.
     url : str
         Base address of a viewer.
     connections : int
@@ -47,12 +50,18 @@ class LegacySurveySource:
     """
 
     def __init__(
-        self, layer: str, *, url: str = VIEWER, connections: int = 8, timeout: float = 30.0
+        self,
+        layer: str,
+        *,
+        survey: str | None = None,
+        url: str = VIEWER,
+        connections: int = 8,
+        timeout: float = 30.0,
     ):
         check_server(url, connections, timeout)
         self.spec = f"legacysurvey:{layer}"
         self.connections = connections
-        self.imaging = _imaging_of(layer)
+        self.imaging = survey_named(survey).imaging() if survey else _imaging_of(layer)
         self._layer = layer
         self._url = f"{url.rstrip('/')}/jpeg-cutout"
         self._timeout = timeout
@@ -61,12 +70,12 @@ class LegacySurveySource:
 
     @classmethod
     def from_spec(cls, detail: str, **options) -> "LegacySurveySource":
-        """Open ``legacysurvey:LAYER``; options are `url`, `connections` and `timeout`."""
-        unknown = set(options) - {"url", "connections", "timeout"}
+        """Open ``legacysurvey:LAYER``; options: `survey`, `url`, `connections`, `timeout`."""
+        unknown = set(options) - {"survey", "url", "connections", "timeout"}
         if unknown:
             raise InputError(
                 f"legacysurvey: takes no option {', '.join(sorted(unknown))}; "
-                "choose from connections, timeout, url"
+                "choose from connections, survey, timeout, url"
             )
         return cls(detail, **options)
 

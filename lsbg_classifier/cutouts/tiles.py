@@ -59,7 +59,7 @@ class TileSource:
         folder = Path(folder).expanduser()
         self.spec = f"tiles:{folder.absolute()}"
         self._index = TileIndex.of_folder(folder, survey)
-        self._survey: Survey = survey_named(self._index.tiles[0].survey)
+        self._survey: Survey = survey_named(survey or self._index.tiles[0].survey)
         self._bands = tuple(bands)
         self._jpeg = jpeg
         self.imaging = self._survey.imaging(self._bands)

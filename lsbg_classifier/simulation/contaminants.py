@@ -4,12 +4,12 @@ import numpy as np
 from scipy import ndimage
 
 from lsbg_classifier.simulation.galaxies import Placed
-from lsbg_classifier.simulation.sky import PIXEL_SCALE, Sky, fluxes_of_magnitudes, random_field
+from lsbg_classifier.simulation.sky import Sky, random_field
 
 
-def _counts_of_surface_brightness(brightness):
+def _counts(sky, brightness):
     """Convert mag/arcsec2 to counts a pixel."""
-    return fluxes_of_magnitudes(brightness) * PIXEL_SCALE**2
+    return sky.fluxes(brightness) * sky.pixel_scale**2
 
 
 def add_cirrus(sky: Sky, rng: np.random.Generator):
@@ -17,8 +17,9 @@ def add_cirrus(sky: Sky, rng: np.random.Generator):
     field = random_field(sky.size, rng.uniform(2.6, 3.2), rng)
     field -= ndimage.uniform_filter(field, 400)
     veil = np.clip(field / field.std() - rng.uniform(0.0, 0.8), 0, None)
-    brightness = rng.uniform(26.2, 27.6) - np.array([0.0, rng.normal(0.45, 0.08), 0.7])
-    peaks = _counts_of_surface_brightness(brightness) / np.percentile(veil, 99)
+    brightness = rng.uniform(26.2, 27.6) + sky.conditions.model.deeper / 2
+    brightness -= np.array([0.0, rng.normal(0.45, 0.08), 0.7])
+    peaks = _counts(sky, brightness) / np.percentile(veil, 99)
     sky.images += (peaks[:, None, None] * veil).astype(np.float32)
 
 
@@ -33,11 +34,11 @@ def add_ghosts(sky: Sky, count: int, rng: np.random.Generator) -> list[Placed]:
         edge = rng.uniform(0.03, 0.12)
         disc = 1 / (1 + np.exp((distance - 1) / edge))
         disc *= 1 - rng.uniform(0, 1) / (1 + np.exp((distance - rng.uniform(0.2, 0.5)) / edge))
-        brightness = rng.uniform(25.4, 27.4)
+        brightness = rng.uniform(25.4, 27.4) + sky.conditions.model.deeper / 2
         share = rng.dirichlet([1.5, 1.5, 1.5]) * 3
-        peak = _counts_of_surface_brightness(brightness) * share * np.array([1.0, 1.4, 2.0])
+        peak = _counts(sky, brightness) * share * np.array([1.0, 1.4, 2.0])
         sky.paste((peak[:, None, None] * disc).astype(np.float32), round(x), round(y))
-        placed.append(Placed("ghost", x, y, brightness, radius * PIXEL_SCALE))
+        placed.append(Placed("ghost", x, y, brightness, radius * sky.pixel_scale))
     return placed
 
 
@@ -47,7 +48,7 @@ def add_trail(sky: Sky, rng: np.random.Generator):
     y, x = np.ogrid[: sky.size, : sky.size]
     middle = rng.uniform(0.2, 0.8, 2) * sky.size
     across = (y - middle[1]) * np.cos(angle) - (x - middle[0]) * np.sin(angle)
-    peak = _counts_of_surface_brightness(rng.uniform(23.5, 26.0))
+    peak = _counts(sky, rng.uniform(23.5, 26.0))
     profile = peak * np.exp(-((across / rng.uniform(2, 6)) ** 2) / 2)
     sky.images[rng.integers(3)] += profile.astype(np.float32)
 

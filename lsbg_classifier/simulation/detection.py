@@ -4,7 +4,8 @@ import numpy as np
 import sep
 from astropy.table import Table
 
-from lsbg_classifier.simulation.sky import BANDS, PIXEL_SCALE, ZERO_POINT
+from lsbg_classifier.simulation.models import BANDS
+from lsbg_classifier.surveys import Survey
 
 _KERNEL_FWHM = 5.0
 _THRESHOLD = 1.1
@@ -21,7 +22,7 @@ def subtract_sky(images: np.ndarray, covered: np.ndarray):
         image -= sep.Background(image, mask=~seen, bw=160, bh=160).back()
 
 
-def detect(images: np.ndarray, covered: np.ndarray) -> Table:
+def detect(images: np.ndarray, covered: np.ndarray, survey: Survey) -> Table:
     """Detect sources in the sum of g and r and measure them in every band.
 
     Parameters
@@ -30,6 +31,8 @@ def detect(images: np.ndarray, covered: np.ndarray) -> Table:
         Counts a pixel in g, r, z.
     covered : array of bool, shape (3, size, size)
         Where there are data.
+    survey : Survey
+        Whose pixel scale and zero point these are.
 
     Returns
     -------
@@ -58,12 +61,12 @@ def detect(images: np.ndarray, covered: np.ndarray) -> Table:
         minarea=_MINIMUM_AREA,
         filter_kernel=_gaussian_kernel(_KERNEL_FWHM),
         deblend_nthresh=32,
-        deblend_cont=0.005,
+        deblend_cont=0.001,
     )
-    return _measure(found, flat, covered)
+    return _measure(found, flat, covered, survey)
 
 
-def _measure(found, flat, covered) -> Table:
+def _measure(found, flat, covered, survey) -> Table:
     """Turn SEP's detections into a table of SourceExtractor's parameters."""
     shape = (found["x"], found["y"], found["a"], found["b"], found["theta"])
     table = Table(
@@ -85,11 +88,11 @@ def _measure(found, flat, covered) -> Table:
             image, found["x"], found["y"], reach, 0.5, mask=~seen, normflux=flux, subpix=5
         )[0]
         with np.errstate(invalid="ignore", divide="ignore"):
-            magnitude = ZERO_POINT - 2.5 * np.log10(flux)
-            area = 2 * np.pi * (radius * PIXEL_SCALE) ** 2
+            magnitude = survey.zero_point - 2.5 * np.log10(flux)
+            area = 2 * np.pi * (radius * survey.pixel_scale) ** 2
             mean = magnitude + 2.5 * np.log10(area)
-            peak = _peaks(image, found) / PIXEL_SCALE**2
-            brightest = ZERO_POINT - 2.5 * np.log10(peak)
+            peak = _peaks(image, found) / survey.pixel_scale**2
+            brightest = survey.zero_point - 2.5 * np.log10(peak)
         band = name.upper()
         for column, values in (
             (f"MAG_AUTO_{band}", magnitude),
@@ -107,13 +110,13 @@ def _peaks(image, found):
     return image[rows, columns]
 
 
-def select_des(table: Table) -> Table:
+def select_candidates(table: Table, pixel_scale: float) -> Table:
     """Keep what the DES cuts keep (Tanoglidis et al. 2021, ApJS 252, 18, section 3).
 
-    Size, mean surface brightness and ellipticity as published; the simulated survey has no i
-    band, so the colour cut is a wide one in g - r alone.
+    Size, mean surface brightness and ellipticity as published; the simulated surveys have no i
+    band, so the colour cut is a wide one in g - r alone. `pixel_scale` is in arcsec.
     """
-    radius = table["FLUX_RADIUS_G"] * PIXEL_SCALE
+    radius = table["FLUX_RADIUS_G"] * pixel_scale
     brightness = table["MU_MEAN_MODEL_G"]
     colour = table["MAG_AUTO_G"] - table["MAG_AUTO_R"]
     keep = (

@@ -9,9 +9,11 @@ from typing import NamedTuple
 import galsim
 import numpy as np
 
-from lsbg_classifier.simulation.sky import PIXEL_SCALE, Sky, fluxes_of_magnitudes
+from lsbg_classifier.simulation.sky import Sky
 
 _SMALLEST_STAMP, _LARGEST_STAMP = 33, 129
+_BRIGHTEST, _FAINTEST = 17.0, 25.3
+"""In r, of the field galaxies of DES."""
 
 
 class Placed(NamedTuple):
@@ -25,10 +27,10 @@ class Placed(NamedTuple):
 
 
 def add_lsbgs(sky: Sky, count: int, rng: np.random.Generator) -> list[Placed]:
-    """Scatter low-surface-brightness galaxies as DES finds them.
+    """Scatter low-surface-brightness galaxies as surveys find them.
 
-    Half-light radii fall steeply from 2.5", mean surface brightness in g runs from 24.2 to 26.8
-    mag/arcsec2, a third are red (g - i >= 0.6); Tanoglidis et al. 2021, ApJS 252, 18, section 5.
+    Half-light radii fall steeply from 2.5", a third are red (g - i >= 0.6); Tanoglidis et al.
+    2021, ApJS 252, 18, section 5. Mean surface brightness is that of the survey's model.
     Sersic indices and ellipticities follow Greco et al. 2018, ApJ 857, 104.
     """
     return [_lsbg(sky, x, y, rng) for x, y in _spread(sky.size, count, rng)]
@@ -36,15 +38,16 @@ def add_lsbgs(sky: Sky, count: int, rng: np.random.Generator) -> list[Placed]:
 
 def _lsbg(sky, x, y, rng) -> Placed:
     radius = min(2.5 * rng.pareto(2.6) + 2.5, 14.0)
-    brightness = 24.2 + min(rng.gamma(1.6, 0.45), 2.6)
+    brightest, scale, deepest = sky.conditions.model.lsbg_brightness
+    brightness = brightest + min(rng.gamma(1.6, scale), deepest)
     magnitude = brightness - 2.5 * np.log10(2 * np.pi * radius**2)
     red = rng.random() < 1 / 3
     g_r = rng.normal(0.58, 0.07) if red else rng.normal(0.4, 0.1)
     r_z = rng.normal(0.38, 0.1) if red else rng.normal(0.22, 0.14)
-    fluxes = fluxes_of_magnitudes([magnitude, magnitude - g_r, magnitude - g_r - r_z])
+    fluxes = sky.fluxes([magnitude, magnitude - g_r, magnitude - g_r - r_z])
     index = round(float(np.clip(rng.lognormal(-0.15, 0.4), 0.4, 2.5)), 1)
     body = _sersic(index, radius, min(rng.beta(2.0, 4.0), 0.7), rng.uniform(0, np.pi))
-    side = int(np.clip(10 * radius / PIXEL_SCALE, 64, 400))
+    side = int(np.clip(10 * radius / sky.pixel_scale, 64, 640))
     clumps = 0.0 if red or rng.random() < 0.5 else rng.uniform(0.05, 0.4)
     nucleus = rng.uniform(0.01, 0.05) if rng.random() < (0.3 if red else 0.1) else 0.0
     sky.place(body, fluxes * (1 - clumps - nucleus), x, y, side)
@@ -59,7 +62,7 @@ def _add_knots(sky, fluxes, x, y, radius, rng):
     """Break part of a galaxy's light into clumps within its half-light radius."""
     count = int(rng.integers(3, 10))
     shares = rng.dirichlet(np.full(count, 1.5))
-    reach = 0.7 * radius / PIXEL_SCALE
+    reach = 0.7 * radius / sky.pixel_scale
     offsets = rng.normal(0, reach, (count, 2))
     for share, (dx, dy) in zip(shares, offsets, strict=True):
         blue = fluxes * share * np.array([1.1, 1.0, 0.85])
@@ -70,17 +73,18 @@ def _add_knots(sky, fluxes, x, y, radius, rng):
 def add_background(sky: Sky, rng: np.random.Generator) -> list[Placed]:
     """Fill the field with the small galaxies of a deep survey, a quarter of them clustered.
 
-    Counts follow dN/dm ~ 10**(0.35 m) to r = 25.3, 45 a square arcminute. Stamps come from a
-    library of shapes drawn once a tile, turned and flipped at random.
+    Counts follow dN/dm ~ 10**(0.35 m) to r = 25.3, 45 a square arcminute, and on in deeper
+    surveys. Stamps come from a library of shapes drawn once a tile, turned and flipped at random.
     """
-    area = (sky.size * PIXEL_SCALE / 60) ** 2
-    count = rng.poisson(45 * area)
-    magnitude = _magnitudes(count, 17.0, 25.3, 0.35, rng)
+    faintest = _FAINTEST + sky.conditions.model.deeper
+    area = (sky.size * sky.pixel_scale / 60) ** 2
+    count = rng.poisson(45 * area * 10 ** (0.35 * (faintest - _FAINTEST)))
+    magnitude = _magnitudes(count, _BRIGHTEST, faintest, 0.35, rng)
     position = rng.uniform(0, sky.size, (count, 2))
     clustered = rng.random(count) < 0.25
     centres = rng.uniform(0, sky.size, (max(count // 18, 1), 2))
     member = rng.integers(0, len(centres), count)
-    around = centres[member] + rng.normal(0, 2.2 / PIXEL_SCALE, (count, 2))
+    around = centres[member] + rng.normal(0, 2.2 / sky.pixel_scale, (count, 2))
     position = np.where(clustered[:, None], around, position)
     _paste_background(sky, position, magnitude, rng)
     bright = magnitude < 21.5
@@ -93,11 +97,12 @@ def add_background(sky: Sky, rng: np.random.Generator) -> list[Placed]:
 def _paste_background(sky, position, magnitude, rng):
     library = _library(sky, 120, rng)
     colour = _galaxy_colours(len(magnitude), rng)
-    fluxes = fluxes_of_magnitudes(
+    fluxes = sky.fluxes(
         np.stack([magnitude + colour[:, 0], magnitude, magnitude - colour[:, 1]], axis=1)
     ).astype(np.float32)
     order = np.argsort([radius for radius, _ in library])
-    size_rank = np.clip((25.3 - magnitude) / 8.3 + rng.normal(0, 0.2, len(magnitude)), 0, 0.999)
+    brightness_rank = (_FAINTEST - magnitude) / (_FAINTEST - _BRIGHTEST)
+    size_rank = np.clip(brightness_rank + rng.normal(0, 0.2, len(magnitude)), 0, 0.999)
     chosen = order[(size_rank * len(library)).astype(int)]
     turns = rng.integers(0, 8, len(magnitude))
     for (x, y), flux, index, turn in zip(position, fluxes, chosen, turns, strict=True):
@@ -113,25 +118,30 @@ def _library(sky, count, rng):
         radius = float(np.clip(rng.lognormal(-0.9, 0.55), 0.12, 1.6))
         index = float(rng.choice([1.0, 1.5, 2.5, 4.0], p=[0.5, 0.2, 0.15, 0.15]))
         profile = _sersic(index, radius, rng.beta(2, 3), rng.uniform(0, np.pi))
-        side = int(np.clip(20 * radius * index / PIXEL_SCALE, _SMALLEST_STAMP, _LARGEST_STAMP)) | 1
+        side = 20 * radius * index / sky.pixel_scale
+        side = int(np.clip(side, _SMALLEST_STAMP, _LARGEST_STAMP)) | 1
         shapes.append((radius, sky.draw(profile, side, *rng.uniform(-0.5, 0.5, 2))))
     return shapes
 
 
 def add_spirals(sky: Sky, count: int, rng: np.random.Generator) -> list[Placed]:
-    """Add bright disc galaxies whose arms and knots break into candidates of their own."""
+    """Add disc galaxies of normal brightness, round to edge-on.
+
+    They are no LSBGs, and their arms, knots and outskirts break into candidates of their own.
+    """
     return [_spiral(sky, x, y, rng) for x, y in rng.uniform(0, sky.size, (count, 2))]
 
 
 def _spiral(sky, x, y, rng) -> Placed:
-    radius = rng.uniform(3.5, 14.0)
-    magnitude = rng.normal(23.0, 0.5) - 2.5 * np.log10(2 * np.pi * radius**2)
-    fluxes = fluxes_of_magnitudes(magnitude - np.array([0.0, rng.normal(0.5, 0.1), 0.85]))
-    bulge = rng.uniform(0.05, 0.3)
-    ellipticity, angle = rng.uniform(0.0, 0.7), rng.uniform(0, np.pi)
-    side = int(9 * radius / PIXEL_SCALE) | 1
+    radius = min(2.2 + rng.exponential(4.0), 14.0)
+    magnitude = min(rng.normal(22.9, 0.6), 23.7) - 2.5 * np.log10(2 * np.pi * radius**2)
+    g_r = rng.normal(0.55, 0.14)
+    fluxes = sky.fluxes(magnitude - np.array([0.0, g_r, g_r + rng.normal(0.35, 0.08)]))
+    bulge = rng.uniform(0.03, 0.35)
+    ellipticity, angle = rng.uniform(0.0, 0.85), rng.uniform(0, np.pi)
+    side = int(9 * radius / sky.pixel_scale) | 1
     disc = sky.draw(_sersic(1.0, radius, ellipticity, angle), side)
-    disc *= _arms(side, radius, ellipticity, angle, rng)
+    disc *= _arms(side, radius / sky.pixel_scale, ellipticity, angle, rng)
     disc *= (fluxes * (1 - bulge) / disc.sum(axis=(1, 2)))[:, None, None]
     sky.paste(disc.astype(np.float32), round(x), round(y))
     core = _sersic(2.5, radius * 0.2, ellipticity / 2, angle)
@@ -142,9 +152,9 @@ def _spiral(sky, x, y, rng) -> Placed:
 
 
 def _arms(side, radius, ellipticity, angle, rng):
-    """Brightness of logarithmic spiral arms around their mean, shape (side, side)."""
+    """Brightness of logarithmic spiral arms around their mean, shape (side, side), in pixels."""
     half = side // 2
-    dy, dx = (np.mgrid[-half : half + 1, -half : half + 1] * PIXEL_SCALE).astype(np.float32)
+    dy, dx = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float32)
     along = dx * np.cos(angle) + dy * np.sin(angle)
     across = (dy * np.cos(angle) - dx * np.sin(angle)) / (1 - ellipticity)
     distance = np.hypot(along, across) / radius + 0.05
@@ -160,10 +170,10 @@ def add_ellipticals(sky: Sky, count: int, rng: np.random.Generator) -> list[Plac
     for x, y in rng.uniform(0, sky.size, (count, 2)):
         radius = rng.uniform(2.0, 12.0)
         magnitude = rng.normal(22.6, 0.6) - 2.5 * np.log10(2 * np.pi * radius**2)
-        fluxes = fluxes_of_magnitudes(magnitude - np.array([0.0, 0.85, 1.5]))
+        fluxes = sky.fluxes(magnitude - np.array([0.0, 0.85, 1.5]))
         body = _sersic(float(rng.choice([2.0, 3.0, 4.0])), radius, rng.beta(2, 5), 0.0)
         body = body.rotate(rng.uniform(0, 180) * galsim.degrees)
-        sky.place(body, fluxes, x, y, min(int(24 * radius / PIXEL_SCALE), 1000))
+        sky.place(body, fluxes, x, y, min(int(24 * radius / sky.pixel_scale), 1000))
         placed.append(Placed("elliptical", x, y, magnitude, radius))
         if rng.random() < 0.4:
             _add_family(sky, x, y, rng)
@@ -171,8 +181,8 @@ def add_ellipticals(sky: Sky, count: int, rng: np.random.Generator) -> list[Plac
 
 
 def _add_family(sky, x, y, rng):
-    for dx, dy in rng.normal(0, 20 / PIXEL_SCALE, (rng.integers(5, 25), 2)):
-        fluxes = fluxes_of_magnitudes(_magnitudes(1, 19.5, 23.5, 0.3, rng)[0] - [0, 0.9, 1.5])
+    for dx, dy in rng.normal(0, 20 / sky.pixel_scale, (rng.integers(5, 25), 2)):
+        fluxes = sky.fluxes(_magnitudes(1, 19.5, 23.5, 0.3, rng)[0] - [0, 0.9, 1.5])
         member = _sersic(2.5, rng.uniform(0.3, 1.2), rng.beta(2, 4), rng.uniform(0, np.pi))
         sky.place(member, fluxes, x + dx, y + dy, 65)
 
@@ -182,11 +192,11 @@ def add_blends(sky: Sky, count: int, rng: np.random.Generator) -> list[Placed]:
     placed = []
     for x, y in rng.uniform(0, sky.size, (count, 2)):
         members = int(rng.integers(2, 7))
-        magnitudes = rng.uniform(22.3, 24.8, members)
+        magnitudes = rng.uniform(22.3, 24.8, members) + sky.conditions.model.deeper / 2
         colours = _galaxy_colours(members, rng)
-        offsets = rng.normal(0, rng.uniform(1.2, 2.6) / PIXEL_SCALE, (members, 2))
+        offsets = rng.normal(0, rng.uniform(1.2, 2.6) / sky.pixel_scale, (members, 2))
         for magnitude, (g_r, r_z), (dx, dy) in zip(magnitudes, colours, offsets, strict=True):
-            fluxes = fluxes_of_magnitudes([magnitude, magnitude - g_r, magnitude - g_r - r_z])
+            fluxes = sky.fluxes([magnitude, magnitude - g_r, magnitude - g_r - r_z])
             shape = _sersic(1.0, rng.uniform(0.2, 0.9), rng.beta(2, 3), rng.uniform(0, np.pi))
             sky.place(shape, fluxes, x + dx, y + dy, 41)
         total = -2.5 * np.log10((10 ** (-0.4 * magnitudes)).sum())

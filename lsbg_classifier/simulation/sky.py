@@ -6,13 +6,7 @@ import galsim
 import numpy as np
 from scipy import fft, ndimage
 
-ZERO_POINT = 30.0
-"""AB magnitude of one count in the simulated coadds, as in DES."""
-
-PIXEL_SCALE = 0.263
-"""Arcseconds per pixel."""
-
-BANDS = ("g", "r", "z")
+from lsbg_classifier.simulation.models import BANDS, MODELS, SurveyModel
 
 
 @dataclass(frozen=True)
@@ -22,33 +16,34 @@ class Conditions:
     Attributes
     ----------
     noise : tuple of float
-        RMS of the sky in counts a pixel, set so that cutouts are about as noisy as real ones of
-        DES (median depth g = 24.3, r = 24.1, z = 22.7; Abbott et al. 2018, ApJS 239, 18).
+        RMS of the sky in counts a pixel.
     seeing : tuple of float
-        FWHM of the point-spread function in arcseconds (DES: 1.12, 0.96, 0.84).
+        FWHM of the point-spread function in arcseconds.
     correlation : float
         Width in pixels of the kernel that coaddition leaves in the noise.
     saturation : float
         Counts a pixel at which stars saturate.
+    model : SurveyModel
+        What all of the survey has in common.
     """
 
     noise: tuple[float, ...]
     seeing: tuple[float, ...]
     correlation: float
     saturation: float
+    model: SurveyModel = MODELS["des"]
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> "Conditions":
-        """Draw the conditions of one tile around the medians of DES."""
+    def draw(cls, model: SurveyModel, rng: np.random.Generator) -> "Conditions":
+        """Draw the conditions of one tile around those typical of a survey."""
         depth = rng.lognormal(0.0, 0.3)
         sharpness = rng.lognormal(0.0, 0.08)
         return cls(
-            noise=tuple(sky * depth * rng.lognormal(0.0, 0.1) for sky in (1.8, 2.1, 6.8)),
-            seeing=tuple(
-                fwhm * sharpness * rng.lognormal(0.0, 0.04) for fwhm in (1.12, 0.96, 0.84)
-            ),
+            noise=tuple(sky * depth * rng.lognormal(0.0, 0.1) for sky in model.noise),
+            seeing=tuple(fwhm * sharpness * rng.lognormal(0.0, 0.04) for fwhm in model.seeing),
             correlation=rng.uniform(0.5, 0.9),
-            saturation=10 ** rng.uniform(4.2, 4.7),
+            saturation=10 ** rng.uniform(*np.log10(model.saturation)),
+            model=model,
         )
 
 
@@ -59,11 +54,16 @@ class Sky:
     ----------
     images : array of float32, shape (3, size, size)
         Counts a pixel, row 0 at the bottom (south).
+    size : int
+    conditions : Conditions
+    pixel_scale : float
+        Arcseconds per pixel.
     """
 
     def __init__(self, size: int, conditions: Conditions):
         self.size = size
         self.conditions = conditions
+        self.pixel_scale = conditions.model.survey.pixel_scale
         self.images = np.zeros((len(BANDS), size, size), np.float32)
         self.psfs = [galsim.Moffat(beta=3.5, fwhm=fwhm) for fwhm in conditions.seeing]
 
@@ -73,14 +73,14 @@ class Sky:
         Returns an array of float32, shape (3, side, side), centred on the middle pixel plus
         (dx, dy) pixels.
         """
-        return np.stack(
-            [
-                galsim.Convolve(profile, psf)
-                .drawImage(nx=side, ny=side, scale=PIXEL_SCALE, offset=(dx, dy), dtype=np.float32)
-                .array
-                for psf in self.psfs
-            ]
-        )
+        stamp = {"nx": side, "ny": side, "scale": self.pixel_scale, "offset": (dx, dy)}
+        seen = [galsim.Convolve(profile, psf) for psf in self.psfs]
+        return np.stack([image.drawImage(**stamp, dtype=np.float32).array for image in seen])
+
+    def fluxes(self, magnitudes: np.ndarray) -> np.ndarray:
+        """Convert AB magnitudes to counts."""
+        zero_point = self.conditions.model.survey.zero_point
+        return 10 ** (-0.4 * (np.asarray(magnitudes) - zero_point))
 
     def paste(self, stamp: np.ndarray, x: int, y: int):
         """Add a stamp, shape (3, h, w), whose middle pixel falls on pixel (x, y)."""
@@ -113,18 +113,14 @@ class Sky:
             Counts a pixel.
         """
         observed = np.empty_like(self.images)
+        electrons = self.conditions.model.electrons
         for band, (image, sky) in enumerate(zip(self.images, self.conditions.noise, strict=True)):
             white = rng.standard_normal(image.shape, dtype=np.float32)
             noise = ndimage.gaussian_filter(white, self.conditions.correlation)
             noise /= noise.std()
-            rms = np.sqrt((sky * depth[band]) ** 2 + np.maximum(image, 0) / 60.0)
+            rms = np.sqrt((sky * depth[band]) ** 2 + np.maximum(image, 0) / electrons)
             observed[band] = image + noise * rms
         return observed
-
-
-def fluxes_of_magnitudes(magnitudes: np.ndarray) -> np.ndarray:
-    """Convert AB magnitudes to counts."""
-    return 10 ** (-0.4 * (np.asarray(magnitudes) - ZERO_POINT))
 
 
 def random_field(size: int, slope: float, rng: np.random.Generator) -> np.ndarray:

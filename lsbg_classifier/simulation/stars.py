@@ -5,7 +5,7 @@ import numpy as np
 from scipy import ndimage
 
 from lsbg_classifier.simulation.galaxies import Placed
-from lsbg_classifier.simulation.sky import PIXEL_SCALE, ZERO_POINT, Sky, fluxes_of_magnitudes
+from lsbg_classifier.simulation.sky import Sky
 
 _HALO_FROM = 17.0
 """Stars brighter than this r magnitude get an aureole and spikes."""
@@ -17,29 +17,32 @@ def add_stars(sky: Sky, rng: np.random.Generator) -> list[Placed]:
     The bright ones are several times as common as at high Galactic latitude: candidates found in
     their halos are what a classifier must learn to refuse.
     """
-    area = (sky.size * PIXEL_SCALE / 60) ** 2
+    area = (sky.size * sky.pixel_scale / 60) ** 2
     low, high = 10 ** (0.17 * 10.5), 10 ** (0.17 * 24.5)
     magnitudes = np.log10(rng.uniform(low, high, rng.poisson(2.6 * area))) / 0.17
     magnitudes = np.append(magnitudes, rng.uniform(10.5, 16.5, rng.poisson(0.25 * area)))
     count = len(magnitudes)
     placed = []
     for magnitude, (x, y) in zip(magnitudes, rng.uniform(0, sky.size, (count, 2)), strict=True):
-        fluxes = _fluxes(magnitude, rng)
+        magnitudes_of_bands = _magnitudes(magnitude, rng)
+        fluxes = sky.fluxes(magnitudes_of_bands)
         side = int(np.clip(10 ** (0.17 * (24.5 - magnitude)) * 15, 25, 301))
         sky.place(galsim.DeltaFunction(), fluxes, x, y, side)
         if magnitude < _HALO_FROM:
             _add_glare(sky, fluxes, magnitude, x, y, rng)
-            magnitude_g = ZERO_POINT - 2.5 * np.log10(fluxes[0])
-            placed.append(Placed("star", x, y, magnitude_g, 0.5))
+            placed.append(Placed("star", x, y, magnitudes_of_bands[0], 0.5))
     return placed
 
 
-def _fluxes(magnitude, rng):
-    """Draw counts in each band: M dwarfs are half of the faint stars, and few of the bright."""
+def _magnitudes(magnitude, rng):
+    """Draw magnitudes in each band for one in r.
+
+    M dwarfs are half of the faint stars, and few of the bright.
+    """
     dwarf = rng.random() < np.interp(magnitude, [14, 21], [0.12, 0.5])
     g_r = rng.normal(1.35, 0.15) if dwarf else rng.normal(0.48, 0.13)
     r_z = 0.65 + rng.exponential(0.4) if dwarf else 0.45 * g_r + rng.normal(0.0, 0.06)
-    return fluxes_of_magnitudes([magnitude + g_r, magnitude, magnitude - r_z])
+    return [magnitude + g_r, magnitude, magnitude - r_z]
 
 
 def _add_glare(sky, fluxes, magnitude, x, y, rng):

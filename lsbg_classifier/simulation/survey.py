@@ -10,19 +10,15 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 from astropy.table import Table, vstack
-from astropy.wcs import WCS
 
 from catalogs.errors import InputError
 from lsbg_classifier.cutouts.tile_index import INDEX_NAME
 from lsbg_classifier.simulation import contaminants, galaxies, stars
-from lsbg_classifier.simulation.detection import detect, select_des, subtract_sky
-from lsbg_classifier.simulation.sky import BANDS, PIXEL_SCALE, ZERO_POINT, Conditions, Sky
-
-MATCH_RADIUS = 3.0
-"""A candidate within this distance of a simulated LSBG, in arcseconds, is that galaxy."""
-
-_HEADERS = 4 * 2880
-"""Bytes that hold the headers of a tile's first two extensions."""
+from lsbg_classifier.simulation.coadds import is_simulated, plan_tiles, write_tile
+from lsbg_classifier.simulation.detection import detect, select_candidates, subtract_sky
+from lsbg_classifier.simulation.models import model_named
+from lsbg_classifier.simulation.sky import Conditions, Sky
+from lsbg_classifier.simulation.truth import match_truth
 
 
 @dataclass(frozen=True)
@@ -36,26 +32,6 @@ class SimulatedSurvey:
     lsbg_count: int
 
 
-@dataclass(frozen=True)
-class _Tile:
-    """One tile still to be made."""
-
-    name: str
-    ra: float
-    dec: float
-    size: int
-    seed: np.random.SeedSequence
-
-    def wcs(self) -> WCS:
-        wcs = WCS(naxis=2)
-        wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-        wcs.wcs.crval = [self.ra, self.dec]
-        wcs.wcs.crpix = [(self.size + 1) / 2] * 2
-        wcs.wcs.cd = np.diag([-PIXEL_SCALE, PIXEL_SCALE]) / 3600
-        wcs.wcs.radesys = "ICRS"
-        return wcs
-
-
 def simulate_survey(
     name: str,
     folder: Path | str,
@@ -65,6 +41,7 @@ def simulate_survey(
     lsbgs: int = 110,
     seed: int = 1,
     processes: int = 2,
+    compressed: bool = True,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> SimulatedSurvey:
@@ -73,18 +50,20 @@ def simulate_survey(
     Parameters
     ----------
     name : str
-        ``des``: g, r, z at 0.263" a pixel, zero point 30, depth and seeing of DES DR1.
+        ``des`` or ``hsc``; in g, r and z, see `models.MODELS`.
     folder : path
         Where to write; made if missing. Gets ``tiles/``, ``candidates.fits`` and ``truth.fits``,
         whose rows belong to the candidates' rows.
     tiles, tile_size : int
-        How many tiles, and their side in pixels (3000 is 13.2 arcmin; a real tile has 10,000).
+        How many tiles, and their side in pixels (real ones have 10,000 in DES, 4,200 in HSC).
     lsbgs : int
         Low-surface-brightness galaxies per 3000x3000 pixels: far more than in the real sky.
     seed : int
         Seed of everything random.
     processes : int
         Tiles made at the same time.
+    compressed : bool
+        Write tiles as surveys do, or plain, which is quicker.
     overwrite : bool
         Replace a simulated survey that is in the folder.
     progress : callable, optional
@@ -99,13 +78,13 @@ def simulate_survey(
     InputError
         If the survey is unknown, the sizes make no sense, or the folder holds a survey already.
     """
-    if name != "des":
-        raise InputError(f"no simulation of a survey {name!r}: choose des")
+    model_named(name)
     if tiles < 1 or tile_size < 300:
         raise InputError("a simulated survey needs at least 1 tile of at least 300 pixels")
     folder = Path(folder)
     _make_room(folder, overwrite)
-    jobs = [(tile, folder / "tiles", lsbgs) for tile in _plan(tiles, tile_size, seed)]
+    planned = plan_tiles(name, tiles, tile_size, seed)
+    jobs = [(tile, folder / "tiles", lsbgs, compressed) for tile in planned]
     made = []
     with ProcessPoolExecutor(min(processes, tiles), mp_context=get_context("spawn")) as pool:
         for pair in pool.map(_make_tile, jobs):
@@ -122,7 +101,7 @@ def _make_room(folder, overwrite):
         if path.exists() and not overwrite:
             raise InputError(f"{path}: exists already; add --overwrite to replace it")
     for path in tiles.glob("*"):
-        if not _is_simulated(path):
+        if not (path.name.startswith(INDEX_NAME) or is_simulated(path)):
             raise InputError(f"{path}: not of a simulated survey and not removed; move it away")
     if tiles.is_dir():
         shutil.rmtree(tiles)
@@ -131,66 +110,30 @@ def _make_room(folder, overwrite):
     tiles.mkdir(parents=True)
 
 
-def _is_simulated(path):
-    """Whether a file in the folder of tiles is ours, by its header; or cut off within that."""
-    if path.name.startswith(INDEX_NAME):
-        return True
-    if not path.name.endswith(".fits.fz"):
-        return False
-    with open(path, "rb") as file:
-        start = file.read(_HEADERS)
-    return b"SIMULATD=" in start or len(start) < _HEADERS
-
-
-def _plan(tiles, size, seed) -> list[_Tile]:
-    """Lay the tiles out in rows of five around (32, -40) degrees, where DES observed."""
-    side = size * PIXEL_SCALE / 3600
-    planned = []
-    for number, child in enumerate(np.random.SeedSequence(seed).spawn(tiles)):
-        dec = -40.0 + side * (number // 5)
-        ra = 32.0 + side * (number % 5) / np.cos(np.radians(dec))
-        name = _tile_name(ra, dec)
-        if any(tile.name == name for tile in planned):
-            name = _tile_name(ra + 0.25 * number, dec)
-        planned.append(_Tile(name, ra, dec, size, child))
-    return planned
-
-
-def _tile_name(ra: float, dec: float) -> str:
-    """Name a tile as DES does, DEShhmm+ddmm, by its centre in degrees."""
-    minutes = round(ra * 4)
-    arcminutes = round(abs(dec) * 60)
-    sign = "-" if dec < 0 else "+"
-    return (
-        f"DES{minutes // 60:02d}{minutes % 60:02d}{sign}{arcminutes // 60:02d}{arcminutes % 60:02d}"
-    )
-
-
 def _make_tile(job) -> tuple[Table, Table]:
     """Simulate one tile, write its images, and return its candidates and their truth."""
-    tile, folder, lsbgs = job
-    rng = np.random.default_rng(tile.seed)
-    images, covered, depth, placed, noise = _expose(tile.size, lsbgs, rng)
-    for band, image, seen, factor, sky in zip(BANDS, images, covered, depth, noise, strict=True):
-        path = folder / f"{tile.name}_r2590p01_{band}.fits.fz"
-        _write_tile(path, tile, band, image, seen, seen / (sky * factor) ** 2)
-    candidates = select_des(detect(images, covered))
-    candidates, truth = _match(candidates, placed)
+    tile, folder, lsbgs, compressed = job
+    survey = tile.model.survey
+    images, covered, rms, placed = _expose(tile, lsbgs, np.random.default_rng(tile.seed))
+    write_tile(folder, tile, images, covered, rms, compressed=compressed)
+    candidates = select_candidates(detect(images, covered, survey), survey.pixel_scale)
+    candidates, truth = match_truth(candidates, placed, survey.pixel_scale)
     sky = tile.wcs().all_pix2world(candidates["X_IMAGE"], candidates["Y_IMAGE"], 1)
     candidates.add_columns(sky, indexes=[1, 1], names=["ALPHA_J2000", "DELTA_J2000"])
     candidates["TILENAME"] = np.full(len(candidates), tile.name)
     return candidates, truth
 
 
-def _expose(size, lsbgs, rng):
+def _expose(tile, lsbgs, rng):
     """Fill a patch of sky, observe it, and spoil it."""
-    conditions = Conditions.draw(rng)
+    size = tile.size
+    conditions = Conditions.draw(tile.model, rng)
     sky = Sky(size, conditions)
     share = (size / 3000) ** 2
     placed = galaxies.add_lsbgs(sky, round(lsbgs * share), rng)
     placed += galaxies.add_background(sky, rng)
     placed += galaxies.add_blends(sky, rng.poisson(60 * share), rng)
-    placed += galaxies.add_spirals(sky, rng.poisson(16 * share), rng)
+    placed += galaxies.add_spirals(sky, rng.poisson(24 * share), rng)
     placed += galaxies.add_ellipticals(sky, rng.poisson(14 * share), rng)
     placed += stars.add_stars(sky, rng)
     placed += contaminants.add_ghosts(sky, rng.poisson(5 * share), rng)
@@ -204,58 +147,8 @@ def _expose(size, lsbgs, rng):
     stars.saturate(images, conditions.saturation, rng)
     subtract_sky(images, covered)
     images[~covered] = 0
-    return images, covered, depth, placed, conditions.noise
-
-
-def _match(candidates: Table, placed) -> tuple[Table, Table]:
-    """Say what each candidate is; pieces of an LSBG other than its nearest one are dropped."""
-    kinds = np.array([object_.kind for object_ in placed])
-    xy = np.array([(object_.x, object_.y) for object_ in placed])
-    here = np.stack([candidates["X_IMAGE"] - 1, candidates["Y_IMAGE"] - 1], axis=1)
-    distance = np.hypot(*np.moveaxis(here[:, None] - xy[None], -1, 0)) * PIXEL_SCALE
-    is_lsbg = kinds == "lsbg"
-    to_lsbg = np.where(is_lsbg[None], distance, np.inf)
-    rows = np.arange(len(candidates))
-    nearest_lsbg = to_lsbg.argmin(axis=1) if len(rows) else np.zeros(0, int)
-    best = to_lsbg.argmin(axis=0) if len(rows) else np.zeros(len(xy), int)
-    label = (to_lsbg[rows, nearest_lsbg] < MATCH_RADIUS) & (best[nearest_lsbg] == rows)
-    radius = np.array([object_.radius for object_ in placed])
-    piece = ~label & (to_lsbg[rows, nearest_lsbg] < np.maximum(2 * radius[nearest_lsbg], 5.0))
-    nearest = np.where(label, nearest_lsbg, distance.argmin(axis=1) if len(rows) else 0)
-    truth = Table(
-        {
-            "LABEL": label.astype(np.int16),
-            "NEAREST": kinds[nearest],
-            "DISTANCE": distance[rows, nearest].astype(np.float32),
-            "MAG_G_TRUE": np.array([placed[i].magnitude for i in nearest], np.float32),
-            "R_EFF_TRUE": radius[nearest].astype(np.float32),
-        }
-    )
-    return candidates[~piece], truth[~piece]
-
-
-def _write_tile(path, tile, band, image, seen, weight):
-    """Write image, mask and weight as DES does: compressed, in the first three extensions."""
-    header = tile.wcs().to_header()
-    header["TILENAME"] = (tile.name, "Name of the coadd tile")
-    header["BAND"] = (band, "Short name of the filter")
-    header["MAGZERO"] = (ZERO_POINT, "AB magnitude of one count")
-    header["SIMULATD"] = (True, "No telescope saw this sky")
-    mask = fits.CompImageHDU((~seen).astype(np.int16), header, name="MSK")
-    hdus = [
-        fits.PrimaryHDU(),
-        _quantized(image, header, "SCI"),
-        mask,
-        _quantized(weight.astype(np.float32), header, "WGT"),
-    ]
-    fits.HDUList(hdus).writeto(path, overwrite=True)
-
-
-def _quantized(image, header, name):
-    """Compress floats with RICE; dithering of this kind keeps exact zeros, which mean no data."""
-    return fits.CompImageHDU(
-        image, header, name=name, quantize_method=2, dither_seed=1, quantize_level=16
-    )
+    rms = depth * np.array(conditions.noise, np.float32)[:, None, None]
+    return images, covered, rms, placed
 
 
 _COLUMN_NOTES = {

@@ -13,7 +13,7 @@ from catalogs.errors import InputError
 from catalogs.output import written_whole
 from lsbg_classifier.classifier import Classifier
 from lsbg_classifier.surveys import CUTOUT_SIZE
-from lsbg_classifier.training.dataset import CutoutDataset
+from lsbg_classifier.training.dataset import open_dataset
 from lsbg_classifier.training.evaluation import bootstrap_intervals, calibration_error, judge
 from lsbg_classifier.training.figures import draw_evaluation, draw_heat_maps
 
@@ -72,8 +72,7 @@ class LabelledCutouts:
             If there is nothing to judge.
         """
         if labels is None:
-            own = path / "cutouts"  # of a training's folder
-            dataset = CutoutDataset(own if own.is_dir() else path)
+            dataset = open_dataset(path)
             found = cls(dataset.manifest.sample, *dataset.load(split))
         else:
             found = cls(path.stem, *_read_arrays(path, labels))
@@ -115,6 +114,15 @@ class Evaluation:
     published: dict[str, tuple[float, ...]]
     baselines: dict[str, dict[str, tuple[float, float, float]]] = field(default_factory=dict)
 
+    def to_json(self) -> dict:
+        """Return all as values of JSON; null is a score that is not defined."""
+        scores = {name: defined(values) for name, values in self.scores.items()}
+        baselines = {
+            baseline: {name: defined(values) for name, values in theirs.items()}
+            for baseline, theirs in self.baselines.items()
+        }
+        return asdict(self) | {"scores": scores, "baselines": baselines}
+
     def to_markdown(self) -> str:
         """Return a table, side by side with the paper's numbers where there are any."""
         columns = {"value (95% interval)": self.scores, **self.baselines}
@@ -123,13 +131,14 @@ class Evaluation:
             f"`{self.weights}` on {self.sample}: {self.count} cutouts, {self.lsbgs} LSBGs,"
             f" threshold {self.threshold:g}.",
             "",
-            _row("score", columns),
+            table_row("score", *columns),
             "|---" * (len(columns) + 1) + "|",
         ]
         for name in METRICS:
-            lines.append(_row(name, (_with_interval(values[name]) for values in columns.values())))
+            cells = [with_interval(values[name]) for values in columns.values()]
+            lines.append(table_row(name, *cells))
         blanks = [""] * (len(columns) - 1)
-        lines.append(_row("calibration error", [f"{self.calibration_error:.3f}", *blanks]))
+        lines.append(table_row("calibration error", f"{self.calibration_error:.3f}", *blanks))
         lines += ["", ", ".join(f"{k.replace('_', ' ')} {n}" for k, n in self.confusion.items())]
         return "\n".join(lines) + "\n"
 
@@ -188,7 +197,7 @@ def write_evaluation(
     evaluation, probabilities = evaluate(classifier, cutouts, **options)
     folder.mkdir(parents=True, exist_ok=True)
     with written_whole(folder / "evaluation.json") as partial:
-        partial.write_text(json.dumps(asdict(evaluation), indent=2) + "\n")
+        partial.write_text(json.dumps(evaluation.to_json(), indent=2) + "\n")
     with written_whole(folder / "evaluation.md") as partial:
         partial.write_text(evaluation.to_markdown())
     with written_whole(folder / "evaluation.png") as partial:
@@ -235,10 +244,17 @@ def _read_arrays(path: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(images), values
 
 
-def _row(first: str, others) -> str:
-    return "| " + " | ".join([first, *others]) + " |"
+def defined(values) -> list[float | None]:
+    """Put None in place of NaN, which JSON does not know."""
+    return [value if np.isfinite(value) else None for value in values]
 
 
-def _with_interval(values) -> str:
+def table_row(*cells: str) -> str:
+    """Write a line of a Markdown table."""
+    return "| " + " | ".join(cells) + " |"
+
+
+def with_interval(values) -> str:
+    """Write a score, and the ends of its interval where they are given."""
     value, *interval = values
     return f"{value:.3f}" + (" ({:.3f}-{:.3f})".format(*interval) if interval else "")

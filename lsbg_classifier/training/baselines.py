@@ -4,9 +4,10 @@ Tanoglidis et al. 2021, section 3.4: standardised features, an RBF kernel with C
 gamma = 0.001, and 100 trees with at least 10 candidates to split.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
+import pyarrow as pa
 
 from catalogs.errors import InputError
 from lsbg_classifier.training.dataset import CutoutDataset
@@ -86,12 +87,9 @@ def baseline_probabilities(
     InputError
         If scikit-learn is not installed, or the columns are not there.
     """
-    try:
-        from sklearn.model_selection import GridSearchCV
-    except ImportError as error:
-        raise InputError(
-            "the baselines need scikit-learn: pip install lsbg-classifier[train]"
-        ) from error
+    _need_scikit_learn()
+    from sklearn.model_selection import GridSearchCV
+
     train, labels = _balanced(*_table(dataset, "train"), seed)
     test, truth = _table(dataset, split)
     found = {}
@@ -104,6 +102,51 @@ def baseline_probabilities(
         model.fit(train, labels)
         found[name] = truth, _probability(model, test)
     return found
+
+
+def first_stage(
+    features: np.ndarray, labels: np.ndarray, *, seed: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Train the classifier that sorts candidates before people or networks look at them.
+
+    The support-vector machine above, with LSBGs weighing ten times as much as others, so that few
+    are lost (Tanoglidis et al. 2021, ApJS 252, 18, section 3.3).
+
+    Parameters
+    ----------
+    features : array of float64, shape (N, M)
+    labels : array of int, shape (N,)
+    seed : int
+
+    Returns
+    -------
+    callable
+        Takes features, shape (K, M); returns who passes, array of bool, shape (K,). Candidates
+        with a feature that is not finite pass.
+    """
+    _need_scikit_learn()
+    model = _models(seed)["support-vector machine"]
+    model.set_params(svc__class_weight={0: 1, 1: 10})
+    known = np.isfinite(features).all(axis=1)
+    model.fit(features[known], labels[known])
+
+    def passes(others: np.ndarray) -> np.ndarray:
+        known = np.isfinite(others).all(axis=1)
+        passed = ~known
+        if known.any():
+            passed[known] = model.predict(others[known]) == 1
+        return passed
+
+    return passes
+
+
+def _need_scikit_learn():
+    try:
+        import sklearn  # noqa: F401
+    except ImportError as error:
+        raise InputError(
+            "the baselines need scikit-learn: pip install lsbg-classifier[train]"
+        ) from error
 
 
 def _probability(model, features: np.ndarray) -> np.ndarray:
@@ -129,8 +172,8 @@ def _models(seed: int):
 
 def _table(dataset: CutoutDataset, split: str) -> tuple[np.ndarray, np.ndarray]:
     table = dataset.table(split)
-    skipped = {"row", "ra", "dec", "label", "split", "flags", "image"}
-    columns = {name: table[name].to_numpy() for name in table.column_names if name not in skipped}
+    numbers = [field.name for field in table.schema if pa.types.is_floating(field.type)]
+    columns = {name: table[name].to_numpy() for name in numbers}
     features, _ = features_of(columns)
     known = np.isfinite(features).all(axis=1)
     return features[known], table["label"].to_numpy()[known]

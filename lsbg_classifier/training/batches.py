@@ -99,6 +99,8 @@ class Batches(keras.utils.PyDataset):
     seed : int
     balance : bool
         Draw as many of each class in every epoch, all of the rarer one.
+    strata : array of int, shape (N,), optional
+        Kinds within a class; of those, too, as many of each are drawn, as far as they go.
     augmentation : Augmentation, optional
     """
 
@@ -110,6 +112,7 @@ class Batches(keras.utils.PyDataset):
         batch: int,
         seed: int,
         balance: bool = False,
+        strata: np.ndarray | None = None,
         augmentation: Augmentation | None = None,
     ):
         super().__init__()
@@ -118,6 +121,7 @@ class Batches(keras.utils.PyDataset):
         self._batch = batch
         self._seed = seed
         self._balance = balance
+        self._strata = np.zeros(len(labels), int) if strata is None else strata
         self._augmentation = augmentation
         self.start(0)
 
@@ -143,6 +147,17 @@ class Batches(keras.utils.PyDataset):
         rng = np.random.default_rng([self._seed, self._epoch])
         if not self._balance:
             return rng.permutation(len(self._labels))
-        classes = [rng.permutation(np.flatnonzero(self._labels == value)) for value in (0, 1)]
-        each = min(len(rows) for rows in classes)
-        return rng.permutation(np.concatenate([rows[:each] for rows in classes]))
+        classes = [np.flatnonzero(self._labels == value) for value in np.unique(self._labels)]
+        each = min(map(len, classes))
+        return rng.permutation(np.concatenate([self._drawn(rows, each, rng) for rows in classes]))
+
+    def _drawn(self, rows, count, rng) -> np.ndarray:
+        """Draw so many of some rows, as evenly from their strata as these allow."""
+        strata = self._strata[rows]
+        kinds = [rng.permutation(rows[strata == kind]) for kind in np.unique(strata)]
+        kinds.sort(key=len)
+        drawn = []
+        for number, kind in enumerate(kinds):
+            share = -(-(count - sum(map(len, drawn))) // (len(kinds) - number))
+            drawn.append(kind[:share])
+        return np.concatenate(drawn)

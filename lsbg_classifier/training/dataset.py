@@ -17,7 +17,7 @@ from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED, Flag
 from lsbg_classifier.cutouts import CutoutSource
 from lsbg_classifier.surveys import CUTOUT_SIZE, Imaging
-from lsbg_classifier.training.samples import Sample
+from lsbg_classifier.training.samples import SPARE, SPLITS, Sample
 
 _PART_ROWS = 128
 _IMAGE_BYTES = CUTOUT_SIZE**2 * 3
@@ -69,7 +69,8 @@ class CutoutDataset:
     """Cutouts with labels, in a folder of Parquet files with a manifest.
 
     Columns: ``row`` (of the sample), ``ra``, ``dec`` (degrees), ``label``, ``split``, ``flags``,
-    ``image`` (64x64x3 bytes, RGB, row by row from the top) and the sample's features.
+    ``image`` (64x64x3 bytes, RGB, row by row from the top) and the sample's features; where the
+    sample knows it ``artifact_type``: 2 passed a classifier of features, 1 did not, 0 is an LSBG.
     """
 
     def __init__(self, folder: Path | str):
@@ -78,34 +79,54 @@ class CutoutDataset:
         if not all(path.exists() for path in self._parts()):
             raise InputError(f"{folder}: cutouts are missing; make the dataset again to fetch them")
 
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of all columns."""
+        return tuple(pq.read_schema(self._parts()[0]).names)
+
     def _parts(self) -> list[Path]:
         return [part_path(self.folder, number) for number in range(self.manifest.parts)]
 
-    def load(self, split: str | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Return the usable cutouts of a split, or all.
+    def load(
+        self, split: str | None = None, *, spare: bool = False, labels: str = "label"
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the usable cutouts of a split, or all of the sample.
+
+        Parameters
+        ----------
+        split : str, optional
+        spare : bool
+            Also those that were labelled with a split, but are not of the sample.
+        labels : str
+            Column to return beside the images.
 
         Returns
         -------
         images : array of uint8, shape (N, 64, 64, 3)
         labels : array of int8, shape (N,)
         """
-        table = self.table(split, ["image", "label"])
-        images = np.empty((table.num_rows, CUTOUT_SIZE, CUTOUT_SIZE, 3), np.uint8)
+        found = self.table(split, [labels], spare=spare)[labels].to_numpy()
+        images = np.empty((len(found), CUTOUT_SIZE, CUTOUT_SIZE, 3), np.uint8)
         start = 0
-        for chunk in table["image"].chunks:
-            if len(chunk):
+        for path in self._parts():
+            chunks = pq.read_table(path, columns=["image"], filters=_usable(split, spare))["image"]
+            for chunk in filter(len, chunks.chunks):
                 flat = np.frombuffer(chunk.buffers()[1], np.uint8)
                 first = chunk.offset * _IMAGE_BYTES
                 part = flat[first : first + len(chunk) * _IMAGE_BYTES]
                 images[start : start + len(chunk)] = part.reshape(-1, *images.shape[1:])
                 start += len(chunk)
-        return images, table["label"].to_numpy()
+        return images, found
 
-    def table(self, split: str | None = None, columns: list[str] | None = None) -> pa.Table:
+    def table(
+        self,
+        split: str | None = None,
+        columns: list[str] | None = None,
+        *,
+        spare: bool = False,
+    ) -> pa.Table:
         """Return columns of the usable cutouts of a split, or all, in the order of `load`."""
-        filters = pc.bit_wise_and(pc.field("flags"), int(NOT_SCORED)) == 0
-        if split is not None:
-            filters &= pc.field("split") == split
+        filters = _usable(split, spare)
         tables = [pq.read_table(path, columns=columns, filters=filters) for path in self._parts()]
         return pa.concat_tables(tables)
 
@@ -118,6 +139,20 @@ class CutoutDataset:
             (row["row"], row["ra"], row["dec"], Flag(row["flags"]).name)
             for row in pa.concat_tables(tables).to_pylist()
         ]
+
+
+def _usable(split: str | None, spare: bool) -> pc.Expression:
+    """Select the rows of a split, or of all, that have a cutout."""
+    wanted = list(SPLITS) if split is None else [split]
+    wanted += [SPARE + name for name in wanted] * spare
+    has_cutout = pc.bit_wise_and(pc.field("flags"), int(NOT_SCORED)) == 0
+    return has_cutout & pc.field("split").isin(wanted)
+
+
+def open_dataset(path: Path) -> CutoutDataset:
+    """Open the dataset in a folder, or in the folder of a training."""
+    own = path / "cutouts"
+    return CutoutDataset(own if own.is_dir() else path)
 
 
 def build_dataset(
@@ -212,8 +247,27 @@ def write_part(path: Path, columns: Mapping[str, np.ndarray], images: np.ndarray
         name: values.astype(values.dtype.newbyteorder("=")) for name, values in columns.items()
     }
     table = pa.table({name: pa.array(values) for name, values in native.items()})
+    _write_table(path, table.append_column("image", content))
+
+
+def read_part(path: Path, without: tuple[str, ...] = ()) -> pa.Table:
+    """Read all columns of one part but some."""
+    names = pq.read_schema(path).names
+    return pq.read_table(path, columns=[name for name in names if name not in without])
+
+
+def replace_columns(path: Path, columns: Mapping[str, np.ndarray]):
+    """Write one part again with some columns new or replaced."""
+    table = pq.read_table(path)
+    table = table.drop_columns([name for name in columns if name in table.column_names])
+    for name, values in columns.items():
+        table = table.append_column(name, pa.array(values))
+    _write_table(path, table)
+
+
+def _write_table(path: Path, table: pa.Table):
     partial = path.with_suffix(".partial")
-    pq.write_table(table.append_column("image", content), partial, compression="zstd")
+    pq.write_table(table, partial, compression="zstd")
     os.replace(partial, path)
 
 
@@ -235,4 +289,6 @@ def _fetch_part(path: Path, sample: Sample, rows: np.ndarray, source: CutoutSour
         "flags": flags,
         **{name: values[rows] for name, values in sample.features.items()},
     }
+    if sample.artifact_types is not None:
+        columns["artifact_type"] = sample.artifact_types[rows]
     write_part(path, columns, images)

@@ -133,9 +133,17 @@ def bootstrap_intervals(
         rows = rng.integers(0, len(labels), len(labels))
         drawn.append(asdict(judge(labels[rows], probabilities[rows], threshold)))
     return {
-        name: tuple(np.nanpercentile([scores[name] for scores in drawn], [2.5, 97.5]).tolist())
+        name: _interval(np.array([scores[name] for scores in drawn]))
         for name in ("accuracy", "completeness", "purity", "auc")
     }
+
+
+def _interval(values: np.ndarray) -> tuple[float, float]:
+    """Return the percentiles 2.5 and 97.5 of those that are defined; NaN if none is."""
+    defined = values[np.isfinite(values)]
+    if not len(defined):
+        return float("nan"), float("nan")
+    return tuple(np.percentile(defined, [2.5, 97.5]).tolist())
 
 
 def reliability(

@@ -137,3 +137,46 @@ def draw_heat_maps(rows: Mapping[str, tuple[np.ndarray, np.ndarray]], path: Path
                 vmax=max(float(maps.max()), 1e-6),
             )
     figure.savefig(path, format="png")
+
+
+def draw_study(
+    scores: Mapping[str, Mapping[str, tuple[float, float, float]]],
+    curves: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    path: Path,
+):
+    """Draw accuracy and area under the ROC curve of several trainings, and the curves.
+
+    Parameters
+    ----------
+    scores : mapping of str to mapping
+        For each training ``accuracy`` and ``auc``: value, and the ends of its interval.
+    curves : mapping of str to (labels, probabilities)
+        Arrays of shape (N,); may be empty.
+    path : Path
+        PNG to write.
+    """
+    figure = new_figure(12 if curves else 8, 1.6 + max(0.4 * len(scores), 2.2))
+    axes = figure.subplots(1, 3 if curves else 2)
+    places = np.arange(len(scores))[::-1]
+    titles = {"accuracy": "accuracy", "auc": "area under the ROC curve"}
+    for panel, (name, title) in zip(axes[:2], titles.items(), strict=True):
+        value, low, high = np.array([found[name] for found in scores.values()]).T
+        panel.errorbar(value, places, xerr=(value - low, high - value), fmt="o", color=LSBG)
+        panel.set(xlabel=title, ylim=(-0.6, places[0] + 0.6))
+        panel.set_yticks(places, list(scores) if name == "accuracy" else [""] * len(scores))
+        panel.grid(axis="x", color="0.9")
+    styles = ("-", "--", "-.", ":")
+    for number, (name, judged) in enumerate(curves.items()):
+        shade = 0.75 * number / max(len(curves) - 1, 1)
+        axes[2].plot(
+            *roc_curve(*judged), color=str(shade), linestyle=styles[number % 4], label=name
+        )
+    if curves:
+        axes[2].set(
+            xlabel="fraction of others called LSBG",
+            ylabel="completeness",
+            xlim=(0, 1),
+            ylim=(0, 1.01),
+        )
+        axes[2].legend(frameon=False, loc="lower right", fontsize=8)
+    figure.savefig(path, format="png")

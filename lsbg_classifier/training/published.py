@@ -6,7 +6,7 @@ Tanoglidis et al. 2021 (A&C 35, 100469) made them public; see `LISTS` for the fi
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from catalogs.errors import InputError
 from lsbg_classifier.folders import cache_folder
 from lsbg_classifier.http import FetchError, get, new_session
-from lsbg_classifier.training.samples import SPLITS, Sample, balanced_split
+from lsbg_classifier.training.samples import SPARE, SPLITS, Sample, balanced_split
 
 LISTS_URL = "https://raw.githubusercontent.com/dtanoglidis/DeepShadows/main/Datasets"
 """Where DeepShadows publishes its lists."""
@@ -138,7 +138,14 @@ class ListStore:
         os.replace(partial, path)
 
 
-def des_sample(store: ListStore, *, split: str = "baseline", seed: int = 1) -> Sample:
+def des_sample(
+    store: ListStore,
+    *,
+    split: str = "baseline",
+    seed: int = 1,
+    positives: Table | None = None,
+    type_1: bool = False,
+) -> Sample:
     """Return the DES sample: 20,000 LSBGs and as many artifacts that failed visual inspection.
 
     Parameters
@@ -147,16 +154,31 @@ def des_sample(store: ListStore, *, split: str = "baseline", seed: int = 1) -> S
     split : str
         ``baseline``: the published split, its labels found by matching positions to the lists of
         LSBGs and artifacts. ``random``: another balanced one, by `seed`.
+    positives : astropy.table.Table, optional
+        LSBGs with ``ra`` and ``dec``, instead of the list; of a random split.
+    type_1 : bool
+        With the artifacts that failed a classifier of features as spare rows of each split.
 
     Raises
     ------
     InputError
-        If a list cannot be had.
+        If a list cannot be had, or the baseline split is asked for with other LSBGs.
     """
-    positive = _read_csv(store.path("random_LSBGs_all.csv"))
+    if positives is not None and split != "random":
+        raise InputError("the baseline split has LSBGs of its own; take others with a random split")
+    if positives is None:
+        positives = _read_csv(store.path("random_LSBGs_all.csv"))
     negative = _read_csv(store.path("random_negative_all_2.csv"))
     if split == "random":
-        return _random_des(positive, negative, seed)
+        found = _random_des(positives, negative, seed)
+    else:
+        found = _baseline_des(store, positives, negative)
+    if type_1:
+        return _with_type_1(found, _read_csv(store.path("random_negative_all_1.csv")), seed)
+    return found
+
+
+def _baseline_des(store, positive, negative) -> Sample:
     masters = [
         (positive, 1),
         (negative, 0),
@@ -178,7 +200,9 @@ def des_sample(store: ListStore, *, split: str = "baseline", seed: int = 1) -> S
         known_labels[match[found]].astype(np.int8),
         splits[found],
         {name: values[match[found]] for name, values in features.items()},
-        (f"{lost} positions of the baseline are in no list of LSBGs or artifacts",) if lost else (),
+        notes=(f"{lost} positions of the baseline are in no list of LSBGs or artifacts",)
+        if lost
+        else (),
     )
 
 
@@ -197,13 +221,44 @@ def _random_des(positive, negative, seed) -> Sample:
     )
 
 
-def hsc_sample(store: ListStore, *, seed: int = 1) -> Sample:
-    """Return the HSC sample: 640 LSBGs (Greco et al. 2018) and 640 artifacts, 320 to train on."""
-    galaxies = Table.read(store.path("hsc_LSBGs.dat"), format="ascii.no_header")
-    artifacts = _read_csv(store.path("hsc_artifacts.csv"))
-    positions = np.concatenate(
-        [np.stack([galaxies["col2"], galaxies["col3"]], axis=1), _positions(artifacts)]
+def _with_type_1(sample: Sample, artifacts: Table, seed: int) -> Sample:
+    """Add artifacts of type 1 as spare rows, in the proportions of the sample's splits."""
+    new = match_positions(_positions(artifacts), sample.positions) < 0
+    positions = _positions(artifacts)[new]
+    rng = np.random.default_rng(seed)
+    ranks = np.linspace(0, len(sample.splits) - 1, len(positions)).astype(int)
+    splits = np.char.add(SPARE, rng.permutation(np.sort(sample.splits)[ranks]))
+    known = _features([artifacts])
+    unknown = np.full(len(artifacts), np.nan)
+    features = {
+        name: np.concatenate([values, known.get(name, unknown)[new]])
+        for name, values in sample.features.items()
+    }
+    listed = match_positions(sample.positions, _positions(artifacts)) >= 0
+    types = np.select([sample.labels == 1, listed], [0, 1], 2)
+    return replace(
+        sample,
+        name=f"{sample.name}, with artifacts of type 1",
+        positions=np.concatenate([sample.positions, positions]),
+        labels=np.concatenate([sample.labels, np.zeros(len(positions), np.int8)]),
+        splits=np.concatenate([sample.splits, splits]),
+        features=features,
+        artifact_types=np.concatenate([types, np.ones(len(positions), int)]).astype(np.int8),
     )
+
+
+def hsc_sample(store: ListStore, *, seed: int = 1, positives: Table | None = None) -> Sample:
+    """Return the HSC sample: 640 LSBGs and 640 artifacts, 320 of all to train on.
+
+    The LSBGs are the published list's (Greco et al. 2018), or `positives` with ``ra`` and ``dec``.
+    """
+    artifacts = _read_csv(store.path("hsc_artifacts.csv"))
+    if positives is None:
+        listed = Table.read(store.path("hsc_LSBGs.dat"), format="ascii.no_header")
+        galaxies = np.stack([listed["col2"], listed["col3"]], axis=1)
+    else:
+        galaxies = _positions(positives)
+    positions = np.concatenate([galaxies, _positions(artifacts)])
     labels = np.repeat(np.array([1, 0], np.int8), [len(galaxies), len(artifacts)])
     splits = balanced_split(labels, _HSC_SIZES, seed)
     kept = splits != ""

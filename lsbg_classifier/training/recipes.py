@@ -30,7 +30,7 @@ class Recipe:
     epochs, batch : int
     cosine : bool
     label_smoothing : float
-        Of the binary cross-entropy.
+        Of the binary cross-entropy; not applied with more than two classes.
     balance : bool
         As many of each class in every epoch.
     augmentation : Augmentation, optional
@@ -52,11 +52,27 @@ class Recipe:
             rate = keras.optimizers.schedules.CosineDecay(
                 0.0, self.epochs * steps, warmup_target=rate, warmup_steps=steps
             )
+        loss = keras.losses.BinaryCrossentropy(label_smoothing=self.label_smoothing)
+        if network.output_shape[-1] > 1:
+            loss = keras.losses.SparseCategoricalCrossentropy()
         optimizers = {"adadelta": keras.optimizers.Adadelta, "adam": keras.optimizers.Adam}
-        network.compile(
-            optimizers[self.optimizer](rate),
-            keras.losses.BinaryCrossentropy(label_smoothing=self.label_smoothing),
-            metrics=["accuracy"],
+        network.compile(optimizers[self.optimizer](rate), loss, metrics=["accuracy"])
+
+    def describe(self) -> str:
+        """Say in one line what is done."""
+        extras = {
+            "cosine decay": self.cosine,
+            "augmented": self.augmentation is not None,
+            "classes balanced": self.balance,
+        }
+        named = [name for name, used in extras.items() if used]
+        return ", ".join(
+            [
+                f"{self.optimizer} at {self.learning_rate:g}",
+                f"epochs: {self.epochs}",
+                f"batches of {self.batch}",
+                *named,
+            ]
         )
 
 
@@ -66,7 +82,7 @@ DES = Recipe("adadelta", 0.1, epochs=100, batch=64)
 HSC = Recipe("adadelta", 0.005, epochs=30, batch=32)
 """Fine-tuning on HSC (Tanoglidis et al. 2021, section 4.2, with the reproduction's batch)."""
 
-SIMULATED = Recipe(
+ROBUST = Recipe(
     "adam",
     1e-3,
     epochs=40,
@@ -76,7 +92,21 @@ SIMULATED = Recipe(
     balance=True,
     augmentation=Augmentation(),
 )
-"""Training on simulated sky for use on the real one."""
+"""Training for images that differ from those it sees, as real sky does from simulated."""
+
+
+def recipe_named(name: str, fine_tuning: bool) -> Recipe:
+    """Return ``published`` (`DES`, or `HSC` for fine-tuning) or ``robust``.
+
+    Raises
+    ------
+    InputError
+        If the name is another one.
+    """
+    recipes = {"published": HSC if fine_tuning else DES, "robust": ROBUST}
+    if name not in recipes:
+        raise InputError(f"no recipe {name!r}: choose {' or '.join(recipes)}")
+    return recipes[name]
 
 
 @dataclass
@@ -93,6 +123,7 @@ def train(
     recipe: Recipe,
     *,
     seed: int,
+    strata: np.ndarray | None = None,
     validation: tuple[np.ndarray, np.ndarray] | None = None,
     folder: Path | None = None,
     identity: Mapping[str, object] = MappingProxyType({}),
@@ -111,6 +142,8 @@ def train(
     seed : int
         Decides the order of the cutouts and their augmentation; call
         `keras.utils.set_random_seed` before the network is built for the rest.
+    strata : array of int, shape (N,), optional
+        Kinds within the classes; a recipe that balances classes balances them too.
     validation : (images, labels), optional
         Judged after each epoch.
     folder : Path, optional
@@ -138,6 +171,7 @@ def train(
         batch=recipe.batch,
         seed=seed,
         balance=recipe.balance,
+        strata=strata,
         augmentation=recipe.augmentation,
     )
     recipe.compile(network, len(batches))

@@ -15,6 +15,9 @@ from catalogs.errors import InputError
 
 SPLITS = ("train", "validation", "test")
 
+SPARE = "spare "
+"""Start of the name of a split's spare rows: labelled, but not of the sample."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -28,9 +31,11 @@ class Sample:
     labels : array of int8, shape (N,)
         1 = LSBG, 0 = not.
     splits : array of str, shape (N,)
-        ``train``, ``validation`` or ``test``.
+        ``train``, ``validation`` or ``test``; spare rows: the same after `SPARE`.
     features : mapping of str to array of float64, shape (N,)
         Columns of SourceExtractor, for the baselines; may be empty.
+    artifact_types : array of int8, shape (N,), optional
+        2: passed a classifier of features and failed the eye; 1: did not pass; 0: an LSBG.
     notes : tuple of str
         What was left out, for people.
 
@@ -45,6 +50,7 @@ class Sample:
     labels: np.ndarray
     splits: np.ndarray
     features: Mapping[str, np.ndarray] = field(default_factory=dict)
+    artifact_types: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self):

@@ -1,103 +1,148 @@
-"""A sample from simulated sky: surveys are made, searched and cut out, with the truth known."""
+"""A sample from simulated sky: surveys are made, searched and cut out, with the truth known.
+
+As in Tanoglidis et al. 2021 (ApJS 252, 18, section 3), what the search finds is sorted in two
+stages. A support-vector machine on the columns of SourceExtractor, trained on one survey and tuned
+to lose few LSBGs, goes first; artifacts that it lets pass are of type 2, and they, with the LSBGs,
+are the sample. Artifacts that it stops are of type 1.
+"""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from shutil import rmtree
+from types import MappingProxyType
 
 import numpy as np
+import pyarrow as pa
 from astropy.table import Table
 
+from catalogs.errors import InputError
 from lsbg_classifier.cutouts.tiles import TileSource
 from lsbg_classifier.simulation.survey import SimulatedSurvey, simulate_survey
-from lsbg_classifier.surveys import survey_named
+from lsbg_classifier.surveys import CUTOUT_SIZE, survey_named
+from lsbg_classifier.training.baselines import features_of, first_stage
 from lsbg_classifier.training.dataset import (
     CutoutDataset,
     Manifest,
     claim,
     finished,
     part_path,
+    read_part,
+    replace_columns,
     write_part,
 )
+from lsbg_classifier.training.samples import SPARE, SPLITS
 
-_TILES = 4
-_LEFT_OUT = 0.1
-"""Part of the surveys that validation and test have each."""
+_LSBGS = 150
+"""Per 3000x3000 pixels: as many as can lie far enough from each other for a cutout to show one."""
 
 _NOT_FEATURES = ("NUMBER", "ALPHA_J2000", "DELTA_J2000", "X_IMAGE", "Y_IMAGE", "TILENAME")
+
+SIZES: Mapping[str, Mapping[str, int]] = MappingProxyType(
+    {
+        "des": {"train": 30_000, "validation": 5_000, "test": 5_000},
+        "hsc": {"train": 320, "validation": 0, "test": 960},
+    }
+)
+"""The largest samples, half of each LSBGs: those of Tanoglidis et al. 2021."""
+
+SEARCH = "search"
+"""Split of the survey that the first stage learns from."""
 
 
 def simulated_dataset(
     folder: Path | str,
     *,
     survey: str = "des",
-    surveys: int = 40,
+    surveys: int = 48,
+    tiles: int = 4,
+    tile_size: int = 3000,
     seed: int = 1000,
     processes: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> CutoutDataset:
-    """Simulate surveys of four tiles each and keep the cutouts of all their candidates.
+    """Simulate surveys of a few tiles each and keep the cutouts of all their candidates.
 
     Every other candidate is kept as the tiles show it, the rest as the viewer's JPEG does, so
-    that a network learns to give both the same probability. Whole surveys are left out for
-    validation and test, a tenth each. Surveys whose cutouts are there already are not made again.
+    that a network learns to give both the same probability. The first survey trains the first
+    stage; whole surveys make up each split, with as many LSBGs as artifacts of type 2 in it. What
+    is more, and artifacts of type 1, is kept as spare. Surveys whose cutouts are there already are
+    not made again.
 
     Parameters
     ----------
     folder : path
     survey : str
-        What to imitate; see `lsbg_classifier.simulation.survey.simulate_survey`.
+        What to imitate; see `lsbg_classifier.simulation.models.MODELS`.
     surveys : int
-        How many, at least 3.
+        How many, at least 4.
+    tiles, tile_size : int
+        Of each survey, the size in pixels.
     seed : int
         Of the first survey; the next ones follow.
     processes : int
         Surveys made at the same time.
     progress : callable, optional
         Called with (surveys done, surveys in all).
+
+    Raises
+    ------
+    InputError
+        If the folder holds another dataset, or scikit-learn is not installed.
     """
+    if surveys < 4:
+        raise InputError(f"{surveys} simulated surveys cannot be split; make at least 4")
     folder = Path(folder)
     name = f"{surveys} simulated {survey} surveys from seed {seed}"
-    digest = hashlib.sha256(name.encode()).hexdigest()
+    made_of = f"{name}, {tiles} tiles of {tile_size}, {_LSBGS} LSBGs"
+    digest = hashlib.sha256(made_of.encode()).hexdigest()
     imaging = survey_named(survey).imaging()
     claim(folder, Manifest(name, digest, f"simulated:{survey}", imaging, surveys))
     missing = [number for number in range(surveys) if not part_path(folder, number).exists()]
     done = surveys - len(missing)
-    make = partial(_make_part, folder, survey, surveys, seed)
+    make = partial(_make_part, folder, survey, tiles, tile_size, seed)
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         for future in as_completed([pool.submit(make, number) for number in missing]):
             future.result()
             done += 1
             if progress is not None:
                 progress(done, surveys)
+    for number in range(surveys):  # what a killed run left
+        rmtree(_scratch(folder, number), ignore_errors=True)
+    _sort(folder, survey, surveys, seed)
     return finished(folder)
 
 
-def _make_part(folder: Path, survey: str, surveys: int, seed: int, number: int):
-    scratch = folder / f"scratch-{number:05d}"
+def _scratch(folder: Path, number: int) -> Path:
+    """Return where the tiles of one survey are while its cutouts are made."""
+    return folder / f"scratch-{number:05d}"
+
+
+def _make_part(folder: Path, survey: str, tiles: int, size: int, seed: int, number: int):
+    scratch = _scratch(folder, number)
     made = simulate_survey(
-        survey, scratch, tiles=_TILES, seed=seed + number, processes=1, overwrite=True
+        survey,
+        scratch,
+        tiles=tiles,
+        tile_size=size,
+        lsbgs=_LSBGS,
+        seed=seed + number,
+        processes=1,
+        compressed=False,
+        overwrite=True,
     )
-    cut_part(part_path(folder, number), made, _split_of(number, surveys))
+    cut_part(part_path(folder, number), made)
     rmtree(scratch)
 
 
-def _split_of(number: int, surveys: int) -> str:
-    """Put the last surveys into the test set, and those before them into the validation set."""
-    left_out = max(1, round(_LEFT_OUT * surveys))
-    if number >= surveys - left_out:
-        return "test"
-    return "validation" if number >= surveys - 2 * left_out else "train"
-
-
-def cut_part(path: Path, survey: SimulatedSurvey, split: str):
+def cut_part(path: Path, survey: SimulatedSurvey):
     """Cut out the candidates of a simulated survey and write them as one part of a dataset."""
     candidates, truth = Table.read(survey.candidates), Table.read(survey.truth)
     positions = np.stack([candidates["ALPHA_J2000"], candidates["DELTA_J2000"]], axis=1)
-    images = np.empty((len(positions), 64, 64, 3), np.uint8)
+    images = np.empty((len(positions), CUTOUT_SIZE, CUTOUT_SIZE, 3), np.uint8)
     flags = np.empty(len(positions), np.int16)
     for kind, jpeg in enumerate((False, True)):
         rows = slice(kind, None, 2)
@@ -107,9 +152,58 @@ def cut_part(path: Path, survey: SimulatedSurvey, split: str):
         "ra": positions[:, 0],
         "dec": positions[:, 1],
         "label": np.asarray(truth["LABEL"]).astype(np.int8),
-        "split": np.full(len(positions), split, object),
+        "split": np.full(len(positions), SEARCH, object),
         "flags": flags,
+        "nearest": np.asarray(truth["NEAREST"]).astype(object),
     }
     features = [name for name in candidates.colnames if name not in _NOT_FEATURES]
     columns |= {name: np.asarray(candidates[name]).astype(np.float64) for name in features}
     write_part(path, columns, images)
+
+
+def _sort(folder: Path, survey: str, surveys: int, seed: int):
+    """Write into every part the type of each artifact, and the split of each row."""
+    parts = [part_path(folder, number) for number in range(surveys)]
+    tables = [read_part(path, without=("image",)) for path in parts]
+    if all("artifact_type" in table.column_names for table in tables):
+        return
+    passes = first_stage(*_features(tables[0]), seed=seed)
+    kept = [passes(_features(table)[0]) for table in tables]
+    labels = [table["label"].to_numpy() for table in tables]
+    splits = _splits([SEARCH, *_survey_splits(survey, surveys - 1)], labels, kept, survey, seed)
+    for path, label, passed, split in zip(parts, labels, kept, splits, strict=True):
+        types = np.where(label == 1, 0, np.where(passed, 2, 1)).astype(np.int8)
+        replace_columns(path, {"split": split, "artifact_type": types})
+
+
+def _features(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    columns = {name: table[name].to_numpy() for name in table.column_names if name == name.upper()}
+    return features_of(columns)[0], table["label"].to_numpy()
+
+
+def _survey_splits(survey: str, count: int) -> list[str]:
+    """Give whole surveys to the splits, in proportion to their sizes, at least one to each."""
+    wanted = {split: size for split, size in SIZES[survey].items() if size}
+    total = sum(wanted.values())
+    last = list(wanted)[1:]
+    counts = {split: max(1, round(count * wanted[split] / total)) for split in last}
+    first = {next(iter(wanted)): count - sum(counts.values())}
+    return [split for split, number in (first | counts).items() for _ in range(number)]
+
+
+def _splits(survey_splits, labels, kept, survey, seed) -> list[np.ndarray]:
+    """Split the rows of all parts; those that a balanced sample does not take are spare."""
+    rng = np.random.default_rng(seed)
+    number = np.repeat(np.arange(len(labels)), [len(part) for part in labels])
+    of_row = np.array(survey_splits, object)[number]
+    label, passed = np.concatenate(labels), np.concatenate(kept)
+    found = np.where(of_row == SEARCH, SEARCH, SPARE + of_row)
+    for split in SPLITS:
+        classes = [
+            rng.permutation(np.flatnonzero((of_row == split) & passed & (label == value)))
+            for value in (0, 1)
+        ]
+        each = min(*map(len, classes), SIZES[survey][split] // 2)
+        for rows in classes:
+            found[rows[:each]] = split
+    return np.split(found, np.cumsum([len(part) for part in labels])[:-1])

@@ -12,7 +12,7 @@ import numpy as np
 
 from catalogs.errors import InputError
 from lsbg_classifier.calibration import fit_temperature
-from lsbg_classifier.network import build_network, load_network
+from lsbg_classifier.network import build_network, freeze_convolutions, load_network
 from lsbg_classifier.training.dataset import CutoutDataset
 from lsbg_classifier.training.evaluation import bootstrap_intervals, calibration_error, judge
 from lsbg_classifier.training.figures import draw_history
@@ -39,6 +39,8 @@ class Training:
         Weights to fine-tune; none: from scratch.
     layers : str
         ``all``, or ``dense``: leave the convolutions as they are.
+    spare : bool
+        Train on the dataset's spare cutouts too.
     mixed_precision : bool
         Compute in float16 where the hardware is faster that way.
     """
@@ -52,6 +54,7 @@ class Training:
     seed: int = 1
     start: WeightSet | None = None
     layers: str = "all"
+    spare: bool = False
     mixed_precision: bool = False
 
 
@@ -80,7 +83,7 @@ def make_weights(
     folder.mkdir(parents=True, exist_ok=True)
     dataset = training.dataset
     check_request(training.name, training.layers, training.start)
-    images, labels = dataset.load("train")
+    images, labels = dataset.load("train", spare=training.spare)
     validation = dataset.load("validation")
     network = _network(training)
     history = train(
@@ -89,12 +92,14 @@ def make_weights(
         labels,
         training.recipe,
         seed=training.seed,
+        strata=_artifact_types(training),
         validation=validation if len(validation[1]) else None,
         folder=folder,
         identity={
             "sample": dataset.manifest.sample_sha256,
             "start": None if training.start is None else training.start.card.sha256,
             "layers": training.layers,
+            "spare": training.spare,
             "mixed_precision": training.mixed_precision,
         },
         resume=resume,
@@ -115,12 +120,20 @@ def check_request(name: str, layers: str, start: WeightSet | None):
 
 
 def predict(network: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Return the network's probabilities of uint8 cutouts; float32, shape (N,)."""
+    """Return the network's probabilities of uint8 cutouts.
+
+    Returns
+    -------
+    array of float32
+        Shape (N,), or (N, classes) of a network with more than two.
+    """
     parts = [
         network.predict_on_batch(images[start : start + _PREDICT_BATCH] * np.float32(1 / 255))
         for start in range(0, len(images), _PREDICT_BATCH)
     ]
-    return np.concatenate([np.empty((0, 1), np.float32), *parts])[:, 0].astype(np.float32)
+    units = network.output_shape[-1]
+    found = np.concatenate([np.empty((0, units), np.float32), *parts]).astype(np.float32)
+    return found[:, 0] if units == 1 else found
 
 
 def score(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
@@ -143,6 +156,14 @@ def write_history(history: History, folder: Path):
     draw_history(history.epochs, folder / "curves.png")
 
 
+def _artifact_types(training: Training) -> np.ndarray | None:
+    """Return the types of the cutouts that are trained on, where they are known."""
+    if "artifact_type" not in training.dataset.column_names:
+        return None
+    table = training.dataset.table("train", ["artifact_type"], spare=training.spare)
+    return table["artifact_type"].to_numpy()
+
+
 def _network(training: Training) -> keras.Model:
     keras.utils.set_random_seed(training.seed)
     if training.mixed_precision:
@@ -152,10 +173,7 @@ def _network(training: Training) -> keras.Model:
     else:
         training.start.check_intact()
         network = load_network(training.start.path)
-    if training.layers == "dense":
-        for layer in network.layers:
-            layer.trainable = isinstance(layer, keras.layers.Dense)
-    return network
+    return freeze_convolutions(network) if training.layers == "dense" else network
 
 
 def _card(training: Training, network, labels, validation) -> Card:

@@ -1,0 +1,346 @@
+"""The paper's studies on any sample of cutouts: several trainings, one table.
+
+Tanoglidis et al. 2021 (A&C 35, 100469): other random splits (section 4.1, table 5), label noise
+(section 4.3, table 6), transfer to another survey (section 4.2, figure 7), three classes
+(appendix A).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from catalogs.errors import InputError
+from lsbg_classifier.network import build_network, freeze_convolutions, load_network
+from lsbg_classifier.training.assessment import scores_with_intervals
+from lsbg_classifier.training.dataset import CutoutDataset
+from lsbg_classifier.training.recipes import Progress, Recipe, train
+from lsbg_classifier.training.samples import SPLITS
+from lsbg_classifier.training.study_report import Row, Study
+from lsbg_classifier.training.workflow import predict, write_history
+from lsbg_classifier.weights.registry import WeightSet
+
+CLASSES = ("type 2 artifact", "LSBG", "type 1 artifact")
+"""What the units of the network with three classes stand for."""
+
+SIDES = ("both", "lsbgs", "others")
+"""Whose labels may be wrong: anybody's, those of LSBGs, or those of artifacts."""
+
+_PUBLISHED_NOISE = {
+    0.01: {"accuracy": 0.918, "auc": 0.974},
+    0.05: {"accuracy": 0.914, "auc": 0.970},
+    0.10: {"accuracy": 0.909, "auc": 0.969},
+    0.33: {"accuracy": 0.883, "auc": 0.950},
+}
+_PUBLISHED_SPLITS = "published, six splits: accuracy 0.912-0.920, AUC 0.967-0.972"
+_PUBLISHED_TRANSFER = {
+    "before": {"accuracy": 0.821, "completeness": 0.786, "purity": 0.849, "auc": 0.902},
+    "after": {"accuracy": 0.876, "completeness": 0.932, "purity": 0.841, "auc": 0.936},
+}
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """How the trainings of a study are done, and where they are kept.
+
+    Attributes
+    ----------
+    dataset : CutoutDataset
+    recipe : Recipe
+    folder : Path
+        Every training has a folder of its own in it, with its checkpoint and history.
+    seed : int
+        Of every training's network and order.
+    size : int, optional
+        Cutouts to train on, as many of each class; none: all there are.
+    resume : bool
+        Go on from the checkpoints; trainings that are finished are not repeated.
+    progress : callable, optional
+        Called with (steps done, steps in all) of the whole study.
+    """
+
+    dataset: CutoutDataset
+    recipe: Recipe
+    folder: Path
+    seed: int = 1
+    size: int | None = None
+    resume: bool = False
+    progress: Progress | None = None
+
+    def train(
+        self,
+        name: str,
+        part: tuple[int, int],
+        sample: tuple[np.ndarray, np.ndarray],
+        *,
+        validation: tuple[np.ndarray, np.ndarray] | None = None,
+        network: Callable[[], keras.Model] = build_network,
+        start: str | None = None,
+    ) -> keras.Model:
+        """Train a network on images and labels; it is the part[0]-th of part[1] trainings.
+
+        `network` makes it; `start` names the weights that come with it, for the checkpoint.
+        """
+        folder = self.folder / name
+        folder.mkdir(parents=True, exist_ok=True)
+        images, labels = self._limited(*sample)
+        keras.utils.set_random_seed(self.seed)
+        trained = network()
+        history = train(
+            trained,
+            images,
+            labels,
+            self.recipe,
+            seed=self.seed,
+            validation=validation if validation is not None and len(validation[1]) else None,
+            folder=folder,
+            identity={"sample": self.dataset.manifest.sample_sha256, "start": start, "run": name},
+            resume=self.resume,
+            progress=self._progress_of(part),
+        )
+        write_history(history, folder)
+        return trained
+
+    def describe(self) -> str:
+        """Say in one line what is done."""
+        limit = "" if self.size is None else f" on {self.size} cutouts"
+        return f"{self.recipe.describe()}{limit}"
+
+    def _limited(self, images, labels):
+        """Draw as many of each class as `size` asks for, in their order."""
+        if self.size is None:
+            return images, labels
+        classes = np.unique(labels)
+        each = self.size // len(classes)
+        rng = np.random.default_rng(self.seed)
+        rows = [rng.permutation(np.flatnonzero(labels == value)) for value in classes]
+        if min(map(len, rows)) < each:
+            fewest = min(map(len, rows))
+            raise InputError(
+                f"--size {self.size}: the rarest class has {fewest} cutouts to train on; ask for "
+                f"{fewest * len(classes)} at most"
+            )
+        chosen = np.sort(np.concatenate([found[:each] for found in rows]))
+        return images[chosen], labels[chosen]
+
+    def _progress_of(self, part):
+        if self.progress is None:
+            return None
+        number, count = part
+        return lambda done, steps: self.progress(number * steps + done, count * steps)
+
+
+def split_study(trainer: Trainer, seeds: Sequence[int]) -> Study:
+    """Train on other random splits of the whole sample, as large as its own (table 5).
+
+    The rows are drawn one by one, so that neighbours on the sky may fall into different splits.
+    Each split keeps its number of LSBGs and of others.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    seeds : sequence of int
+        One a split.
+    """
+    _test_cutouts(trainer)
+    images, labels = trainer.dataset.load()
+    own = trainer.dataset.table(columns=["split"])["split"].to_numpy()
+    rows = []
+    for number, seed in enumerate(seeds):
+        of_row = other_split(own, labels, seed)
+        parts = {split: (images[of_row == split], labels[of_row == split]) for split in SPLITS}
+        network = trainer.train(
+            f"split-{seed}",
+            (number, len(seeds)),
+            parts["train"],
+            validation=parts["validation"],
+        )
+        rows.append(_judged(f"split {seed}", network, *parts["test"]))
+    return _study("Other random splits", trainer, rows, notes=(_PUBLISHED_SPLITS,))
+
+
+def other_split(splits: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
+    """Return splits, shape (N,), dealt out anew among the rows of each label, at random."""
+    rng = np.random.default_rng(seed)
+    dealt = splits.copy()
+    for value in np.unique(labels):
+        rows = labels == value
+        dealt[rows] = rng.permutation(splits[rows])
+    return dealt
+
+
+def label_noise_study(
+    trainer: Trainer, fractions: Sequence[float], sides: Sequence[str] = ("both",)
+) -> Study:
+    """Train with a fraction of wrong labels, and judge by right ones (table 6).
+
+    Parameters
+    ----------
+    trainer : Trainer
+    fractions : sequence of float
+        In [0, 1]: of the labels of those concerned in the training split.
+    sides : sequence of str
+        Of `SIDES`.
+
+    Raises
+    ------
+    InputError
+        If a fraction or a side is none.
+    """
+    for fraction in fractions:
+        if not 0 <= fraction <= 1:
+            raise InputError(f"a fraction of wrong labels is between 0 and 1, not {fraction:g}")
+    for side in sides:
+        if side not in SIDES:
+            raise InputError(f"labels may be wrong of {', '.join(SIDES)}; not of {side}")
+    images, labels = trainer.dataset.load("train")
+    validation, test = trainer.dataset.load("validation"), _test_cutouts(trainer)
+    runs = [(side, fraction) for side in sides for fraction in fractions]
+    rows = []
+    for number, (side, fraction) in enumerate(runs):
+        noisy = with_wrong_labels(labels, fraction, side, trainer.seed)
+        name = f"noise-{side}-{fraction:g}"
+        sample = images, noisy
+        network = trainer.train(name, (number, len(runs)), sample, validation=validation)
+        said = f"{100 * fraction:g}% wrong" + ("" if side == "both" else f", {side} only")
+        published = _PUBLISHED_NOISE.get(fraction, {}) if side == "both" else {}
+        rows.append(_judged(said, network, *test, published))
+    return _study("Label noise", trainer, rows)
+
+
+def with_wrong_labels(labels: np.ndarray, fraction: float, side: str, seed: int) -> np.ndarray:
+    """Return labels, 0 and 1, with a fraction of those of one side turned, at random."""
+    concerned = {
+        "both": np.ones(len(labels), bool),
+        "lsbgs": labels == 1,
+        "others": labels == 0,
+    }[side]
+    rows = np.flatnonzero(concerned)
+    rng = np.random.default_rng(seed)
+    turned = rng.choice(rows, round(fraction * len(rows)), replace=False)
+    noisy = labels.copy()
+    noisy[turned] = 1 - noisy[turned]
+    return noisy
+
+
+def transfer_study(trainer: Trainer, start: WeightSet) -> Study:
+    """Judge weights on another survey before and after fine-tuning on it (figure 7).
+
+    Beside the paper's fine-tuning of all layers, the last two alone are trained, and the whole
+    network from scratch by the same recipe.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        With the dataset of the other survey.
+    start : WeightSet
+    """
+    start.check_intact()
+    test = _test_cutouts(trainer)
+    before = load_network(start.path)
+    rows = [_judged("before", before, *test, _PUBLISHED_TRANSFER["before"])]
+    sample, validation = trainer.dataset.load("train"), trainer.dataset.load("validation")
+    runs = {
+        "after, all layers": lambda: load_network(start.path),
+        "after, dense layers only": lambda: freeze_convolutions(load_network(start.path)),
+        "from scratch": build_network,
+    }
+    for number, (said, network) in enumerate(runs.items()):
+        trained = trainer.train(
+            said.replace(", ", "-").replace(" ", "-"),
+            (number, len(runs)),
+            sample,
+            validation=validation,
+            network=network,
+            start=start.card.sha256,
+        )
+        published = _PUBLISHED_TRANSFER["after"] if said == "after, all layers" else {}
+        rows.append(_judged(said, trained, *test, published))
+    return _study(f"Transfer of {start.card.name}", trainer, rows)
+
+
+def three_class_study(trainer: Trainer) -> Study:
+    """Tell LSBGs, artifacts of type 2 and artifacts of type 1 apart (appendix A).
+
+    Type 2 passed a classifier of features and failed the eye; type 1 did not pass. As many of
+    each class are taken as there are of the rarest.
+
+    Raises
+    ------
+    InputError
+        If the dataset does not know the types, or has none of one.
+    """
+    if "artifact_type" not in trainer.dataset.column_names:
+        raise InputError(
+            f"{trainer.dataset.folder}: does not know types of artifacts; make it with "
+            "lsbg-train-des --type-1 or --sample simulated"
+        )
+    splits = {split: _three_classes(trainer, split) for split in SPLITS}
+    for split in ("train", "test"):
+        if not len(splits[split][1]):
+            raise InputError(f"{trainer.dataset.folder}: a class is missing in its {split} split")
+    network = trainer.train(
+        "three-classes",
+        (0, 1),
+        splits["train"],
+        validation=splits["validation"],
+        network=lambda: build_network(len(CLASSES)),
+    )
+    images, classes = splits["test"]
+    probabilities = predict(network, images)
+    called = probabilities.argmax(axis=1)
+    rows = [
+        Row(
+            name,
+            len(classes),
+            scores_with_intervals(classes == number, np.where(called == number, 1.0, 0.0))
+            | {"auc": scores_with_intervals(classes == number, probabilities[:, number])["auc"]},
+        )
+        for number, name in enumerate(CLASSES)
+    ]
+    confusion = np.zeros((len(CLASSES),) * 2, int)
+    np.add.at(confusion, (classes, called), 1)
+    right = float((called == classes).mean())
+    notes = (f"accuracy of all three: {right:.3f}; each row: one class against the other two",)
+    return _study("Three classes", trainer, rows, notes=notes, confusion=confusion.tolist())
+
+
+def _three_classes(trainer, split):
+    """Load images and classes of a split, the sample's and spare type 1, as many of each."""
+    images, types = trainer.dataset.load(split, spare=True, labels="artifact_type")
+    of_sample = trainer.dataset.table(split, ["split"], spare=True)["split"].to_numpy() == split
+    classes = np.select([types == 0, types == 2], [1, 0], 2)
+    rng = np.random.default_rng(trainer.seed)
+    usable = of_sample | (classes == 2)
+    rows = [rng.permutation(np.flatnonzero(usable & (classes == number))) for number in range(3)]
+    each = min(map(len, rows))
+    chosen = np.sort(np.concatenate([found[:each] for found in rows]))
+    return images[chosen], classes[chosen]
+
+
+def _test_cutouts(trainer):
+    """Load what trainings are judged by; that there is something must be known before them."""
+    images, labels = trainer.dataset.load("test")
+    if len(np.unique(labels)) < 2:
+        raise InputError(f"{trainer.dataset.folder}: needs LSBGs and others in its test split")
+    return images, labels
+
+
+def _judged(name, network, images, labels, published=None) -> Row:
+    probabilities = predict(network, images)
+    scores = scores_with_intervals(labels, probabilities)
+    return Row(name, len(labels), scores, dict(published or {}), (labels, probabilities))
+
+
+def _study(title, trainer, rows, notes=(), confusion=()) -> Study:
+    return Study(
+        title,
+        trainer.dataset.manifest.sample,
+        trainer.describe(),
+        trainer.seed,
+        tuple(rows),
+        tuple(notes),
+        tuple(map(tuple, confusion)),
+    )

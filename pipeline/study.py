@@ -1,0 +1,102 @@
+"""``lsbg study``: the paper's studies on any labelled cutouts."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from catalogs.errors import InputError
+from lsbg_classifier.backend import start_backend
+
+STUDIES = {
+    "splits": {"count"},
+    "label-noise": {"fractions", "sides"},
+    "transfer": {"start"},
+    "three-classes": set(),
+}
+"""The studies by name, and the options that only they have."""
+
+_FRACTIONS, _SIDES, _COUNT = "0.01,0.05,0.1,0.33", "both", 6
+
+
+def run_study(
+    name: str,
+    cutouts: Path,
+    folder: Path,
+    *,
+    recipe: str | None,
+    overrides: dict,
+    own: dict,
+    seed: int,
+    size: int | None,
+    resume: bool,
+    overwrite: bool,
+    quiet: bool,
+) -> list[str]:
+    """Run a study, write it into a folder, and return its table and what was written.
+
+    Parameters
+    ----------
+    name : str
+        One of `STUDIES`.
+    cutouts : Path
+        Folder of a dataset, or of a training with one.
+    folder : Path
+    recipe : str, optional
+        ``published`` or ``robust``.
+    overrides : dict
+        Fields of the recipe to replace.
+    own : dict
+        Options of the one study: `count`; `fractions` and `sides`, separated by commas; `start`.
+    seed, size, resume, overwrite, quiet
+        As in the command.
+    """
+    _check(name, folder, own, resume, overwrite)
+    start_backend()
+    from lsbg_classifier.training.dataset import open_dataset
+    from lsbg_classifier.training.recipes import recipe_named
+    from lsbg_classifier.training.studies import Trainer
+    from pipeline.progress import show_progress
+
+    dataset = open_dataset(cutouts)
+    chosen = replace(recipe_named(recipe or "published", name == "transfer"), **overrides)
+    folder.mkdir(parents=True, exist_ok=True)
+    with show_progress("training steps", quiet=quiet) as progress:
+        trainer = Trainer(dataset, chosen, folder, seed, size, resume, progress)
+        found = _run(name, trainer, own, seed)
+    found.write(folder)
+    return [*found.to_markdown().splitlines(), "", f"wrote {folder}"]
+
+
+def _check(name, folder, own, resume, overwrite):
+    if name not in STUDIES:
+        raise InputError(f"no study {name!r}: choose {', '.join(STUDIES)}")
+    for option in own.keys() - STUDIES[name]:
+        theirs = next(study for study, options in STUDIES.items() if option in options)
+        said = {"start": "from"}.get(option, option)
+        raise InputError(f"--{said} is for the study {theirs}, not for {name}; leave it out")
+    if name == "transfer" and "start" not in own:
+        raise InputError(
+            "the study transfer needs the weights to start with; name them with --from"
+        )
+    if folder.exists() and any(folder.iterdir()) and not (resume or overwrite):
+        raise InputError(
+            f"{folder}: not empty; add --resume to go on with what is there, or --overwrite"
+        )
+
+
+def _run(name, trainer, own, seed):
+    from lsbg_classifier.training import studies
+    from lsbg_classifier.weights.registry import find_weights
+
+    if name == "splits":
+        count = own.get("count", _COUNT)
+        return studies.split_study(trainer, range(seed + 1, seed + 1 + count))
+    if name == "label-noise":
+        given = own.get("fractions", _FRACTIONS)
+        try:
+            fractions = [float(fraction) for fraction in given.split(",")]
+        except ValueError:
+            raise InputError(f"--fractions: numbers separated by commas, not {given!r}") from None
+        return studies.label_noise_study(trainer, fractions, own.get("sides", _SIDES).split(","))
+    if name == "transfer":
+        return studies.transfer_study(trainer, find_weights(own["start"]))
+    return studies.three_class_study(trainer)
