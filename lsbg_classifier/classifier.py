@@ -7,6 +7,7 @@ import numpy as np
 
 from lsbg_classifier.backend import start_backend
 from lsbg_classifier.calibration import scale
+from lsbg_classifier.likeness import load_likeness
 from lsbg_classifier.surveys import CUTOUT_SIZE
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, WeightSet, find_weights
@@ -48,6 +49,7 @@ class Classifier:
         from lsbg_classifier.network import load_network
 
         self._network = load_network(weights.path)
+        self._likeness = load_likeness(weights.path)
 
     def predict(self, cutouts: np.ndarray, *, calibrated: bool = False) -> np.ndarray:
         """Return the probability that each cutout shows a low-surface-brightness galaxy.
@@ -74,11 +76,7 @@ class Classifier:
         ValueError
             If their shape is another.
         """
-        cutouts = np.asarray(cutouts)
-        if cutouts.dtype != np.uint8:
-            raise TypeError(f"cutouts must be uint8 in 0..255, not {cutouts.dtype}")
-        if cutouts.shape[1:] != (CUTOUT_SIZE, CUTOUT_SIZE, 3):
-            raise ValueError(f"cutouts must have the shape (N, 64, 64, 3), not {cutouts.shape}")
+        cutouts = _checked(cutouts)
         probabilities = np.empty(len(cutouts), np.float32)
         images = np.zeros((_BATCH, *cutouts.shape[1:]), np.float32)
         for start in range(0, len(cutouts), _BATCH):
@@ -89,9 +87,39 @@ class Classifier:
             probabilities[start : start + len(part)] = scores[: len(part), 0]
         return scale(probabilities, self.card.temperature) if calibrated else probabilities
 
+    def unlike_training(self, cutouts: np.ndarray) -> np.ndarray:
+        """Tell which cutouts look unlike those that the weights have seen.
+
+        Another stretch, pixel scale or order of bands is found by the noise of the sky; see
+        `lsbg_classifier.likeness`.
+
+        Parameters
+        ----------
+        cutouts : array of uint8, shape (N, 64, 64, 3)
+            As for `predict`.
+
+        Returns
+        -------
+        array of bool, shape (N,)
+            All false for weights that came without this check.
+        """
+        cutouts = _checked(cutouts)
+        if self._likeness is None:
+            return np.zeros(len(cutouts), bool)
+        return self._likeness.unlike(cutouts)
+
     def heat_maps(self, cutouts: np.ndarray) -> np.ndarray:
         """Return the Grad-CAM of cutouts; see `lsbg_classifier.training.gradcam.heat_maps`."""
         from lsbg_classifier.training.gradcam import heat_maps
 
         with self._lock:
             return heat_maps(self._network, np.asarray(cutouts))
+
+
+def _checked(cutouts: np.ndarray) -> np.ndarray:
+    cutouts = np.asarray(cutouts)
+    if cutouts.dtype != np.uint8:
+        raise TypeError(f"cutouts must be uint8 in 0..255, not {cutouts.dtype}")
+    if cutouts.shape[1:] != (CUTOUT_SIZE, CUTOUT_SIZE, 3):
+        raise ValueError(f"cutouts must have the shape (N, 64, 64, 3), not {cutouts.shape}")
+    return cutouts

@@ -8,7 +8,7 @@ from threading import Lock
 import numpy as np
 
 from catalogs.errors import InputError
-from catalogs.flags import NOT_SCORED
+from catalogs.flags import NOT_SCORED, Flag
 from lsbg_classifier import Classifier, CutoutSource, load_classifier, open_source
 
 
@@ -67,6 +67,7 @@ def score(rows: np.ndarray, positions: np.ndarray, work: Work) -> Scored:
     probabilities = np.full(len(rows), np.nan, np.float32)
     usable = (flags & NOT_SCORED) == 0
     probabilities[usable] = classifier.predict(cutouts[usable])
+    flags[usable] |= np.where(classifier.unlike_training(cutouts[usable]), Flag.UNLIKE_TRAINING, 0)
     return Scored(rows, probabilities, flags, fetched - start, time.perf_counter() - fetched)
 
 

@@ -26,6 +26,7 @@ def test_what_is_in_catalogs_already_keeps_its_meaning():
             "MASKED_PIXELS": (16, True),
             "FETCH_FAILED": (32, False),
             "BAD_IMAGE": (64, False),
+            "UNLIKE_TRAINING": (128, True),
         }.items()
     )
 

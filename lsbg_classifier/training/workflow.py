@@ -16,6 +16,7 @@ from lsbg_classifier.network import build_network, freeze_convolutions, load_net
 from lsbg_classifier.training.dataset import CutoutDataset
 from lsbg_classifier.training.evaluation import bootstrap_intervals, calibration_error, judge
 from lsbg_classifier.training.figures import draw_history
+from lsbg_classifier.training.likeness import fit_likeness
 from lsbg_classifier.training.recipes import History, Progress, Recipe, train
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import WeightSet
@@ -107,7 +108,7 @@ def make_weights(
     )
     write_history(history, folder)
     card = _card(training, network, labels, validation)
-    return save_weight_set(network, card, folder)
+    return save_weight_set(network, card, folder, fit_likeness(images, seed=training.seed))
 
 
 def check_request(name: str, layers: str, start: WeightSet | None):

@@ -11,12 +11,15 @@ import keras
 import numpy as np
 
 from catalogs.errors import InputError
+from lsbg_classifier.likeness import Likeness
 from lsbg_classifier.network import build_network
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import WeightSet, at_path, weights_path
 
 
-def save_weight_set(network: keras.Model, card: Card, folder: Path) -> WeightSet:
+def save_weight_set(
+    network: keras.Model, card: Card, folder: Path, likeness: Likeness | None = None
+) -> WeightSet:
     """Save a network's weights and their card under the card's name.
 
     Parameters
@@ -27,11 +30,13 @@ def save_weight_set(network: keras.Model, card: Card, folder: Path) -> WeightSet
         Its `sha256` is filled in.
     folder : Path
         Made if missing.
+    likeness : Likeness, optional
+        The check for cutouts unlike those trained on; kept in the same file.
     """
     check_name(card.name)
     folder.mkdir(parents=True, exist_ok=True)
     path = weights_path(folder, card.name)
-    _save_half_precision(network, path)
+    _save_half_precision(network, path, likeness)
     card = replace(card, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     card.write(path.with_name(f"{card.name}.json"))
     return at_path(path)
@@ -43,7 +48,7 @@ def check_name(name: str):
         raise InputError(f"{name!r} is no name for weights: take letters, digits, '-' and '_'")
 
 
-def _save_half_precision(network: keras.Model, path: Path):
+def _save_half_precision(network: keras.Model, path: Path, likeness: Likeness | None):
     """Save the weights alone, as float16; they load into the float32 network."""
     bare = build_network()
     bare.set_weights(network.get_weights())
@@ -52,6 +57,8 @@ def _save_half_precision(network: keras.Model, path: Path):
         bare.save_weights(full)
         with h5py.File(full) as source, h5py.File(half, "w") as target:
             source.visititems(lambda name, item: _copy_half(name, item, target))
+        if likeness is not None:
+            likeness.save(half)
         os.replace(half, path)
     finally:
         full.unlink(missing_ok=True)
