@@ -45,8 +45,10 @@ def positions(candidates):
 def expected(survey, positions):
     """Probability and flags, without anything of the pipeline."""
     cutouts, flags = open_source(f"tiles:{survey.tiles}").fetch(positions)
-    probability = load_classifier().predict(cutouts)
-    probability[(flags & NOT_SCORED) != 0] = np.nan
+    classifier, unusable = load_classifier(), (flags & NOT_SCORED) != 0
+    probability = classifier.predict(cutouts)
+    probability[unusable] = np.nan
+    flags[classifier.unlike_training(cutouts) & ~unusable] |= Flag.UNLIKE_TRAINING
     assert np.isfinite(probability).sum() > 100 and len(np.unique(probability)) > 100
     return probability, flags
 
@@ -425,3 +427,30 @@ def test_senseless_options_are_refused_at_once(survey, tmp_path, options, messag
             survey.candidates, tmp_path / "out.fits", cutouts=f"tiles:{survey.tiles}", **options
         )
     assert not any(tmp_path.iterdir())
+
+
+BRIGHTER = """
+name = "brighter"
+pixel_scale = 0.263
+zero_point = 30.0
+viewer_scale = 0.131
+[colour_scales]
+grz = [30.0, 17.0, 11.0]
+"""
+
+
+def test_cutouts_unlike_the_training_are_scored_and_flagged(survey, expected, tmp_path):
+    (tmp_path / "brighter.toml").write_text(BRIGHTER)
+    annotate(
+        survey.candidates,
+        tmp_path / "out.fits",
+        cutouts=f"tiles:{survey.tiles}",
+        source_options={"survey": str(tmp_path / "brighter.toml")},
+        allow_mismatch=True,
+    )
+    probabilities, flags = scores(tmp_path / "out.fits")
+    np.testing.assert_array_equal(np.isfinite(probabilities), np.isfinite(expected[0]))
+    unlike = (flags & Flag.UNLIKE_TRAINING) != 0
+    assert not unlike[np.isnan(probabilities)].any()
+    assert unlike[np.isfinite(probabilities)].mean() > 0.8
+    assert ((expected[1] & Flag.UNLIKE_TRAINING) != 0).mean() < 0.1

@@ -130,6 +130,8 @@ def test_killed_and_resumed_is_the_same_training(survey, labelled, tmp_path):
         (["--sample", "nothing.fits"], "nothing.fits: no such sample; choose baseline"),
         (["--lists", "."], "random_LSBGs_all.csv: no such list"),
         (["--from", "unheard-of"], "unknown weights 'unheard-of'"),
+        (["--recipe", "unheard-of"], "no recipe 'unheard-of': choose published or robust"),
+        (["--positives", "simbad"], "--positives is published or vizier, not simbad"),
         (["--sample", "one.fits", "--layers", "dense"], "--layers dense needs weights"),
         (["--sample", "one.fits", "--name", "a/b"], "'a/b' is no name for weights"),
         (["--sample", "one.fits", "--name", "des-simulated"], "ships with this software"),
@@ -145,3 +147,33 @@ def test_bad_input_is_one_line(tmp_path, arguments, message):
     assert done.returncode == 1
     assert message in done.stderr and done.stderr.count("\n") == 1, done.stderr
     assert not (tmp_path / "out" / "cutouts").exists()
+
+
+@pytest.mark.parametrize(("name", "surveys"), [("des", 48), ("hsc", 8)])
+def test_a_simulated_sample_needs_no_network(tmp_path, name, surveys):
+    arguments = ("out", "--sample", "simulated", "--name", "mine", "--from", "none", "--dry-run")
+    done = run(tmp_path, f"lsbg-train-{name}", *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{surveys} simulated surveys of {name}\n"
+    assert not (tmp_path / "out").exists()
+
+
+KIDS = 'name = "kids"\npixel_scale = 0.263\nzero_point = 30.0\n'
+
+
+@pytest.mark.slow
+def test_weights_of_a_survey_that_a_file_describes(survey, labelled, tmp_path):
+    (tmp_path / "kids.toml").write_text(KIDS)
+    ours = ("--survey", "kids.toml")
+    options = training(survey, labelled, "out", "--name", "kids", "--register", *ours)
+    trained = run(tmp_path, "lsbg-train-des", *options)
+    assert trained.returncode == 0, trained.stderr
+    card = Card.read(tmp_path / "weights" / "kids.json")
+    assert card.survey == "kids" and card.pixel_scale == pytest.approx(0.526)
+    classify = ("classify", labelled, "scored.fits", "--weights", "kids", "-q")
+    classify += ("--cutouts", f"tiles:{survey.tiles}")
+    refused = run(tmp_path, "lsbg", *classify)
+    assert refused.returncode == 1 and "survey is 'des', not 'kids'" in refused.stderr
+    done = run(tmp_path, "lsbg", *classify, *ours)
+    assert done.returncode == 0, done.stderr
+    assert "P_LSBG" in Table.read(tmp_path / "scored.fits").colnames
