@@ -317,7 +317,10 @@ def evaluate(
 @app.command(short_help="Repeat a study of the paper on labelled cutouts.")
 def study(
     name: Annotated[
-        str, typer.Argument(metavar="STUDY", help="splits, label-noise, transfer, three-classes.")
+        str,
+        typer.Argument(
+            metavar="STUDY", help="splits, folds, label-noise, transfer, three-classes."
+        ),
     ],
     cutouts: Annotated[
         Path,
@@ -329,10 +332,10 @@ def study(
         Path, typer.Argument(metavar="OUT", help="Folder for trainings and table.", **ANY_PATH)
     ],
     start: Annotated[
-        str | None, typer.Option("--from", help="transfer: weights of the other survey.")
+        str | None, typer.Option("--from", help="transfer, folds: weights to fine-tune.")
     ] = None,
     count: Annotated[
-        int | None, typer.Option(min=1, help="splits: how many.", show_default="6")
+        int | None, typer.Option(min=2, help="splits, folds: how many.", show_default="6, 5")
     ] = None,
     fractions: Annotated[
         str | None,

@@ -8,13 +8,15 @@ from lsbg_classifier.backend import start_backend
 
 STUDIES = {
     "splits": {"count"},
+    "folds": {"count", "start"},
     "label-noise": {"fractions", "sides"},
     "transfer": {"start"},
     "three-classes": set(),
 }
 """The studies by name, and the options that only they have."""
 
-_FRACTIONS, _SIDES, _COUNT = "0.01,0.05,0.1,0.33", "both", 6
+_FRACTIONS, _SIDES = "0.01,0.05,0.1,0.33", "both"
+_SPLITS, _FOLDS = 6, 5
 
 
 def run_study(
@@ -57,7 +59,7 @@ def run_study(
     from pipeline.progress import show_progress
 
     dataset = open_dataset(cutouts)
-    chosen = replace(recipe_named(recipe or "published", name == "transfer"), **overrides)
+    chosen = replace(recipe_named(recipe or "published", "start" in own), **overrides)
     folder.mkdir(parents=True, exist_ok=True)
     with show_progress("training steps", quiet=quiet) as progress:
         trainer = Trainer(dataset, chosen, folder, seed, size, resume, progress)
@@ -70,7 +72,7 @@ def _check(name, folder, own, resume, overwrite):
     if name not in STUDIES:
         raise InputError(f"no study {name!r}: choose {', '.join(STUDIES)}")
     for option in own.keys() - STUDIES[name]:
-        theirs = next(study for study, options in STUDIES.items() if option in options)
+        theirs = " and ".join(study for study, options in STUDIES.items() if option in options)
         said = {"start": "from"}.get(option, option)
         raise InputError(f"--{said} is for the study {theirs}, not for {name}; leave it out")
     if name == "transfer" and "start" not in own:
@@ -88,8 +90,11 @@ def _run(name, trainer, own, seed):
     from lsbg_classifier.weights.registry import find_weights
 
     if name == "splits":
-        count = own.get("count", _COUNT)
+        count = own.get("count", _SPLITS)
         return studies.split_study(trainer, range(seed + 1, seed + 1 + count))
+    if name == "folds":
+        start = find_weights(own["start"]) if "start" in own else None
+        return studies.fold_study(trainer, start, own.get("count", _FOLDS))
     if name == "label-noise":
         given = own.get("fractions", _FRACTIONS)
         try:

@@ -11,6 +11,7 @@ import typer
 
 from catalogs.errors import InputError
 from lsbg_classifier.backend import start_backend
+from lsbg_classifier.training.samples import FRACTIONS
 from pipeline.console import Bands, Connections, Survey, Url, new_app, run_app
 
 
@@ -32,7 +33,8 @@ _DES = _Defaults(
     "lsbg-train-des",
     "des",
     "baseline",
-    "baseline (the published split), random (another one, by --seed), simulated, or a catalog",
+    "baseline (the published split), random (another one, by --seed), simulated, a catalog, or a "
+    ".npy file of cutouts",
     "legacysurvey:des-dr1",
     None,
     48,
@@ -42,7 +44,8 @@ _HSC = _Defaults(
     "lsbg-train-hsc",
     "hsc",
     "published",
-    "published (640 LSBGs and 640 artifacts, split by --seed), simulated, or a catalog",
+    "published (640 LSBGs and 640 artifacts, split by --seed), simulated, a catalog, or a .npy "
+    "file of cutouts",
     "legacysurvey:hsc2",
     "des",
     8,
@@ -62,8 +65,19 @@ def _app(defaults: _Defaults) -> typer.Typer:
             str, typer.Option(help=f"Labelled positions: {defaults.samples}.")
         ] = defaults.sample,
         label: Annotated[
-            str, typer.Option(help="Column of a catalog: 1 = LSBG, 0 = not.")
+            str,
+            typer.Option(
+                help="Column of a catalog: 1 = LSBG, 0 = not; for a .npy file a CSV of index and "
+                "label."
+            ),
         ] = "LABEL",
+        whole: Annotated[
+            bool,
+            typer.Option(
+                "--whole",
+                help="Train on all of a catalog or .npy file, and leave none out to judge by.",
+            ),
+        ] = False,
         lists: Annotated[
             Path | None,
             typer.Option(help="Folder with the published lists; else they are downloaded once."),
@@ -152,6 +166,7 @@ def _app(defaults: _Defaults) -> typer.Typer:
                 recipe,
                 positives,
                 type_1,
+                whole,
                 name or defaults.survey + "-simulated" * (sample == "simulated"),
                 seed,
             ),
@@ -184,8 +199,13 @@ class _Request:
     recipe: str | None
     positives: str
     type_1: bool
+    whole: bool
     name: str
     seed: int
+
+    def fractions(self) -> tuple[float, ...]:
+        """Return the parts of a sample of one's own to train on, validate by and test by."""
+        return (1.0, 0.0, 0.0) if self.whole else FRACTIONS
 
     def recipe_name(self) -> str:
         """Return the recipe asked for, or the one for this sample and start."""
@@ -272,6 +292,8 @@ def _dataset(request: _Request, dry_run: bool, quiet: bool):
                 processes=os.cpu_count() or 1,
                 progress=progress,
             )
+    if request.sample.endswith(".npy"):
+        return _stored_cutouts(request, folder, dry_run)
     sample = _sample(request)
     for split in ("train", "validation", "test"):
         typer.echo("{}: {} LSBGs, {} others".format(split, *sample.count(split)))
@@ -285,6 +307,25 @@ def _dataset(request: _Request, dry_run: bool, quiet: bool):
     if failed := len(dataset.failed()):
         typer.echo(f"note: {failed} without a cutout are left out, see {folder / 'failed.csv'}")
     return dataset
+
+
+def _stored_cutouts(request: _Request, folder: Path, dry_run: bool):
+    """Make the dataset of a file of cutouts and its labels; None after a dry run."""
+    from lsbg_classifier.surveys import survey_named
+    from lsbg_classifier.training.assessment import LabelledCutouts
+    from lsbg_classifier.training.dataset import store_cutouts
+    from lsbg_classifier.training.samples import random_splits
+
+    found = LabelledCutouts.read(Path(request.sample), Path(request.label))
+    splits = random_splits(found.labels, seed=request.seed, fractions=request.fractions())
+    lsbgs = int(found.labels.sum())
+    typer.echo(f"{lsbgs} LSBGs, {len(found.labels) - lsbgs} others")
+    if dry_run:
+        return None
+    options = request.source_options
+    survey = survey_named(options.get("survey", request.defaults.survey))
+    imaging = survey.imaging(tuple(options.get("bands", "grz")))
+    return store_cutouts(folder, found.name, found.images, found.labels, splits, imaging)
 
 
 def _sample(request: _Request):
@@ -306,7 +347,9 @@ def _sample(request: _Request):
         return hsc_sample(store, **common)
     if not Path(request.sample).exists():
         raise InputError(f"{request.sample}: no such sample; choose {request.defaults.samples}")
-    return sample_of_catalog(Path(request.sample), request.label, seed=request.seed)
+    return sample_of_catalog(
+        Path(request.sample), request.label, seed=request.seed, fractions=request.fractions()
+    )
 
 
 def _description(request, dataset, start) -> str:

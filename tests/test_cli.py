@@ -338,7 +338,7 @@ def test_output_in_a_missing_folder(lsbg, survey, few, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["flags", "128"], r"between 0 and 127, not 128"),
+        (["flags", "256"], r"between 0 and 255, not 256"),
         (["weights", "nope"], r"unknown weights 'nope': choose one of .*des-simulated"),
         (["simulate", "sdss", "OUT"], r"'sdss': choose des"),
     ],

@@ -21,19 +21,21 @@ from lsbg_classifier.training.dataset import CutoutDataset, Manifest, claim, par
 from lsbg_classifier.training.evaluation import judge
 from lsbg_classifier.training.figures import draw_study
 from lsbg_classifier.training.samples import SPLITS
-from lsbg_classifier.training.studies import SIDES, other_split, with_wrong_labels
+from lsbg_classifier.training.studies import SIDES, deal_folds, other_split, with_wrong_labels
 from pipeline.cli import main
 
 LSBG = Path(sys.executable).with_name("lsbg")
 QUICK = ("--epochs", "2", "--batch", "16", "--learning-rate", "0.02", "--quiet")
 STUDIES = {
     "splits": ("--count", "2"),
+    "folds": ("--count", "2", "--from", "des-simulated"),
     "label-noise": ("--fractions", "0,0.25", "--sides", "lsbgs"),
     "transfer": ("--from", "des-simulated"),
     "three-classes": ("--recipe", "robust"),
 }
 TRAININGS = {
     "splits": ["split-2", "split-3"],
+    "folds": ["fold-1", "fold-2"],
     "label-noise": ["noise-lsbgs-0", "noise-lsbgs-0.25"],
     "transfer": ["after-all-layers", "after-dense-layers-only", "from-scratch"],
     "three-classes": ["three-classes"],
@@ -264,10 +266,10 @@ def test_another_seed_gives_another_split():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nothing"], r"no study 'nothing': choose splits, label-noise, transfer, three-classes"),
+        (["nothing"], r"no study 'nothing': choose splits, folds, label-noise, transfer"),
         (["splits", "--fractions", "0.1"], r"--fractions is for the study label-noise, not for sp"),
-        (["splits", "--from", "des-simulated"], r"--from is for the study transfer, not for split"),
-        (["three-classes", "--count", "2"], r"--count is for the study splits, not for three-"),
+        (["splits", "--from", "des-simulated"], r"--from is for the study folds and transfer, n"),
+        (["three-classes", "--count", "2"], r"--count is for the study splits and folds, not"),
         (["transfer", "--from", "des-simulated", "--sides", "both"], r"--sides is for the study l"),
         (["transfer"], r"transfer needs the weights to start with; name them with --from"),
         (["transfer", "--from", "unheard-of"], r"unknown weights 'unheard-of'"),
@@ -359,3 +361,25 @@ def test_the_figure(tmp_path, with_curves, count):
     judged = np.array([0, 1, 1]), np.array([0.1, 0.7, 0.4])
     draw_study(scores, dict.fromkeys(scores, judged) if with_curves else {}, tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_every_cutout_is_judged_by_a_training_that_has_not_seen_it(done):
+    before, folds = study_of(done("folds"))["rows"]
+    assert (before["name"], folds["name"]) == ("before", "fine-tuned, 2 folds")
+    assert before["count"] == folds["count"] == 96
+
+
+@given(st.integers(2, 9), st.lists(st.integers(0, 1), min_size=1, max_size=60), st.integers(0, 9))
+def test_folds_share_each_class_evenly(count, labels, seed):
+    labels = np.array(labels)
+    fold = deal_folds(labels, count, seed)
+    assert set(fold) <= set(range(count))
+    for value in (0, 1):
+        sizes = np.bincount(fold[labels == value], minlength=count)
+        assert sizes.max() - sizes.min() <= 1
+
+
+def test_more_folds_than_cutouts_of_a_class(lsbg, cutouts, tmp_path):
+    code, _, err = lsbg("folds", cutouts, tmp_path / "out", "--count", "60", "--epochs", "1")
+    assert code == 1 and "too few for 60 folds; ask for fewer with --count" in err

@@ -14,7 +14,10 @@ import pytest
 from astropy.table import Table
 
 from catalogs import open_catalog
+from lsbg_classifier.likeness import load_likeness
+from lsbg_classifier.training.dataset import CutoutDataset
 from lsbg_classifier.weights.cards import Card
+from lsbg_classifier.weights.registry import find_weights
 
 BIN = Path(sys.executable).parent
 
@@ -156,6 +159,38 @@ def test_a_simulated_sample_needs_no_network(tmp_path, name, surveys):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{surveys} simulated surveys of {name}\n"
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """Twenty cutouts in a file, and their labels."""
+    rng = np.random.default_rng(1)
+    np.save(tmp_path / "cutouts.npy", rng.integers(0, 255, (20, 64, 64, 3), np.uint8))
+    lines = [f"{row},{row % 2}" for row in range(19)]
+    (tmp_path / "labels.csv").write_text("\n".join(["index,label", *lines, "19,"]) + "\n")
+    return "--sample", "cutouts.npy", "--label", "labels.csv"
+
+
+@pytest.mark.slow
+def test_fine_tuned_on_cutouts_in_a_file(stored, tmp_path):
+    options = ("--whole", "--from", "des-simulated", "--name", "tuned", "--no-register")
+    done = run(tmp_path, "lsbg-train-des", "out", *stored, *options, "--epochs", "1")
+    assert done.returncode == 0, done.stderr
+    assert "9 LSBGs, 10 others" in done.stdout
+    dataset = CutoutDataset(tmp_path / "out" / "cutouts")
+    images, labels = dataset.load("train")
+    np.testing.assert_array_equal(images, np.load(tmp_path / "cutouts.npy")[:19])
+    np.testing.assert_array_equal(labels, np.arange(19) % 2)
+    weights = tmp_path / "out" / "tuned.weights.h5"
+    assert Card.read(weights.with_name("tuned.json")).scores == {}
+    started = load_likeness(find_weights("des-simulated").path)
+    np.testing.assert_array_equal(load_likeness(weights).form, started.form)
+
+
+def test_cutouts_in_a_file_without_their_labels(stored, tmp_path):
+    done = run(tmp_path, "lsbg-train-des", "out", *stored[:2], "--dry-run")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "cutouts.npy, LABEL: not cutouts and their labels" in done.stderr
 
 
 KIDS = 'name = "kids"\npixel_scale = 0.263\nzero_point = 30.0\n'

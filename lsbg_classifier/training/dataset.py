@@ -1,6 +1,7 @@
 """Labelled cutouts on disk: fetched once, resumable, the same for every training."""
 
 import csv
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -200,6 +201,51 @@ def build_dataset(
                     progress(done, len(sample.labels))
         finally:
             pool.shutdown(cancel_futures=True)
+    return finished(folder)
+
+
+def store_cutouts(
+    folder: Path | str,
+    name: str,
+    images: np.ndarray,
+    labels: np.ndarray,
+    splits: np.ndarray,
+    imaging: Imaging,
+) -> CutoutDataset:
+    """Make a dataset of cutouts that are there already, without positions.
+
+    Parameters
+    ----------
+    folder : path
+        Made if missing.
+    name : str
+        Of the sample.
+    images : array of uint8, shape (N, 64, 64, 3)
+    labels : array of int, shape (N,)
+    splits : array of str, shape (N,)
+    imaging : Imaging
+        What they show.
+
+    Raises
+    ------
+    InputError
+        If the folder holds another dataset.
+    """
+    folder = Path(folder)
+    digest = hashlib.sha256()
+    for content in (images, np.asarray(labels, np.int8), "\n".join(splits.tolist()).encode()):
+        digest.update(content if isinstance(content, bytes) else content.tobytes())
+    claim(folder, Manifest(name, digest.hexdigest(), "cutouts", imaging, 1))
+    if not part_path(folder, 0).exists():
+        columns = {
+            "row": np.arange(len(labels)),
+            "ra": np.full(len(labels), np.nan),
+            "dec": np.full(len(labels), np.nan),
+            "label": np.asarray(labels, np.int8),
+            "split": splits.astype(object),
+            "flags": np.zeros(len(labels), np.int16),
+        }
+        write_part(part_path(folder, 0), columns, images)
     return finished(folder)
 
 

@@ -15,6 +15,9 @@ from catalogs.errors import InputError
 
 SPLITS = ("train", "validation", "test")
 
+FRACTIONS = (0.75, 0.125, 0.125)
+"""Of `SPLITS`, in samples of one's own."""
+
 SPARE = "spare "
 """Start of the name of a split's spare rows: labelled, but not of the sample."""
 
@@ -122,9 +125,22 @@ def _halves(sizes: Mapping[str, int], each: int) -> dict[str, int]:
     return halves | {split: int(number // 2 * share) for split, number in rest}
 
 
-def sample_of_catalog(
-    path: Path, label: str, *, seed: int, fractions=(0.75, 0.125, 0.125)
-) -> Sample:
+def random_splits(labels: np.ndarray, *, seed: int, fractions=FRACTIONS) -> np.ndarray:
+    """Put all rows into `SPLITS` at random, in the same proportions in each class.
+
+    Returns an array of str, shape (N,).
+    """
+    rng = np.random.default_rng(seed)
+    splits = np.empty(len(labels), "<U10")
+    for value in (0, 1):
+        rows = rng.permutation(np.flatnonzero(labels == value))
+        ends = np.round(np.cumsum(fractions) * len(rows)).astype(int)
+        for split, start, end in zip(SPLITS, (0, *ends[:-1]), ends, strict=True):
+            splits[rows[start:end]] = split
+    return splits
+
+
+def sample_of_catalog(path: Path, label: str, *, seed: int, fractions=FRACTIONS) -> Sample:
     """Take the positions and labels of a catalog, all of them, split at random in each class.
 
     Parameters
@@ -147,13 +163,7 @@ def sample_of_catalog(
     if odd:
         raise InputError(f"{path}: {label} must be 0 or 1, not {_some(odd)}")
     labels = values[usable].astype(np.int8)
-    rng = np.random.default_rng(seed)
-    splits = np.empty(len(labels), "<U10")
-    for value in (0, 1):
-        rows = rng.permutation(np.flatnonzero(labels == value))
-        ends = np.round(np.cumsum(fractions) * len(rows)).astype(int)
-        for split, start, end in zip(SPLITS, (0, *ends[:-1]), ends, strict=True):
-            splits[rows[start:end]] = split
+    splits = random_splits(labels, seed=seed, fractions=fractions)
     left_out = int((~usable).sum())
     notes = (f"{left_out} rows without label or position left out",) if left_out else ()
     return Sample(str(path), positions[usable], labels, splits, notes=notes)

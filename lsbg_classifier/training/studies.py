@@ -2,7 +2,7 @@
 
 Tanoglidis et al. 2021 (A&C 35, 100469): other random splits (section 4.1, table 5), label noise
 (section 4.3, table 6), transfer to another survey (section 4.2, figure 7), three classes
-(appendix A).
+(appendix A); and cross-validation, for small samples.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,6 +16,7 @@ from catalogs.errors import InputError
 from lsbg_classifier.network import build_network, freeze_convolutions, load_network
 from lsbg_classifier.training.assessment import scores_with_intervals
 from lsbg_classifier.training.dataset import CutoutDataset
+from lsbg_classifier.training.evaluation import calibration_error
 from lsbg_classifier.training.recipes import Progress, Recipe, train
 from lsbg_classifier.training.samples import SPLITS
 from lsbg_classifier.training.study_report import Row, Study
@@ -259,6 +260,63 @@ def transfer_study(trainer: Trainer, start: WeightSet) -> Study:
         published = _PUBLISHED_TRANSFER["after"] if said == "after, all layers" else {}
         rows.append(_judged(said, trained, *test, published))
     return _study(f"Transfer of {start.card.name}", trainer, rows)
+
+
+def fold_study(trainer: Trainer, start: WeightSet | None, folds: int) -> Study:
+    """Judge a recipe by cross-validation: every cutout by a training that has not seen it.
+
+    For samples too small to be split, such as a few hundred labels of a new survey.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    start : WeightSet, optional
+        Weights to fine-tune; none: from scratch.
+    folds : int
+        Parts that the sample, all its splits together, is divided into; each has its share of
+        LSBGs.
+
+    Raises
+    ------
+    InputError
+        If a class has fewer cutouts than there are folds.
+    """
+    images, labels = trainer.dataset.load()
+    fewest = min(int((labels == value).sum()) for value in (0, 1))
+    if fewest < folds:
+        raise InputError(
+            f"{trainer.dataset.folder}: {fewest} cutouts of the rarer class are too few for "
+            f"{folds} folds; ask for fewer with --count"
+        )
+    fold = deal_folds(labels, folds, trainer.seed)
+    rows = [] if start is None else [_judged("before", load_network(start.path), images, labels)]
+    probabilities = np.empty(len(labels), np.float32)
+    for number in range(folds):
+        inside = fold != number
+        network = trainer.train(
+            f"fold-{number + 1}",
+            (number, folds),
+            (images[inside], labels[inside]),
+            network=build_network if start is None else lambda: load_network(start.path),
+            start=None if start is None else start.card.sha256,
+        )
+        probabilities[~inside] = predict(network, images[~inside])
+    scores = scores_with_intervals(labels, probabilities)
+    name = f"{folds} folds" if start is None else f"fine-tuned, {folds} folds"
+    rows.append(Row(name, len(labels), scores, judged=(labels, probabilities)))
+    errors = [f"{row.name} {calibration_error(*row.judged):.3f}" for row in rows]
+    notes = (f"expected calibration error: {', '.join(errors)}",)
+    return _study("Cross-validation", trainer, rows, notes=notes)
+
+
+def deal_folds(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Deal the rows of each class out to folds, at random; array of int, shape (N,)."""
+    rng = np.random.default_rng(seed)
+    fold = np.empty(len(labels), int)
+    for value in (0, 1):
+        rows = rng.permutation(np.flatnonzero(labels == value))
+        fold[rows] = np.arange(len(rows)) % count
+    return fold
 
 
 def three_class_study(trainer: Trainer) -> Study:

@@ -12,6 +12,7 @@ import numpy as np
 
 from catalogs.errors import InputError
 from lsbg_classifier.calibration import fit_temperature
+from lsbg_classifier.likeness import Likeness, load_likeness
 from lsbg_classifier.network import build_network, freeze_convolutions, load_network
 from lsbg_classifier.training.dataset import CutoutDataset
 from lsbg_classifier.training.evaluation import bootstrap_intervals, calibration_error, judge
@@ -108,7 +109,7 @@ def make_weights(
     )
     write_history(history, folder)
     card = _card(training, network, labels, validation)
-    return save_weight_set(network, card, folder, fit_likeness(images, seed=training.seed))
+    return save_weight_set(network, card, folder, _likeness(training, images))
 
 
 def check_request(name: str, layers: str, start: WeightSet | None):
@@ -163,6 +164,16 @@ def _artifact_types(training: Training) -> np.ndarray | None:
         return None
     table = training.dataset.table("train", ["artifact_type"], spare=training.spare)
     return table["artifact_type"].to_numpy()
+
+
+def _likeness(training: Training, images: np.ndarray) -> Likeness | None:
+    """Fit the check to the cutouts; too few of them have that of the weights they started from."""
+    found = fit_likeness(images, seed=training.seed)
+    start = training.start
+    if found is None and start is not None:
+        if not training.dataset.manifest.imaging.differences(start.card.imaging):
+            return load_likeness(start.path)
+    return found
 
 
 def _network(training: Training) -> keras.Model:
