@@ -42,13 +42,12 @@ class Classifier:
     """
 
     def __init__(self, weights: WeightSet):
-        weights.check_intact()
         self.card: Card = weights.card
         self._lock = Lock()
         start_backend()
         from lsbg_classifier.network import load_network
 
-        self._network = load_network(weights.path)
+        self._network = load_network(weights)
         self._likeness = load_likeness(weights.path)
 
     def predict(self, cutouts: np.ndarray, *, calibrated: bool = False) -> np.ndarray:

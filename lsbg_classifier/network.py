@@ -9,6 +9,7 @@ from keras import layers, regularizers
 
 from catalogs.errors import InputError
 from lsbg_classifier.surveys import CUTOUT_SIZE
+from lsbg_classifier.weights.registry import WeightSet
 
 PARAMETERS = 4_220_385
 """Number of weights, the moving statistics of batch normalisation counted."""
@@ -43,14 +44,16 @@ def build_network(classes: int = 2) -> keras.Model:
     )
 
 
-def load_network(path: Path) -> keras.Model:
-    """Build the network with the weights in a ``.weights.h5`` file.
+def load_network(weights: WeightSet) -> keras.Model:
+    """Build the network with the weights of a set.
 
     Raises
     ------
     InputError
-        If the file is not one of weights, or of those of another network.
+        If the file is not the one that its card describes, or of another network.
     """
+    weights.check_intact()
+    path = weights.path
     try:
         _check_parameters(path)
         network = build_network()

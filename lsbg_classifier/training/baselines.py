@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from catalogs.errors import InputError
 from lsbg_classifier.training.dataset import CutoutDataset
+from lsbg_classifier.training.samples import balanced_rows
 
 _PIXEL_SCALE = 0.263
 """Arcseconds per pixel of FLUX_RADIUS in DES."""
@@ -61,6 +62,12 @@ def features_of(columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, tuple[st
     return np.stack(list(found.values()), axis=1), tuple(found)
 
 
+def features_of_table(table: pa.Table) -> np.ndarray:
+    """Make the paper's features of the rows of a dataset; see `features_of`."""
+    numbers = [field.name for field in table.schema if pa.types.is_floating(field.type)]
+    return features_of({name: table[name].to_numpy() for name in numbers})[0]
+
+
 def baseline_probabilities(
     dataset: CutoutDataset, *, split: str = "test", seed: int = 1, search: bool = False
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -87,10 +94,11 @@ def baseline_probabilities(
     InputError
         If scikit-learn is not installed, or the columns are not there.
     """
-    _need_scikit_learn()
+    need_scikit_learn()
     from sklearn.model_selection import GridSearchCV
 
-    train, labels = _balanced(*_table(dataset, "train"), seed)
+    train, labels = _table(dataset, "train")
+    rows = balanced_rows(labels, np.random.default_rng(seed))
     test, truth = _table(dataset, split)
     found = {}
     for name, model in _models(seed).items():
@@ -99,7 +107,7 @@ def baseline_probabilities(
             grid = {f"{step}__{key}": values for key, values in _GRID[name].items()}
             tried = GridSearchCV(model, grid, cv=5).fit(*_table(dataset, "validation"))
             model.set_params(**tried.best_params_)
-        model.fit(train, labels)
+        model.fit(train[rows], labels[rows])
         found[name] = truth, _probability(model, test)
     return found
 
@@ -124,7 +132,7 @@ def first_stage(
         Takes features, shape (K, M); returns who passes, array of bool, shape (K,). Candidates
         with a feature that is not finite pass.
     """
-    _need_scikit_learn()
+    need_scikit_learn()
     model = _models(seed)["support-vector machine"]
     model.set_params(svc__class_weight={0: 1, 1: 10})
     known = np.isfinite(features).all(axis=1)
@@ -140,12 +148,13 @@ def first_stage(
     return passes
 
 
-def _need_scikit_learn():
+def need_scikit_learn():
+    """Raise `InputError` if scikit-learn is not installed."""
     try:
         import sklearn  # noqa: F401
     except ImportError as error:
         raise InputError(
-            "the baselines need scikit-learn: pip install lsbg-classifier[train]"
+            "baselines and simulated samples need scikit-learn: pip install lsbg-classifier[train]"
         ) from error
 
 
@@ -172,16 +181,6 @@ def _models(seed: int):
 
 def _table(dataset: CutoutDataset, split: str) -> tuple[np.ndarray, np.ndarray]:
     table = dataset.table(split)
-    numbers = [field.name for field in table.schema if pa.types.is_floating(field.type)]
-    columns = {name: table[name].to_numpy() for name in numbers}
-    features, _ = features_of(columns)
+    features = features_of_table(table)
     known = np.isfinite(features).all(axis=1)
     return features[known], table["label"].to_numpy()[known]
-
-
-def _balanced(features, labels, seed):
-    rng = np.random.default_rng(seed)
-    classes = [rng.permutation(np.flatnonzero(labels == value)) for value in (0, 1)]
-    each = min(map(len, classes))
-    rows = np.concatenate([rows[:each] for rows in classes])
-    return features[rows], labels[rows]

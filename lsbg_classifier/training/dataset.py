@@ -83,7 +83,7 @@ class CutoutDataset:
     @property
     def column_names(self) -> tuple[str, ...]:
         """Names of all columns."""
-        return tuple(pq.read_schema(self._parts()[0]).names)
+        return part_columns(self._parts()[0])
 
     def _parts(self) -> list[Path]:
         return [part_path(self.folder, number) for number in range(self.manifest.parts)]
@@ -298,8 +298,13 @@ def write_part(path: Path, columns: Mapping[str, np.ndarray], images: np.ndarray
 
 def read_part(path: Path, without: tuple[str, ...] = ()) -> pa.Table:
     """Read all columns of one part but some."""
-    names = pq.read_schema(path).names
-    return pq.read_table(path, columns=[name for name in names if name not in without])
+    columns = [name for name in part_columns(path) if name not in without]
+    return pq.read_table(path, columns=columns)
+
+
+def part_columns(path: Path) -> tuple[str, ...]:
+    """Return the names of the columns of one part."""
+    return tuple(pq.read_schema(path).names)
 
 
 def replace_columns(path: Path, columns: Mapping[str, np.ndarray]):

@@ -1,5 +1,7 @@
 """Fit the check for cutouts unlike those trained on, by showing it wrongly made ones."""
 
+from dataclasses import replace
+
 import numpy as np
 from PIL import Image
 from scipy.optimize import minimize
@@ -49,7 +51,7 @@ def fit_likeness(images: np.ndarray, *, seed: int) -> Likeness | None:
     )
     check = Likeness(centre, scale, form, 0.0)
     scores = check.score(np.concatenate([kept, _augmented(kept, rng)]))
-    return Likeness(centre, scale, form, float(np.quantile(scores, 1 - _FALSE_ALARMS)))
+    return replace(check, threshold=float(np.quantile(scores, 1 - _FALSE_ALARMS)))
 
 
 def wrongly_made(images: np.ndarray) -> dict[str, np.ndarray]:

@@ -99,7 +99,7 @@ def balanced_split(labels: np.ndarray, sizes: Mapping[str, int], seed: int) -> n
         If there are too few rows even for the first split.
     """
     rng = np.random.default_rng(seed)
-    classes = [rng.permutation(np.flatnonzero(labels == value)) for value in (0, 1)]
+    classes = shuffled_classes(labels, rng)
     each = min(len(rows) for rows in classes)
     wanted = _halves(sizes, each)
     splits = np.full(len(labels), "", "<U10")
@@ -109,6 +109,35 @@ def balanced_split(labels: np.ndarray, sizes: Mapping[str, int], seed: int) -> n
             splits[rows[start : start + count]] = split
             start += count
     return splits
+
+
+def shuffled_classes(labels: np.ndarray, rng: np.random.Generator, values=(0, 1)):
+    """Return the row numbers of each value of the labels, each list in random order."""
+    return [rng.permutation(np.flatnonzero(labels == value)) for value in values]
+
+
+def balanced_rows(
+    labels: np.ndarray, rng: np.random.Generator, *, values=(0, 1), most: int | None = None
+) -> np.ndarray:
+    """Draw as many rows of each value of the labels as there are of the rarest.
+
+    Parameters
+    ----------
+    labels : array of int, shape (N,)
+    rng : numpy.random.Generator
+    values : sequence of int
+        Others are not drawn.
+    most : int, optional
+        Rows of each, at most.
+
+    Returns
+    -------
+    array of int
+        Row numbers, value by value.
+    """
+    rows = shuffled_classes(labels, rng, values)
+    each = min(len(labels) if most is None else most, *map(len, rows))
+    return np.concatenate([found[:each] for found in rows])
 
 
 def _halves(sizes: Mapping[str, int], each: int) -> dict[str, int]:
@@ -132,8 +161,7 @@ def random_splits(labels: np.ndarray, *, seed: int, fractions=FRACTIONS) -> np.n
     """
     rng = np.random.default_rng(seed)
     splits = np.empty(len(labels), "<U10")
-    for value in (0, 1):
-        rows = rng.permutation(np.flatnonzero(labels == value))
+    for rows in shuffled_classes(labels, rng):
         ends = np.round(np.cumsum(fractions) * len(rows)).astype(int)
         for split, start, end in zip(SPLITS, (0, *ends[:-1]), ends, strict=True):
             splits[rows[start:end]] = split

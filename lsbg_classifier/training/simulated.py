@@ -16,25 +16,26 @@ from shutil import rmtree
 from types import MappingProxyType
 
 import numpy as np
-import pyarrow as pa
 from astropy.table import Table
 
 from catalogs.errors import InputError
 from lsbg_classifier.cutouts.tiles import TileSource
+from lsbg_classifier.simulation.models import model_named
 from lsbg_classifier.simulation.survey import SimulatedSurvey, simulate_survey
-from lsbg_classifier.surveys import CUTOUT_SIZE, survey_named
-from lsbg_classifier.training.baselines import features_of, first_stage
+from lsbg_classifier.surveys import CUTOUT_SIZE
+from lsbg_classifier.training.baselines import features_of_table, first_stage, need_scikit_learn
 from lsbg_classifier.training.dataset import (
     CutoutDataset,
     Manifest,
     claim,
     finished,
+    part_columns,
     part_path,
     read_part,
     replace_columns,
     write_part,
 )
-from lsbg_classifier.training.samples import SPARE, SPLITS
+from lsbg_classifier.training.samples import SPARE, SPLITS, balanced_rows
 
 _LSBGS = 150
 """Per 3000x3000 pixels: as many as can lie far enough from each other for a cutout to show one."""
@@ -91,15 +92,17 @@ def simulated_dataset(
     Raises
     ------
     InputError
-        If the folder holds another dataset, or scikit-learn is not installed.
+        If the folder holds another dataset, the survey has no model, or scikit-learn is not
+        installed.
     """
     if surveys < 4:
         raise InputError(f"{surveys} simulated surveys cannot be split; make at least 4")
+    need_scikit_learn()
     folder = Path(folder)
     name = f"{surveys} simulated {survey} surveys from seed {seed}"
     made_of = f"{name}, {tiles} tiles of {tile_size}, {_LSBGS} LSBGs"
     digest = hashlib.sha256(made_of.encode()).hexdigest()
-    imaging = survey_named(survey).imaging()
+    imaging = model_named(survey).survey.imaging()
     claim(folder, Manifest(name, digest, f"simulated:{survey}", imaging, surveys))
     missing = [number for number in range(surveys) if not part_path(folder, number).exists()]
     done = surveys - len(missing)
@@ -164,21 +167,17 @@ def cut_part(path: Path, survey: SimulatedSurvey):
 def _sort(folder: Path, survey: str, surveys: int, seed: int):
     """Write into every part the type of each artifact, and the split of each row."""
     parts = [part_path(folder, number) for number in range(surveys)]
-    tables = [read_part(path, without=("image",)) for path in parts]
-    if all("artifact_type" in table.column_names for table in tables):
+    if all("artifact_type" in part_columns(path) for path in parts):
         return
-    passes = first_stage(*_features(tables[0]), seed=seed)
-    kept = [passes(_features(table)[0]) for table in tables]
+    tables = [read_part(path, without=("image",)) for path in parts]
     labels = [table["label"].to_numpy() for table in tables]
+    features = [features_of_table(table) for table in tables]
+    passes = first_stage(features[0], labels[0], seed=seed)
+    kept = [passes(part) for part in features]
     splits = _splits([SEARCH, *_survey_splits(survey, surveys - 1)], labels, kept, survey, seed)
     for path, label, passed, split in zip(parts, labels, kept, splits, strict=True):
         types = np.where(label == 1, 0, np.where(passed, 2, 1)).astype(np.int8)
         replace_columns(path, {"split": split, "artifact_type": types})
-
-
-def _features(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-    columns = {name: table[name].to_numpy() for name in table.column_names if name == name.upper()}
-    return features_of(columns)[0], table["label"].to_numpy()
 
 
 def _survey_splits(survey: str, count: int) -> list[str]:
@@ -199,11 +198,6 @@ def _splits(survey_splits, labels, kept, survey, seed) -> list[np.ndarray]:
     label, passed = np.concatenate(labels), np.concatenate(kept)
     found = np.where(of_row == SEARCH, SEARCH, SPARE + of_row)
     for split in SPLITS:
-        classes = [
-            rng.permutation(np.flatnonzero((of_row == split) & passed & (label == value)))
-            for value in (0, 1)
-        ]
-        each = min(*map(len, classes), SIZES[survey][split] // 2)
-        for rows in classes:
-            found[rows[:each]] = split
+        usable = np.where((of_row == split) & passed, label, -1)
+        found[balanced_rows(usable, rng, most=SIZES[survey][split] // 2)] = split
     return np.split(found, np.cumsum([len(part) for part in labels])[:-1])

@@ -18,7 +18,7 @@ from lsbg_classifier.training.assessment import scores_with_intervals
 from lsbg_classifier.training.dataset import CutoutDataset
 from lsbg_classifier.training.evaluation import calibration_error
 from lsbg_classifier.training.recipes import Progress, Recipe, train
-from lsbg_classifier.training.samples import SPLITS
+from lsbg_classifier.training.samples import SPLITS, balanced_rows, shuffled_classes
 from lsbg_classifier.training.study_report import Row, Study
 from lsbg_classifier.training.workflow import predict, write_history
 from lsbg_classifier.weights.registry import WeightSet
@@ -113,17 +113,15 @@ class Trainer:
         """Draw as many of each class as `size` asks for, in their order."""
         if self.size is None:
             return images, labels
-        classes = np.unique(labels)
+        classes, counts = np.unique(labels, return_counts=True)
         each = self.size // len(classes)
-        rng = np.random.default_rng(self.seed)
-        rows = [rng.permutation(np.flatnonzero(labels == value)) for value in classes]
-        if min(map(len, rows)) < each:
-            fewest = min(map(len, rows))
+        if counts.min() < each:
             raise InputError(
-                f"--size {self.size}: the rarest class has {fewest} cutouts to train on; ask for "
-                f"{fewest * len(classes)} at most"
+                f"--size {self.size}: the rarest class has {counts.min()} cutouts to train on; "
+                f"ask for {counts.min() * len(classes)} at most"
             )
-        chosen = np.sort(np.concatenate([found[:each] for found in rows]))
+        rng = np.random.default_rng(self.seed)
+        chosen = np.sort(balanced_rows(labels, rng, values=classes, most=each))
         return images[chosen], labels[chosen]
 
     def _progress_of(self, part):
@@ -238,14 +236,12 @@ def transfer_study(trainer: Trainer, start: WeightSet) -> Study:
         With the dataset of the other survey.
     start : WeightSet
     """
-    start.check_intact()
     test = _test_cutouts(trainer)
-    before = load_network(start.path)
-    rows = [_judged("before", before, *test, _PUBLISHED_TRANSFER["before"])]
+    rows = [_judged("before", load_network(start), *test, _PUBLISHED_TRANSFER["before"])]
     sample, validation = trainer.dataset.load("train"), trainer.dataset.load("validation")
     runs = {
-        "after, all layers": lambda: load_network(start.path),
-        "after, dense layers only": lambda: freeze_convolutions(load_network(start.path)),
+        "after, all layers": lambda: load_network(start),
+        "after, dense layers only": lambda: freeze_convolutions(load_network(start)),
         "from scratch": build_network,
     }
     for number, (said, network) in enumerate(runs.items()):
@@ -289,7 +285,7 @@ def fold_study(trainer: Trainer, start: WeightSet | None, folds: int) -> Study:
             f"{folds} folds; ask for fewer with --count"
         )
     fold = deal_folds(labels, folds, trainer.seed)
-    rows = [] if start is None else [_judged("before", load_network(start.path), images, labels)]
+    rows = [] if start is None else [_judged("before", load_network(start), images, labels)]
     probabilities = np.empty(len(labels), np.float32)
     for number in range(folds):
         inside = fold != number
@@ -297,7 +293,7 @@ def fold_study(trainer: Trainer, start: WeightSet | None, folds: int) -> Study:
             f"fold-{number + 1}",
             (number, folds),
             (images[inside], labels[inside]),
-            network=build_network if start is None else lambda: load_network(start.path),
+            network=build_network if start is None else lambda: load_network(start),
             start=None if start is None else start.card.sha256,
         )
         probabilities[~inside] = predict(network, images[~inside])
@@ -313,8 +309,7 @@ def deal_folds(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     """Deal the rows of each class out to folds, at random; array of int, shape (N,)."""
     rng = np.random.default_rng(seed)
     fold = np.empty(len(labels), int)
-    for value in (0, 1):
-        rows = rng.permutation(np.flatnonzero(labels == value))
+    for rows in shuffled_classes(labels, rng):
         fold[rows] = np.arange(len(rows)) % count
     return fold
 
@@ -370,11 +365,9 @@ def _three_classes(trainer, split):
     images, types = trainer.dataset.load(split, spare=True, labels="artifact_type")
     of_sample = trainer.dataset.table(split, ["split"], spare=True)["split"].to_numpy() == split
     classes = np.select([types == 0, types == 2], [1, 0], 2)
+    usable = np.where(of_sample | (classes == 2), classes, -1)
     rng = np.random.default_rng(trainer.seed)
-    usable = of_sample | (classes == 2)
-    rows = [rng.permutation(np.flatnonzero(usable & (classes == number))) for number in range(3)]
-    each = min(map(len, rows))
-    chosen = np.sort(np.concatenate([found[:each] for found in rows]))
+    chosen = np.sort(balanced_rows(usable, rng, values=range(len(CLASSES))))
     return images[chosen], classes[chosen]
 
 

@@ -180,11 +180,7 @@ def _network(training: Training) -> keras.Model:
     keras.utils.set_random_seed(training.seed)
     if training.mixed_precision:
         keras.config.set_dtype_policy("mixed_float16")
-    if training.start is None:
-        network = build_network()
-    else:
-        training.start.check_intact()
-        network = load_network(training.start.path)
+    network = build_network() if training.start is None else load_network(training.start)
     return freeze_convolutions(network) if training.layers == "dense" else network
 
 
