@@ -10,7 +10,20 @@ import typer
 from catalogs.errors import InputError
 from catalogs.flags import Flag
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS
-from pipeline.console import ANY_PATH, Bands, Connections, Survey, Url, new_app, run_app
+from pipeline.console import (
+    ANY_PATH,
+    Bands,
+    Batch,
+    Connections,
+    Epochs,
+    LearningRate,
+    Survey,
+    Url,
+    given,
+    new_app,
+    run_app,
+)
+from pipeline.study import FOLDS, FRACTIONS, SIDES, SPLITS, STUDIES
 
 app = new_app("Probabilities for low-surface-brightness galaxy candidates, in their own catalog.")
 
@@ -124,7 +137,7 @@ def classify(
         dec=dec,
         position_unit=position_unit,
         style=style,
-        source_options=_given(bands=bands, survey=survey, url=url, connections=connections),
+        source_options=given(bands=bands, survey=survey, url=url, connections=connections),
         scheduler=scheduler,
         workers=workers,
         chunk_size=chunk_size,
@@ -257,8 +270,8 @@ def report(
             count=count,
             threshold=threshold,
             overwrite=overwrite,
-            catalog_options=_given(table=table, ra=ra, dec=dec, position_unit=position_unit),
-            **_given(bands=bands, survey=survey, url=url, connections=connections),
+            catalog_options=given(table=table, ra=ra, dec=dec, position_unit=position_unit),
+            **given(bands=bands, survey=survey, url=url, connections=connections),
         )
     )
 
@@ -316,12 +329,7 @@ def evaluate(
 
 @app.command(short_help="Repeat a study of the paper on labelled cutouts.")
 def study(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="STUDY", help="splits, folds, label-noise, transfer, three-classes."
-        ),
-    ],
+    name: Annotated[str, typer.Argument(metavar="STUDY", help=f"{', '.join(STUDIES)}.")],
     cutouts: Annotated[
         Path,
         typer.Argument(
@@ -335,24 +343,23 @@ def study(
         str | None, typer.Option("--from", help="transfer, folds: weights to fine-tune.")
     ] = None,
     count: Annotated[
-        int | None, typer.Option(min=2, help="splits, folds: how many.", show_default="6, 5")
+        int | None,
+        typer.Option(min=2, help="splits, folds: how many.", show_default=f"{SPLITS}, {FOLDS}"),
     ] = None,
     fractions: Annotated[
         str | None,
-        typer.Option(help="label-noise: of wrong labels.", show_default="0.01,0.05,0.1,0.33"),
+        typer.Option(help="label-noise: of wrong labels.", show_default=FRACTIONS),
     ] = None,
     sides: Annotated[
         str | None,
-        typer.Option(help="label-noise: whose: both, lsbgs, others.", show_default="both"),
+        typer.Option(help="label-noise: whose: both, lsbgs, others.", show_default=SIDES),
     ] = None,
     recipe: Annotated[
         str | None, typer.Option(help="published or robust.", show_default="published")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
-    batch: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(min=0, help="Instead of the recipe's.")
-    ] = None,
+    epochs: Epochs = None,
+    batch: Batch = None,
+    learning_rate: LearningRate = None,
     size: Annotated[
         int | None,
         typer.Option(min=2, help="Cutouts to train on, as many of each class.", show_default="all"),
@@ -375,8 +382,8 @@ def study(
             cutouts,
             folder,
             recipe=recipe,
-            overrides=_given(epochs=epochs, batch=batch, learning_rate=learning_rate),
-            own=_given(start=start, count=count, fractions=fractions, sides=sides),
+            overrides=given(epochs=epochs, batch=batch, learning_rate=learning_rate),
+            own=given(start=start, count=count, fractions=fractions, sides=sides),
             seed=seed,
             size=size,
             resume=resume,
@@ -384,11 +391,6 @@ def study(
             quiet=quiet,
         )
     )
-
-
-def _given(**options):
-    """Keep the options that were given, for there are defaults elsewhere."""
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def _say(lines):

@@ -26,6 +26,11 @@ Connections = Annotated[
 ]
 """Options of a cutout source, the same for all commands."""
 
+Epochs = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")]
+Batch = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")]
+LearningRate = Annotated[float | None, typer.Option(min=0, help="Instead of the recipe's.")]
+"""Options that change a training's recipe, the same for all commands."""
+
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _INTERRUPTED = 130
 
@@ -39,6 +44,11 @@ def new_app(text: str) -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
+
+
+def given(**options):
+    """Keep the options that were given, for there are defaults elsewhere."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def run_app(app: typer.Typer, name: str):

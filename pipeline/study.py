@@ -15,8 +15,9 @@ STUDIES = {
 }
 """The studies by name, and the options that only they have."""
 
-_FRACTIONS, _SIDES = "0.01,0.05,0.1,0.33", "both"
-_SPLITS, _FOLDS = 6, 5
+FRACTIONS, SIDES = "0.01,0.05,0.1,0.33", "both"
+SPLITS, FOLDS = 6, 5
+"""What studies do unless they are told otherwise."""
 
 
 def run_study(
@@ -90,18 +91,18 @@ def _run(name, trainer, own, seed):
     from lsbg_classifier.weights.registry import find_weights
 
     if name == "splits":
-        count = own.get("count", _SPLITS)
+        count = own.get("count", SPLITS)
         return studies.split_study(trainer, range(seed + 1, seed + 1 + count))
     if name == "folds":
         start = find_weights(own["start"]) if "start" in own else None
-        return studies.fold_study(trainer, start, own.get("count", _FOLDS))
+        return studies.fold_study(trainer, start, own.get("count", FOLDS))
     if name == "label-noise":
-        given = own.get("fractions", _FRACTIONS)
+        given = own.get("fractions", FRACTIONS)
         try:
             fractions = [float(fraction) for fraction in given.split(",")]
         except ValueError:
             raise InputError(f"--fractions: numbers separated by commas, not {given!r}") from None
-        return studies.label_noise_study(trainer, fractions, own.get("sides", _SIDES).split(","))
+        return studies.label_noise_study(trainer, fractions, own.get("sides", SIDES).split(","))
     if name == "transfer":
         return studies.transfer_study(trainer, find_weights(own["start"]))
     return studies.three_class_study(trainer)
