@@ -11,6 +11,7 @@ import pytest
 
 from catalogs.columns import NAMING_STYLES
 from catalogs.flags import Flag
+from lsbg_classifier.surveys import survey_named
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, find_weights
 
 ROOT = Path(__file__).parents[1]
@@ -86,3 +87,10 @@ def test_the_scores_are_the_cards():
 def test_its_files_are_there():
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", README):
         assert (ROOT / target).exists()
+
+
+def test_the_survey_in_a_file_is_one(tmp_path):
+    (block,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "kids.toml").write_text(block)
+    survey = survey_named(str(tmp_path / "kids.toml"))
+    assert survey.name == "kids" and survey.imaging(tuple("gri")).bands == ("g", "r", "i")

@@ -1,0 +1,51 @@
+"""What is said of the shipped weights holds: on real cutouts, and on images that show nothing."""
+
+import numpy as np
+import pytest
+
+from lsbg_classifier import load_classifier
+from lsbg_classifier.cutouts.colours import colours_of_fluxes, scaled_fluxes_of_colours
+from lsbg_classifier.training.assessment import LabelledCutouts
+from lsbg_classifier.training.workflow import score
+
+CARD_ROW = "real DES cutouts labelled by eye, none trained on"
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return load_classifier()
+
+
+@pytest.fixture(scope="module")
+def real(shared):
+    return shared / "real_cutouts" / "des_y6_cutouts.npy"
+
+
+def test_the_scores_on_the_card_are_those_on_real_cutouts(classifier, real):
+    labelled = LabelledCutouts.read(real, real.with_name("des_y6_labels.csv"))
+    scores = score(labelled.labels, classifier.predict(labelled.images))
+    assert scores == pytest.approx(classifier.card.scores[CARD_ROW], abs=0.002)
+    assert scores["auc"] >= 0.975 and scores["calibration_error"] <= 0.08
+
+
+@pytest.mark.parametrize("bands", ["g", "r", "z"])
+def test_a_single_band_is_no_lsbg(classifier, real, bands):
+    cutouts = np.load(real)[:40].astype(np.float32)
+    fluxes = np.moveaxis(scaled_fluxes_of_colours(cutouts)[..., ::-1], -1, 1)
+    fluxes *= np.array([band in bands for band in "grz"])[:, None, None]
+    images = [colours_of_fluxes(planes, (1.0, 1.0, 1.0)) for planes in fluxes]
+    assert classifier.predict(np.stack(images).astype(np.uint8)).max() <= 0.2
+
+
+@pytest.mark.parametrize("value", [0, 32, 128, 255])
+def test_a_uniform_image_is_no_lsbg(classifier, value):
+    assert classifier.predict(np.full((1, 64, 64, 3), value, np.uint8))[0] <= 0.2
+
+
+@pytest.mark.parametrize("radius", [4, 6, 12, 24, 40])
+@pytest.mark.parametrize("colour", [(255, 255, 255), (0, 0, 255), (200, 180, 255), (0, 255, 255)])
+def test_a_saturated_star_is_no_lsbg(classifier, radius, colour):
+    y, x = np.mgrid[:64, :64] - 31.5
+    image = np.full((1, 64, 64, 3), 32, np.uint8)
+    image[0][np.hypot(x, y) < radius] = colour
+    assert classifier.predict(image)[0] <= 0.2
