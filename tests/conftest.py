@@ -1,10 +1,12 @@
-"""A small simulated survey that many tests look at."""
+"""What many tests need: a small simulated survey, real images, and the command."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from lsbg_classifier.simulation.survey import simulate_survey
+from pipeline.cli import main
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +23,22 @@ def shared():
     if not (folder / "real_images").is_dir():
         pytest.skip("the folder of real images is not on this machine")
     return folder
+
+
+@pytest.fixture
+def lsbg(monkeypatch, capsys):
+    """Run the command in this process; gives exit status, standard output and standard error."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["lsbg", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as ending:
+            code = ending.code or 0
+        out, err = capsys.readouterr()
+        if isinstance(code, str):  # as the interpreter does with it
+            return 1, out, f"{err}{code}\n"
+        return code, out, err
+
+    return run

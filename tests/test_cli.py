@@ -20,7 +20,7 @@ from viewer import Viewer
 
 from catalogs.flags import Flag
 from lsbg_classifier.weights.registry import find_weights
-from pipeline.cli import app, main
+from pipeline.cli import app
 
 LSBG = Path(sys.executable).with_name("lsbg")
 COMMANDS = ["classify", "simulate", "weights", "flags", "report"]
@@ -35,25 +35,6 @@ def write(path, **columns):
     ]
     fits.BinTableHDU.from_columns(made, name="OBJECTS").writeto(path)
     return path
-
-
-@pytest.fixture
-def lsbg(monkeypatch, capsys):
-    """Run the command in this process; gives exit status, standard output and standard error."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["lsbg", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as ending:
-            code = ending.code or 0
-        out, err = capsys.readouterr()
-        if isinstance(code, str):  # as the interpreter does with it
-            return 1, out, f"{err}{code}\n"
-        return code, out, err
-
-    return run
 
 
 def run_command(*arguments, before=()):

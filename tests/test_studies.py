@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -75,20 +76,9 @@ def cutouts(tmp_path_factory):
 
 
 @pytest.fixture
-def lsbg(monkeypatch, capsys):
+def lsbg(lsbg):
     """Run ``lsbg study`` in this process; gives exit status, standard output and error."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["lsbg", "study", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as ending:
-            code = ending.code or 0
-        out, err = capsys.readouterr()
-        return (1, out, f"{err}{code}\n") if isinstance(code, str) else (code, out, err)
-
-    return run
+    return partial(lsbg, "study")
 
 
 @pytest.fixture(scope="module")
