@@ -12,7 +12,7 @@ from lsbg_classifier.surveys import CUTOUT_SIZE
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, WeightSet, find_weights
 
-_BATCH = 128
+_BATCH = 64
 
 
 def load_classifier(name: str | os.PathLike = DEFAULT_WEIGHTS) -> "Classifier":
@@ -45,9 +45,10 @@ class Classifier:
         self.card: Card = weights.card
         self._lock = Lock()
         start_backend()
-        from lsbg_classifier.network import load_network
+        from lsbg_classifier.network import inference_network, load_network
 
         self._network = load_network(weights)
+        self._inference = inference_network(self._network)
         self._likeness = load_likeness(weights.path)
 
     def predict(self, cutouts: np.ndarray, *, calibrated: bool = False) -> np.ndarray:
@@ -77,12 +78,12 @@ class Classifier:
         """
         cutouts = _checked(cutouts)
         probabilities = np.empty(len(cutouts), np.float32)
-        images = np.zeros((_BATCH, *cutouts.shape[1:]), np.float32)
+        images = np.zeros((_BATCH, *cutouts.shape[1:]), np.uint8)
         for start in range(0, len(cutouts), _BATCH):
             part = cutouts[start : start + _BATCH]
-            np.divide(part, np.float32(255), out=images[: len(part)])
+            images[: len(part)] = part
             with self._lock:
-                scores = self._network.predict_on_batch(images)
+                scores = self._inference.predict_on_batch(images)
             probabilities[start : start + len(part)] = scores[: len(part), 0]
         return scale(probabilities, self.card.temperature) if calibrated else probabilities
 

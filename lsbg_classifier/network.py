@@ -64,6 +64,34 @@ def load_network(weights: WeightSet) -> keras.Model:
     return network
 
 
+def inference_network(network: keras.Model) -> keras.Model:
+    """Arrange a trained network for speed; its weights are shared, not copied.
+
+    Pooling goes before normalisation, which then has a quarter of the pixels: the largest of
+    a x + b is a times the largest x, plus b, or where a < 0 the smallest.
+
+    Returns
+    -------
+    keras.Model
+        Takes uint8 cutouts, shape (N, 64, 64, 3); gives what the network gives for them / 255.
+    """
+    pixels = keras.Input((CUTOUT_SIZE, CUTOUT_SIZE, 3), dtype="uint8")
+    values = layers.Rescaling(1 / 255)(pixels)
+    normalise = None
+    for layer in network.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            normalise = layer
+        elif isinstance(layer, layers.MaxPooling2D):
+            gains = keras.ops.convert_to_numpy(normalise.gamma)
+            pooled = layer(values)
+            if (gains < 0).any():
+                pooled = keras.ops.where(gains < 0, -layer(-values), pooled)
+            values = normalise(pooled)
+        elif not isinstance(layer, layers.Dropout):
+            values = layer(values)
+    return keras.Model(pixels, values)
+
+
 def freeze_convolutions(network: keras.Model) -> keras.Model:
     """Leave all but the dense layers as they are in training; returns the same network."""
     for layer in network.layers:

@@ -158,9 +158,7 @@ def test_each_tile_is_opened_once(tmp_path, monkeypatch):
     source = open_source(f"tiles:{write_des(tmp_path)}")
     opened = []
     real_open = fits.open
-    monkeypatch.setattr(
-        tiles_module.fits, "open", lambda *a, **k: opened.append(a[0]) or real_open(*a, **k)
-    )
+    monkeypatch.setattr(fits, "open", lambda *a, **k: opened.append(a[0]) or real_open(*a, **k))
     offsets = np.random.default_rng(1).uniform(-30, 30, (50, 2)) / 3600
     source.fetch(np.array(CENTRE) + offsets)
     assert len(opened) == 3

@@ -5,11 +5,13 @@ x = max(0, s F + m) with F in nanomaggies, I = mean of x, f = arcsinh(Q I) / sqr
 channel is clip((s F + m) f / I, 0, 1).
 """
 
+from functools import cache
 from io import BytesIO
 
 import numpy as np
 from PIL import Image
 
+from lsbg_classifier.compiled import compiled
 from lsbg_classifier.surveys import CUTOUT_SIZE
 
 Q = 20.0
@@ -20,6 +22,12 @@ M = 0.03
 
 NANOMAGGIE_ZERO_POINT = 22.5
 """AB magnitude of one nanomaggie."""
+
+_PART = 512
+"""Pixels that are coloured at a time."""
+
+_ROOT_HALF = 0x3F3504F3
+"""Bits of the float32 nearest to sqrt(1/2)."""
 
 
 def colours_of_fluxes(fluxes: np.ndarray, scales: tuple[float, ...]) -> np.ndarray:
@@ -37,12 +45,10 @@ def colours_of_fluxes(fluxes: np.ndarray, scales: tuple[float, ...]) -> np.ndarr
     array of uint8, shape (height, width, 3)
         RGB: the reddest band becomes red. No flux at all gives a uniform 32.
     """
-    scaled = fluxes[::-1] * np.asarray(scales[::-1], np.float32)[:, None, None]
-    scaled += np.float32(M)
-    intensity = np.maximum(scaled, 0).mean(axis=0, dtype=np.float32)
-    np.maximum(intensity, np.float32(1e-6), out=intensity)
-    scaled *= np.arcsinh(Q * intensity) / (np.sqrt(Q).astype(np.float32) * intensity)
-    return np.moveaxis(np.clip(scaled, 0, 1) * 255.0, 0, -1).astype(np.uint8)
+    planes = np.ascontiguousarray(fluxes, np.float32).reshape(3, -1)
+    coloured = np.empty(planes.shape, np.uint8)
+    _colour(planes, np.asarray(scales, np.float32), coloured)
+    return np.moveaxis(coloured.reshape(fluxes.shape), 0, -1)
 
 
 def scaled_fluxes_of_colours(image: np.ndarray) -> np.ndarray:
@@ -78,7 +84,108 @@ def compress(image: np.ndarray, quality: int = 90) -> np.ndarray:
 def shrink(image: np.ndarray) -> np.ndarray:
     """Resize a viewer image, (height, width, 3) uint8, to (64, 64, 3) as the published code does.
 
-    Pillow's bicubic filter, which averages over the pixels it covers.
+    To the bit what Pillow's bicubic filter gives, which averages over the pixels it covers; three
+    times as fast.
     """
-    small = Image.fromarray(image).resize((CUTOUT_SIZE, CUTOUT_SIZE), Image.Resampling.BICUBIC)
-    return np.asarray(small)
+    planes = np.ascontiguousarray(np.moveaxis(image, -1, 0))
+    height, width = planes.shape[1:]
+    narrow = np.empty((3, height, CUTOUT_SIZE), np.uint8)
+    _shrink_rows(planes, *_filter(width), narrow)
+    small = np.empty((3, CUTOUT_SIZE, CUTOUT_SIZE), np.uint8)
+    _shrink_columns(narrow, *_filter(height), small)
+    return np.ascontiguousarray(np.moveaxis(small, 0, -1))
+
+
+@compiled
+def _colour(planes, scales, coloured):
+    """Colour planes of fluxes, (3, n), blue to red; `coloured` is red to blue.
+
+    By parts that stay in the processor's cache, in loops that use its vector units: of the
+    logarithm in arcsinh x = log(x + sqrt(x^2 + 1)), the power of two is taken from the bits of the
+    number, and the rest from the series of the area tangent.
+    """
+    offset, full = np.float32(M), np.float32(255)
+    zero, one, third = np.float32(0), np.float32(1), np.float32(1 / 3)
+    softening = np.float32(Q)
+    gain = np.float32(255 / np.sqrt(Q))
+    intensity, factor = np.empty(_PART, np.float32), np.empty(_PART, np.float32)
+    number = np.empty(_PART, np.float32)
+    bits = number.view(np.int32)
+    root_half, shift = np.int32(_ROOT_HALF), np.int32(23)
+    blue, green, red = scales[0], scales[1], scales[2]
+    for start in range(0, planes.shape[1], _PART):
+        part = slice(start, start + _PART)
+        b, g, r = planes[0, part], planes[1, part], planes[2, part]
+        for n in range(len(b)):
+            total = max(b[n] * blue + offset, zero) + max(g[n] * green + offset, zero)
+            total += max(r[n] * red + offset, zero)
+            intensity[n] = min(max(total * third, np.float32(1e-6)), np.float32(1e15))
+            x = softening * intensity[n]
+            number[n] = x + np.sqrt(x * x + one)
+        for n in range(len(b)):
+            power = np.int32(np.int32(bits[n] - root_half) >> shift)
+            bits[n] = np.int32(bits[n] - np.int32(power << shift))
+            factor[n] = np.float32(power) * np.float32(0.6931471805599453)
+        for n in range(len(b)):
+            t = (number[n] - one) / (number[n] + one)
+            t2 = t * t
+            series = np.float32(1 / 7) + t2 * np.float32(1 / 9)
+            series = third + t2 * (np.float32(1 / 5) + t2 * series)
+            logarithm = factor[n] + np.float32(2) * t * (one + t2 * series)
+            factor[n] = gain * logarithm / intensity[n]
+        for band in range(3):
+            fluxes, scale = planes[band, part], scales[band]
+            target = coloured[2 - band, part]
+            for n in range(len(fluxes)):
+                value = (fluxes[n] * scale + offset) * factor[n]
+                target[n] = np.uint8(min(max(value, zero), full))
+
+
+@cache
+def _filter(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return Pillow's bicubic filter from `size` pixels to 64, in fixed point.
+
+    First pixel of each sum, and its weights in units of 2^-22; shapes (64,) and (64, taps). At the
+    edges, weights are zero.
+    """
+    step = size / CUTOUT_SIZE
+    reach = 2 * max(step, 1.0)
+    centre = (np.arange(CUTOUT_SIZE) + 0.5) * step
+    first = np.maximum(0, (centre - reach + 0.5).astype(int))
+    last = np.minimum(size, (centre + reach + 0.5).astype(int))
+    pixels = first[:, None] + np.arange((last - first).max())
+    x = abs(pixels + 0.5 - centre[:, None]) / max(step, 1.0)
+    near, far = (1.5 * x - 2.5) * x * x + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
+    weights = np.select([x < 1, x < 2], [near, far], 0.0) * (pixels < last[:, None])
+    weights /= weights.sum(axis=1, keepdims=True)
+    first = np.minimum(first, size - weights.shape[1])
+    shifted = np.zeros_like(weights)
+    for row, start in enumerate(pixels[:, 0] - first):
+        shifted[row, start:] = weights[row, : weights.shape[1] - start]
+    return first, np.floor(shifted * (1 << 22) + 0.5).astype(np.int32)
+
+
+@compiled
+def _shrink_rows(planes, first, weights, narrow):
+    for band in range(planes.shape[0]):
+        for row in range(planes.shape[1]):
+            for column in range(len(first)):
+                pixels = planes[band, row, first[column] : first[column] + weights.shape[1]]
+                total = np.int32(1 << 21)
+                for tap in range(len(pixels)):
+                    total += weights[column, tap] * np.int32(pixels[tap])
+                narrow[band, row, column] = np.uint8(min(max(total >> 22, 0), 255))
+
+
+@compiled
+def _shrink_columns(planes, first, weights, small):
+    total = np.empty(planes.shape[2], np.int32)
+    for band in range(planes.shape[0]):
+        for row in range(len(first)):
+            total[:] = 1 << 21
+            for tap in range(weights.shape[1]):
+                line, weight = planes[band, first[row] + tap], weights[row, tap]
+                for column in range(len(line)):
+                    total[column] += weight * np.int32(line[column])
+            for column in range(len(total)):
+                small[band, row, column] = np.uint8(min(max(total[column] >> 22, 0), 255))

@@ -2,29 +2,43 @@
 
 import numpy as np
 
+from lsbg_classifier.compiled import compiled
 from lsbg_classifier.surveys import VIEWER_SIZE
 
 REACH = 3
 """Pixels that the kernel reaches to each side."""
 
 _CENTRE = (VIEWER_SIZE - 1) / 2
-_TAPS = np.arange(1 - REACH, REACH + 1)
-_TOLERANCE = 2e-3
-"""Largest error of interpolating between shifts, as a fraction of the image's contrast."""
+_MOST_LINES, _MOST_SHIFT = 32, 0.16
+"""Neighbouring lines, and pixels between their shifts, that are sampled together."""
 
-_MOST_SHIFT = 0.25
-"""Pixels between the shifts of lines that are interpolated together."""
+_PHASES = 512
+"""Tabulated places between two pixels; between these, weights are linear."""
+
+
+def _table() -> np.ndarray:
+    """Return Lanczos-3 weights, of sum 1, of six pixels at each phase; (2 * _PHASES, 6).
+
+    The phases run from half a pixel before the third of the six to half a pixel after the fourth.
+    """
+    phase = np.arange(2 * _PHASES)[:, None] / _PHASES - 0.5
+    offset = phase - np.arange(1 - REACH, REACH + 1)
+    kernel = np.where(abs(offset) < REACH, np.sinc(offset) * np.sinc(offset / REACH), 0)
+    return (kernel / kernel.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+_WEIGHTS = _table()
 
 
 def resample(patch: np.ndarray, affine: np.ndarray) -> np.ndarray:
     """Sample an image on the viewer's 256x256 grid.
 
     The affine map is applied in two passes, first along rows and then along columns, which is
-    exact for band-limited images. Each pass is a product of matrices.
+    exact for band-limited images.
 
     Parameters
     ----------
-    patch : array of float32, shape (height, width, bands)
+    patch : array of float32, shape (bands, height, width)
         Part of a coadd, in the coadd's own row order.
     affine : array of float, shape (2, 3)
         ``[[x0, xu, xv], [y0, yu, yv]]``: where in the patch the centre of the grid falls, and how
@@ -33,64 +47,75 @@ def resample(patch: np.ndarray, affine: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    array of float32, shape (256, 256, bands)
+    array of float32, shape (bands, 256, 256)
         Row 0 at the top (north). Outside the patch the image counts as zero.
     """
     (x0, xu, xv), (y0, yu, yv) = affine
     step = np.arange(VIEWER_SIZE) - _CENTRE
-    rows = np.arange(patch.shape[0])
-    columns = patch.transpose(1, 0, 2)
-    along_rows = _sample(columns, x0 + (xu - xv * yu / yv) * step, xv / yv * (rows - y0))
-    return _sample(along_rows.transpose(1, 0, 2), y0 - yv * step, yu * step)
+    rows = np.arange(patch.shape[1])
+    along_rows = _sample(patch, x0 + (xu - xv * yu / yv) * step, xv / yv * (rows - y0))
+    return _sample(along_rows, y0 - yv * step, yu * step)
 
 
-def _sample(lines: np.ndarray, where: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Sample n lines, shape (length, n, bands), at m points, each line shifted a little.
+def _sample(image: np.ndarray, where: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Sample the lines of an image, shape (bands, n, length), at m points; (bands, m, n).
 
-    Line i is sampled at ``where + shift[i]``; shape (m, n, bands). The lines are sampled at a few
-    common shifts, between which polynomials of the shift interpolate: Chebyshev's nodes keep the
-    error of a signal below the Nyquist frequency under `_TOLERANCE`.
+    Line i is sampled at ``where + shift[i]``; the shifts grow evenly. The weights of the pixels
+    are computed for the first of a few neighbouring lines and for the last, between which they
+    are linear.
     """
-    length, count, bands = lines.shape
-    if np.ptp(shift) > _MOST_SHIFT and count > 1:
-        halves = (
-            (lines[:, part], shift[part]) for part in (np.s_[: count // 2], np.s_[count // 2 :])
-        )
-        return np.concatenate([_sample(half, where, own) for half, own in halves], axis=1)
-    middle, reach = (shift.max() + shift.min()) / 2, np.ptp(shift) / 2
-    nodes = _nodes(reach)
-    weights = np.concatenate([_weights(where + middle + node, length) for node in nodes], axis=1)
-    shares = _lagrange(nodes, shift - middle)
-    parts = shares[:, None, :, None] * lines[None]
-    result = weights @ parts.reshape(len(nodes) * length, count * bands)
-    return result.reshape(len(where), count, bands)
+    lines = np.ascontiguousarray(image.transpose(0, 2, 1), np.float32)
+    slope = (shift[-1] - shift[0]) / max(1, len(shift) - 1)
+    together = int(np.clip(_MOST_SHIFT / max(abs(slope), 1e-9), 1, _MOST_LINES))
+    sampled = np.zeros((len(lines), len(where), len(shift)), np.float32)
+    _sample_lines(lines, where, shift, slope, together, _WEIGHTS, sampled)
+    return sampled
 
 
-def _nodes(reach: float) -> np.ndarray:
-    """Return as many of Chebyshev's nodes on [-reach, reach] as the tolerance asks for."""
-    count, error = 1, np.pi * reach
-    while error > _TOLERANCE:
-        count += 1
-        error *= np.pi * reach / (2 * count)
-    return reach * np.cos(np.pi * (np.arange(count) + 0.5) / count)
+@compiled
+def _sample_lines(lines, where, shift, slope, together, table, sampled):
+    bands, length, count = lines.shape
+    weights, change = np.empty(2 * REACH, np.float32), np.empty(2 * REACH, np.float32)
+    for point in range(len(where)):
+        for start in range(0, count, together):
+            stop = min(start + together, count)
+            place = where[point] + shift[start]
+            left = int(np.floor(place + 0.5 * slope * (stop - start)))
+            _weigh(weights, place - left, table)
+            _weigh(change, place + slope * (stop - start) - left, table)
+            change -= weights
+            change /= np.float32(stop - start)
+            first = left + 1 - REACH
+            for band in range(bands):
+                target = sampled[band, point, start:stop]
+                if first >= 0 and first + 2 * REACH <= length:
+                    a, b = lines[band, first, start:stop], lines[band, first + 1, start:stop]
+                    c, d = lines[band, first + 2, start:stop], lines[band, first + 3, start:stop]
+                    e, f = lines[band, first + 4, start:stop], lines[band, first + 5, start:stop]
+                    _write_sum(target, a, b, c, d, e, f, weights, change)
+                else:
+                    for tap in range(max(0, -first), min(2 * REACH, length - first)):
+                        for n in range(len(target)):
+                            weight = weights[tap] + n * change[tap]
+                            target[n] += weight * lines[band, first + tap, start + n]
 
 
-def _lagrange(nodes: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Return the share of each node at each shift, float32 of shape (nodes, shifts)."""
-    shares = np.ones((len(nodes), len(shift)), np.float32)
-    for k, node in enumerate(nodes):
-        for other in np.delete(nodes, k):
-            shares[k] *= (shift - other) / (node - other)
-    return shares
+@compiled
+def _weigh(weights, phase, table):
+    """Interpolate the weights at a phase between the third and the fourth pixel."""
+    place = (phase + 0.5) * _PHASES
+    below = int(place)
+    share = np.float32(place - below)
+    for tap in range(len(weights)):
+        weights[tap] = table[below, tap] + share * (table[below + 1, tap] - table[below, tap])
 
 
-def _weights(where: np.ndarray, length: int) -> np.ndarray:
-    """Return Lanczos-3 weights, of sum 1, of `length` pixels at each point; (points, length)."""
-    left = np.floor(where).astype(np.intp)
-    offset = (where - left)[:, None] - _TAPS
-    kernel = np.sinc(offset) * np.sinc(offset / REACH)
-    kernel /= kernel.sum(axis=1, keepdims=True)
-    padded = np.zeros((len(where), length + 4 * REACH), np.float32)
-    columns = np.clip(left[:, None] + _TAPS, -2 * REACH, length + 2 * REACH - 1) + 2 * REACH
-    np.put_along_axis(padded, columns, kernel.astype(np.float32), axis=1)
-    return padded[:, 2 * REACH : -2 * REACH]
+@compiled
+def _write_sum(target, a, b, c, d, e, f, weights, change):
+    """Write the weighted sum of six lines, in one pass over the memory."""
+    wa, wb, wc, wd, we, wf = weights[0], weights[1], weights[2], weights[3], weights[4], weights[5]
+    ca, cb, cc, cd, ce, cf = change[0], change[1], change[2], change[3], change[4], change[5]
+    for n in range(len(target)):
+        at_first = (wa * a[n] + wb * b[n]) + (wc * c[n] + wd * d[n]) + (we * e[n] + wf * f[n])
+        growth = (ca * a[n] + cb * b[n]) + (cc * c[n] + cd * d[n]) + (ce * e[n] + cf * f[n])
+        target[n] = at_first + np.float32(n) * growth

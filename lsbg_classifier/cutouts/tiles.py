@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from astropy.io import fits
 
 from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED, Flag
 from lsbg_classifier.cutouts.colours import colours_of_fluxes, compress, shrink
 from lsbg_classifier.cutouts.coverage import judge_gaps
 from lsbg_classifier.cutouts.resample import REACH, resample
+from lsbg_classifier.cutouts.sections import Image, ImageFile
 from lsbg_classifier.cutouts.source import empty_cutouts
 from lsbg_classifier.cutouts.tile_index import BandImage, Tile, TileIndex
 from lsbg_classifier.surveys import VIEWER_SIZE, Survey, survey_named
@@ -94,7 +94,7 @@ class TileSource:
             tile = self._index.tiles[number]
             try:
                 cutouts[rows], flags[rows] = self._cut(tile, positions[rows])
-            except (OSError, ValueError, TypeError):
+            except (OSError, ValueError, TypeError, KeyError, IndexError):
                 flags[rows] = Flag.BAD_IMAGE
         return cutouts, flags
 
@@ -115,7 +115,7 @@ class TileSource:
         return cutouts, flags
 
     def _colour(self, fluxes: np.ndarray) -> np.ndarray:
-        image = colours_of_fluxes(np.moveaxis(fluxes, -1, 0), self._scales)
+        image = colours_of_fluxes(fluxes, self._scales)
         return shrink(compress(image) if self._jpeg else image)
 
 
@@ -170,12 +170,21 @@ class _OpenTile:
 
     def __init__(self, folder: Path, tile: Tile, bands: tuple[str, ...]):
         self._size = np.array([tile.width, tile.height])
-        self._images = [tile.images.get(band) for band in bands]
-        self._files = {}
-        with ExitStack() as files:
-            for path in {image.path for image in self._images if image is not None}:
-                self._files[path] = files.enter_context(fits.open(folder / path, memmap=True))
-            self._open = files.pop_all()
+        self._bands = [tile.images.get(band) for band in bands]
+        self._images: list[tuple[Image, Image | None] | None] = []
+        with ExitStack() as opened:
+            files = {}
+            for band in self._bands:
+                if band is None:
+                    self._images.append(None)
+                    continue
+                if band.path not in files:
+                    files[band.path] = opened.enter_context(ImageFile(folder / band.path))
+                file, mask = files[band.path], None
+                if band.mask_extension is not None:
+                    mask = file.image(band.mask_extension, band.plane)
+                self._images.append((file.image(band.extension, band.plane), mask))
+            self._open = opened.pop_all()
 
     def __enter__(self):
         return self
@@ -186,57 +195,64 @@ class _OpenTile:
     def read(self, low: np.ndarray, high: np.ndarray) -> "_Strip":
         """Read all bands between two corners (x, y), the part inside the tile."""
         low, high = np.clip(low, 0, self._size), np.clip(high, 0, self._size)
-        width, height = high - low
-        fluxes = np.zeros((height, width, len(self._images)), np.float32)
-        bad = np.zeros((height, width), bool)
-        section = (slice(low[1], high[1]), slice(low[0], high[0]))
-        for band, image in enumerate(self._images):
-            if image is not None:
-                fluxes[..., band], band_bad = self._read_band(image, section)
-                bad |= band_bad
-        return _Strip(low, fluxes, bad)
-
-    def _read_band(self, image: BandImage, section):
-        """Nanomaggies of one band, zero where there are no data, and which pixels are bad."""
-        hdus = self._files[image.path]
-        index = section if image.plane is None else (image.plane, *section)
-        counts = np.asarray(hdus[image.extension].section[index], np.float32)
-        seen = np.isfinite(counts)
-        bad = np.zeros(counts.shape, bool)
-        if image.mask_extension is not None:
-            mask = np.asarray(hdus[image.mask_extension].section[index]).astype(np.int64)
-            seen &= (mask & image.no_data_bits) == 0
-            bad = (mask & image.bad_bits) != 0
-        return np.where(seen, counts * np.float32(image.nanomaggies), np.float32(0)), bad
+        section = _window(low, high)
+        layers = []
+        for band, images in zip(self._bands, self._images, strict=True):
+            if images is None:
+                layers.append(None)
+            else:
+                counts, mask = (None if i is None else i.read(*section) for i in images)
+                layers.append((band, counts, mask))
+        return _Strip(low, high, layers)
 
 
 class _Strip:
-    """Part of a tile in memory: fluxes (height, width, bands), and bad pixels (height, width)."""
+    """Part of a tile in memory: for each band its counts and mask, (height, width)."""
 
-    def __init__(self, low: np.ndarray, fluxes: np.ndarray, bad: np.ndarray):
+    def __init__(
+        self,
+        low: np.ndarray,
+        high: np.ndarray,
+        layers: list[tuple[BandImage, np.ndarray, np.ndarray | None] | None],
+    ):
         self._low = low
-        self._fluxes = fluxes
-        self._bad = bad
+        self._high = high
+        self._layers = layers
 
     def cut(self, box: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        """Cut out a box of tile pixels, zero beyond the tile.
+        """Cut out a box of tile pixels, zero beyond the tile and where there are no data.
 
-        Returns the fluxes (height, width, bands), the fraction without data in each band, and the
-        fraction of bad pixels in the central quarter.
+        Returns the fluxes in nanomaggies (bands, height, width), the fraction without data in each
+        band, and the fraction of bad pixels in the central quarter.
         """
         x0, y0, x1, y1 = box
-        patch = np.zeros((y1 - y0, x1 - x0, self._fluxes.shape[2]), np.float32)
-        bad = np.zeros(patch.shape[:2], bool)
-        start = np.maximum(self._low, box[:2])
-        stop = np.minimum(self._low + self._bad.shape[::-1], box[2:])
+        patch = np.zeros((len(self._layers), y1 - y0, x1 - x0), np.float32)
+        bad = np.zeros(patch.shape[1:], bool)
+        start, stop = np.maximum(self._low, box[:2]), np.minimum(self._high, box[2:])
         if (start < stop).all():
             inner = _window(start - box[:2], stop - box[:2])
             outer = _window(start - self._low, stop - self._low)
-            patch[inner], bad[inner] = self._fluxes[outer], self._bad[outer]
-        gaps = (patch == 0).mean(axis=(0, 1))
+            for fluxes, layer in zip(patch, self._layers, strict=True):
+                if layer is not None:
+                    band, counts, mask = layer
+                    mask = None if mask is None else mask[outer]
+                    fluxes[inner], masked = _fluxes(band, counts[outer], mask)
+                    bad[inner] |= masked
+        gaps = (patch == 0).mean(axis=(1, 2))
         height, width = bad.shape
         middle = bad[height // 4 : -(height // 4), width // 4 : -(width // 4)]
         return patch, gaps, float(middle.mean())
+
+
+def _fluxes(band: BandImage, counts: np.ndarray, mask: np.ndarray | None):
+    """Nanomaggies, zero where there are no data, and which pixels are bad."""
+    fluxes = counts * np.float32(band.nanomaggies)
+    seen, bad = np.isfinite(fluxes), False
+    if mask is not None:
+        bits = mask.astype(np.int64)
+        seen &= (bits & band.no_data_bits) == 0
+        bad = (bits & band.bad_bits) != 0
+    return np.where(seen, fluxes, np.float32(0)), bad
 
 
 def _window(start, stop):

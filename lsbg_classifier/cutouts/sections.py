@@ -1,0 +1,82 @@
+"""Sections of survey images on disk: the quickest way that each kind of file allows."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from astropy.io import fits
+from astropy.io.fits.hdu import BITPIX2DTYPE
+
+from lsbg_classifier.cutouts.rice import RiceImage
+
+
+class Image(Protocol):
+    """A two-dimensional image on disk."""
+
+    def read(self, rows: slice, columns: slice) -> np.ndarray:
+        """Return a section, ends given; uncompressed images are not read before they are used."""
+
+
+class ImageFile:
+    """A FITS file, open for reading sections of its images; a context manager.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._files = ExitStack()
+        self._tables = self._files.enter_context(
+            fits.open(path, memmap=True, disable_image_compression=True)
+        )
+        self._images = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._files.close()
+
+    def image(self, extension: int, plane: int | None = None) -> Image:
+        """Open one image: an extension, or a plane of a cube.
+
+        Raises
+        ------
+        OSError, ValueError, TypeError, KeyError
+            If it is damaged.
+        """
+        hdu = self._tables[extension]
+        if isinstance(hdu, fits.BinTableHDU):
+            if plane is None and RiceImage.fits_into(hdu):
+                return RiceImage(self._path, hdu)
+        elif not {"BZERO", "BSCALE", "BLANK"} & set(hdu.header):
+            return _PlainImage(self._path, hdu, plane)
+        if self._images is None:
+            self._images = self._files.enter_context(fits.open(self._path, memmap=False))
+        return _Section(self._images[extension], plane)
+
+
+class _PlainImage:
+    """Pixels as they lie in the file."""
+
+    def __init__(self, path: Path, hdu, plane: int | None):
+        dtype = np.dtype(BITPIX2DTYPE[hdu.header["BITPIX"]]).newbyteorder(">")
+        pixels = np.memmap(path, dtype, "r", hdu.fileinfo()["datLoc"], hdu.shape)
+        self._pixels = pixels if plane is None else pixels[plane]
+
+    def read(self, rows: slice, columns: slice) -> np.ndarray:
+        return self._pixels[rows, columns]
+
+
+class _Section:
+    """What astropy makes of any other image."""
+
+    def __init__(self, hdu, plane: int | None):
+        self._hdu = hdu
+        self._plane = () if plane is None else (plane,)
+
+    def read(self, rows: slice, columns: slice) -> np.ndarray:
+        return self._hdu.section[(*self._plane, rows, columns)]

@@ -1,0 +1,105 @@
+"""Sections of images on disk, against what astropy reads of the same files."""
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from lsbg_classifier.cutouts.rice import RiceImage
+from lsbg_classifier.cutouts.sections import ImageFile
+
+ROWS, COLUMNS = slice(3, 40), slice(17, 150)
+SHAPE = (60, 12_345)  # longer than the table of random numbers
+
+
+def noise(dtype, scale=40.0):
+    return (np.random.default_rng(3).normal(scale=scale, size=SHAPE)).astype(dtype)
+
+
+def with_gaps():
+    """A float image with exact zeros, NaN, a constant row, and a bright row."""
+    image = noise(np.float32)
+    image[5, 100:140] = 0
+    image[6, 30:40] = np.nan
+    image[7] = 0
+    image[8] = 123.456
+    image[9] *= 1e6
+    return image
+
+
+CASES = {
+    "float, dithered": (with_gaps, {"quantize_method": 2, "dither_seed": 9_990}),
+    "float, dithered otherwise": (with_gaps, {"quantize_method": 1, "dither_seed": 1}),
+    "float, not dithered": (with_gaps, {"quantize_method": -1}),
+    "int16": (lambda: noise(np.int16), {}),
+    "int32": (lambda: noise(np.int32, 1e6), {}),
+    "uint8": (lambda: noise(np.uint8), {}),
+}
+
+
+def compare(path, extension=1, plane=None):
+    """Within the rounding of float32, relative to the largest value of each row."""
+    with ImageFile(path) as file, fits.open(path, memmap=False) as hdus:
+        image = file.image(extension, plane)
+        expected = hdus[extension].data if plane is None else hdus[extension].data[plane]
+        for rows, columns in ((ROWS, COLUMNS), (slice(0, 60), slice(0, expected.shape[1]))):
+            got, wanted = image.read(rows, columns), expected[rows, columns]
+            largest = np.nanmax(abs(wanted.astype(float)), axis=1, keepdims=True)
+            np.testing.assert_allclose(got / (largest + 1), wanted / (largest + 1), atol=2e-7)
+    return image
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_rows_compressed_with_rice(tmp_path, case):
+    image, options = CASES[case]
+    path = tmp_path / "image.fits.fz"
+    hdus = [fits.PrimaryHDU(), fits.CompImageHDU(image(), compression_type="RICE_1", **options)]
+    fits.HDUList(hdus).writeto(path)
+    assert isinstance(compare(path), RiceImage)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"compression_type": "GZIP_1"},
+        {"compression_type": "GZIP_2", "quantize_level": 0.0},
+        {"compression_type": "RICE_1", "tile_shape": (20, 100)},
+        {"compression_type": "HCOMPRESS_1", "tile_shape": (20, 100)},
+    ],
+)
+def test_other_compressions_are_astropys(tmp_path, options):
+    path = tmp_path / "image.fits.fz"
+    hdus = [fits.PrimaryHDU(), fits.CompImageHDU(noise(np.float32)[:, :300], **options)]
+    fits.HDUList(hdus).writeto(path)
+    assert not isinstance(compare(path), RiceImage)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16, np.uint16, np.uint8])
+def test_uncompressed(tmp_path, dtype):
+    path = tmp_path / "image.fits"
+    image = abs(noise(np.float32)[:, :300]).astype(dtype)
+    cube = np.array([image, image[::-1]])
+    hdus = [fits.PrimaryHDU(image), fits.ImageHDU(image), fits.ImageHDU(cube)]
+    fits.HDUList(hdus).writeto(path)
+    compare(path, 0)
+    compare(path, 1)
+    compare(path, 2, plane=1)
+
+
+def test_scaled_integers(tmp_path):
+    path = tmp_path / "image.fits"
+    hdu = fits.ImageHDU(noise(np.float32)[:, :300])
+    hdu.scale("int16", bscale=0.1, bzero=5)
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
+    compare(path)
+
+
+def test_damaged_rows_are_an_error(tmp_path):
+    path = tmp_path / "image.fits.fz"
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(noise(np.float32))]).writeto(path)
+    with fits.open(path, disable_image_compression=True) as hdus:
+        start = hdus[1].fileinfo()["datLoc"]
+    with open(path, "r+b") as file:
+        file.seek(start + 4)
+        file.write((1 << 30).to_bytes(4, "big"))  # where the bytes of the first row lie
+    with ImageFile(path) as file, pytest.raises(ValueError, match="beyond the end"):
+        file.image(1)
