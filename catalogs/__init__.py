@@ -10,14 +10,17 @@ from catalogs.columns import AddedColumn, find_lsbg_columns, lsbg_columns
 from catalogs.errors import InputError
 from catalogs.output import check_output
 from catalogs.positions import PositionColumns
+from catalogs.selection import Selection, find_selection
 
 __all__ = [
     "AddedColumn",
     "Catalog",
     "InputError",
     "PositionColumns",
+    "Selection",
     "check_output",
     "find_lsbg_columns",
+    "find_selection",
     "lsbg_columns",
     "open_catalog",
 ]
@@ -52,6 +55,9 @@ class Catalog(Protocol):
         InputError
             If the column is neither.
         """
+
+    def read_columns(self, names: Sequence[str], start: int, stop: int) -> list[np.ndarray]:
+        """Return several columns as `read_column` does; fastest when called in order."""
 
     def read_positions(self, start: int, stop: int) -> np.ndarray:
         """Return ICRS degrees of rows [start, stop), float64 of shape (rows, 2).
@@ -93,7 +99,7 @@ class Catalog(Protocol):
             for at most 65,536 rows at a time. NaN stands for "no value".
         provenance : mapping
             What is said once about the new columns: ``weights``, ``weights_sha256``, ``source``,
-            ``software``, ``threshold``, ``date``.
+            ``software``, ``threshold``, ``date``, and ``select`` where not all rows were looked at.
         overwrite_columns : bool
             Drop columns of the same names; otherwise they are an error.
 

@@ -30,6 +30,7 @@ _PROVENANCE = {
     "software": ("LSBGSOFT", "software that added the columns"),
     "threshold": ("LSBGTHR", "probability called LSBG"),
     "date": ("LSBGDATE", "date of the classification"),
+    "select": ("LSBGSEL", "selection of the rows"),
 }
 """Header keyword and comment of each item of provenance."""
 

@@ -54,6 +54,21 @@ class _Column:
         """Numpy's type if the column is one real number a row, else None."""
         return _NUMBERS.get(self.form.strip().removeprefix("1")[:1])
 
+    @property
+    def is_logical(self) -> bool:
+        return self.form.strip() in ("L", "1L")
+
+    def to_float(self, rows: np.ndarray) -> np.ndarray:
+        """Return float64, NaN where null, from the bytes of rows, shape (rows, bytes a row)."""
+        raw = rows[:, self.offset : self.offset + self.width]
+        if self.is_logical:
+            return np.select([raw[:, 0] == ord("T"), raw[:, 0] == ord("F")], [1.0, 0.0], np.nan)
+        stored = np.ascontiguousarray(raw).view(self.dtype)[:, 0]
+        values = stored.astype(np.float64)
+        if (self.scale, self.zero) != (1, 0):
+            values = values * self.scale + self.zero
+        return values if self.null is None else np.where(stored == self.null, np.nan, values)
+
     def info(self) -> ColumnInfo:
         return ColumnInfo(
             self.dtype is not None, self.form.strip().lstrip("0123456789")[0] == "A", self.unit
@@ -127,15 +142,16 @@ class FitsCatalog:
 
         Logical values are 0 and 1.
         """
-        column = self._column(name)
-        raw = self._rows(start, stop)[:, column.offset : column.offset + column.width]
-        if column.form.strip() in ("L", "1L"):
-            return np.select([raw[:, 0] == ord("T"), raw[:, 0] == ord("F")], [1.0, 0.0], np.nan)
-        if column.dtype is None:
-            raise InputError(f"{self.path}: {name} is not one real number a row")
-        stored = np.ascontiguousarray(raw).view(column.dtype)[:, 0]
-        values = stored * column.scale + column.zero
-        return values if column.null is None else np.where(stored == column.null, np.nan, values)
+        return self.read_columns((name,), start, stop)[0]
+
+    def read_columns(self, names: Sequence[str], start: int, stop: int) -> list[np.ndarray]:
+        """Return several columns of numbers; see `catalogs.Catalog`."""
+        columns = [self._column(name) for name in names]
+        for column in columns:
+            if column.dtype is None and not column.is_logical:
+                raise InputError(f"{self.path}: {column.name} is not one real number a row")
+        rows = self._rows(start, stop)
+        return [column.to_float(rows) for column in columns]
 
     def _column(self, name: str) -> _Column:
         """Return the one column of that name."""
@@ -152,9 +168,7 @@ class FitsCatalog:
     def read_positions(self, start: int, stop: int) -> np.ndarray:
         """Return degrees in rows [start, stop); see `catalogs.Catalog`."""
         columns = self.position_columns
-        return columns.to_degrees(
-            self.read_column(columns.ra, start, stop), self.read_column(columns.dec, start, stop)
-        )
+        return columns.to_degrees(*self.read_columns((columns.ra, columns.dec), start, stop))
 
     def fingerprint(self) -> str:
         """Return the sha256 of the file."""
@@ -237,7 +251,7 @@ class FitsCatalog:
                 np.asarray(value).astype(f">{column.dtype}").view(np.uint8).reshape(len(old), -1)
                 for column, value in zip(columns, values(first, last), strict=True)
             ]
-            target.write(np.concatenate(parts, axis=1).tobytes())
+            target.write(np.concatenate(parts, axis=1))
         _copy(source, target, self._table.heap_start, self._table.heap_end)
         target.write(b"\0" * (-(target.tell() - data_start) % BLOCK))
         _update_checksums(target, cards, start, data_start)

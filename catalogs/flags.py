@@ -26,6 +26,7 @@ class Flag(enum.IntFlag):
     FETCH_FAILED = (32, False, "the cutout could not be fetched; a later run may get it")
     BAD_IMAGE = (64, False, "what came back is not a readable image")
     UNLIKE_TRAINING = (128, True, "the cutout looks unlike those that the weights have seen")
+    NOT_SELECTED = (256, False, "the selection did not keep the row; nothing else was looked at")
 
 
 NOT_SCORED = Flag(sum(flag for flag in Flag if not flag.scored))

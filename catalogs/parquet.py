@@ -29,6 +29,12 @@ from catalogs.positions import (
 
 _ROWS = 65_536
 _LARGEST_GROUP = 1 << 20
+_MOST_BYTES = 1 << 27
+"""Rows, and bytes in memory, beyond which a row group is written as several."""
+
+_BUFFER = 1 << 18
+"""Bytes of each column that are read ahead: whole row groups would take more memory and time."""
+
 _TYPES = {"f4": pa.float32(), "i2": pa.int16()}
 _STALE = {"_metadata", "_common_metadata"}
 
@@ -41,6 +47,52 @@ class _Part:
     first: int
     rows: int
     schema: pa.Schema
+
+
+class _Reader:
+    """Reads some columns from a row on, without reading anything twice."""
+
+    def __init__(self, parts: Sequence[_Part], names: tuple[str, ...], start: int):
+        self.row = start
+        self._rest = np.empty((len(names), 0))
+        self._batches = _batches(parts, names, start) if names else iter(())
+
+    def read(self, count: int) -> np.ndarray:
+        """Return the next rows: float64, shape (columns, count), NaN where null."""
+        pieces, missing = [self._rest], count - self._rest.shape[1]
+        while missing > 0 and len(self._rest):
+            pieces.append(next(self._batches))
+            missing -= pieces[-1].shape[1]
+        joined = np.concatenate(pieces, axis=1) if len(pieces) > 1 else self._rest
+        self._rest = joined[:, count:]
+        self.row += count
+        return joined[:, :count]
+
+
+def _batches(parts: Sequence[_Part], names, start: int) -> Iterator[np.ndarray]:
+    """Yield the rows from `start` on; row groups before it are not read."""
+    for part in parts:
+        if part.first + part.rows <= start:
+            continue
+        with _opened(part.path) as file:
+            groups, position = _groups_from(file, start - part.first)
+            position += part.first
+            for batch in file.iter_batches(_ROWS, row_groups=groups, columns=list(names)):
+                skip = max(start - position, 0)
+                position += batch.num_rows
+                if skip < batch.num_rows:
+                    yield np.stack([_as_float(batch.column(name)[skip:]) for name in names])
+
+
+def _groups_from(file: pq.ParquetFile, row: int) -> tuple[list[int], int]:
+    """Return the row groups from that of a row on, and the row that they begin with."""
+    first, count = 0, file.metadata.num_row_groups
+    for number in range(count):
+        end = first + file.metadata.row_group(number).num_rows
+        if end > row:
+            return list(range(number, count)), first
+        first = end
+    return [], first
 
 
 class ParquetCatalog:
@@ -59,8 +111,7 @@ class ParquetCatalog:
         self._parts = _parts(path)
         self.row_count = sum(part.rows for part in self._parts)
         self.column_names = tuple(self._parts[0].schema.names)
-        self._reader: tuple[tuple[str, ...], int, Iterator[np.ndarray]] | None = None
-        self._rest = np.empty((0, 2))
+        self._readers: dict[tuple[str, ...], _Reader] = {}
         self.position_columns = self._positions(ra=ra, dec=dec, unit=position_unit)
 
     def _positions(self, **options) -> PositionColumns:
@@ -78,8 +129,8 @@ class ParquetCatalog:
                 )
             if options["unit"] is None and says_no_unit(found, infos):
                 stop = part.first + min(part.rows, 10_000)
-                values = self._read((found.ra, found.dec), part.first, stop)
-                check_not_radians(found.to_degrees(*values.T), found, where)
+                values = self.read_columns((found.ra, found.dec), part.first, stop)
+                check_not_radians(found.to_degrees(*values), found, where)
         return first
 
     def read_column(self, name: str, start: int, stop: int) -> np.ndarray:
@@ -87,40 +138,26 @@ class ParquetCatalog:
 
         Logical values are 0 and 1.
         """
-        return self._read((name,), start, stop)[:, 0]
+        return self.read_columns((name,), start, stop)[0]
+
+    def read_columns(self, names: Sequence[str], start: int, stop: int) -> list[np.ndarray]:
+        """Return several columns of numbers; see `catalogs.Catalog`."""
+        names = tuple(names)
+        reader = self._readers.get(names)
+        if reader is None:
+            for part in self._parts:
+                _check_numbers(part, names)
+        if reader is None or reader.row != start:
+            reader = self._readers[names] = _Reader(self._parts, names, start)
+        values = list(reader.read(stop - start))
+        if stop >= self.row_count:
+            del self._readers[names]  # it holds a row group in memory
+        return values
 
     def read_positions(self, start: int, stop: int) -> np.ndarray:
         """Return degrees in rows [start, stop); see `catalogs.Catalog`."""
         columns = self.position_columns
-        return columns.to_degrees(*self._read((columns.ra, columns.dec), start, stop).T)
-
-    def _read(self, names: tuple[str, ...], start: int, stop: int) -> np.ndarray:
-        """Read columns as float64, shape (rows, columns); fastest when called in order."""
-        if self._reader is None or self._reader[:2] != (names, start):
-            self._rest = np.empty((0, len(names)))
-            self._reader = (names, start, self._batches(names, start))
-        pieces, missing = [self._rest], stop - start - len(self._rest)
-        while missing > 0:
-            pieces.append(next(self._reader[2]))
-            missing -= len(pieces[-1])
-        joined = np.concatenate(pieces)
-        self._rest = joined[stop - start :]
-        self._reader = (names, stop, self._reader[2])
-        return joined[: stop - start]
-
-    def _batches(self, names, start) -> Iterator[np.ndarray]:
-        for part in self._parts:
-            position = part.first
-            if part.first + part.rows <= start:
-                continue
-            _check_numbers(part, names)
-            with _opened(part.path) as file:
-                for batch in file.iter_batches(_ROWS, columns=list(names)):
-                    skip = max(start - position, 0)
-                    position += batch.num_rows
-                    if skip < batch.num_rows:
-                        columns = [_as_float(batch.column(name)) for name in names]
-                        yield np.stack(columns, axis=1)[skip:]
+        return columns.to_degrees(*self.read_columns((columns.ra, columns.dec), start, stop))
 
     def fingerprint(self) -> str:
         """Return a sha256 over the names and contents of all parts."""
@@ -211,7 +248,7 @@ def _files(root: Path) -> Iterator[Path]:
 
 def _opened(path: Path) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER)
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"{path}: not a readable Parquet file ({reason})") from error
@@ -262,7 +299,10 @@ def _is_number(kind: pa.DataType) -> bool:
 
 def _as_float(array: pa.Array) -> np.ndarray:
     """Return float64 with NaN where null."""
-    return pc.cast(array, pa.float64()).fill_null(float("nan")).to_numpy(zero_copy_only=False)
+    numbers = pc.cast(array, pa.float64())
+    if numbers.null_count:
+        numbers = numbers.fill_null(float("nan"))
+    return numbers.to_numpy(zero_copy_only=False)
 
 
 def _write_part(part: _Part, target: Path, columns, values, provenance):
@@ -276,25 +316,25 @@ def _write_part(part: _Part, target: Path, columns, values, provenance):
         with pq.ParquetWriter(target, schema, **options) as writer:
             for batches in _row_groups(source):
                 old = pa.Table.from_batches(batches).select(kept)
-                stop = row + old.num_rows
-                new = _arrays(columns, values, row, stop)
-                writer.write_table(
-                    pa.Table.from_arrays([*old.columns, *new], schema=schema),
-                    row_group_size=_LARGEST_GROUP,
-                )
-                row = stop
+                new = _arrays(columns, values, row, row + old.num_rows)
+                row += old.num_rows
+                table = pa.Table.from_arrays([*old.columns, *new], schema=schema)
+                writer.write_table(table, row_group_size=_LARGEST_GROUP)
+                batches.clear()
+                del old, table  # else two row groups would be in memory
 
 
 def _row_groups(file: pq.ParquetFile) -> Iterator[list[pa.RecordBatch]]:
     """Yield the batches of each row group; huge groups come in several pieces."""
     for number in range(file.num_row_groups):
-        batches, rows = [], 0
+        batches, rows, size = [], 0, 0
         for batch in file.iter_batches(_ROWS, row_groups=[number]):
             batches.append(batch)
-            rows += batch.num_rows
-            if rows >= _LARGEST_GROUP:
+            rows, size = rows + batch.num_rows, size + batch.nbytes
+            del batch
+            if rows >= _LARGEST_GROUP or size >= _MOST_BYTES:
                 yield batches
-                batches, rows = [], 0
+                batches, rows, size = [], 0, 0
         if batches:
             yield batches
 
@@ -320,6 +360,7 @@ def _schema(old: pa.Schema, kept, columns, provenance) -> pa.Schema:
             pa.field(column.name, _TYPES[column.dtype], column.dtype.startswith("f"), notes)
         )
     metadata = dict(old.metadata or {})
+    metadata.pop(b"lsbg.select", None)  # of an earlier run; this one may have had none
     for key, value in provenance.items():
         metadata[f"lsbg.{key}".encode()] = value.encode("utf-8", "backslashreplace")
     return pa.schema(fields, metadata)

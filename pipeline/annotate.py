@@ -41,7 +41,7 @@ def annotate(
     cutouts : str
         Where the images come from: ``tiles:FOLDER``, ``legacysurvey:LAYER``, ``hips:ID``.
     progress : callable, optional
-        Called with (rows done, rows in all).
+        Called with (rows done, rows in all), of those that the selection keeps.
     options
         The attributes of `Options`.
 
@@ -67,7 +67,8 @@ def run(job: Job, progress: Progress | None = None) -> Summary:
     journal = Journal(job.journal_folder, job.identity(), resume=job.options.resume)
     summary = Summary(job.threshold)
     try:
-        plan = make_plan(job.catalog, job.source, job.options.chunk_size, journal.folder)
+        chunk_size = job.options.chunk_size
+        plan = make_plan(job.catalog, job.source, chunk_size, journal.folder, job.selection)
         results = Results(plan, journal.folder)
         for record in journal.results():
             kept = record[record["flags"] & _TRIED_AGAIN == 0]
@@ -84,8 +85,8 @@ def run(job: Job, progress: Progress | None = None) -> Summary:
 
 
 def _score(job: Job, plan: Plan, journal: Journal, results: Results, summary, progress):
-    """Score every row that has no result yet; each unit is journaled as it comes."""
-    done, total = results.done_count(), job.catalog.row_count
+    """Score every selected row that has no result yet; each unit is journaled as it comes."""
+    done, total = results.done_count(), results.selected_count()
     if progress is not None:
         progress(done, total)
     if done == total:
@@ -93,7 +94,11 @@ def _score(job: Job, plan: Plan, journal: Journal, results: Results, summary, pr
     with connect(job.options.scheduler, job.options.workers) as client:
         work = _work(job, len(client.nthreads()))
         remaining = (results.missing(rows) for rows in plan.units())
-        calls = ((rows, np.asarray(plan.positions[rows]), work) for rows in remaining if len(rows))
+        calls = (
+            (rows, np.asarray(plan.positions[plan.places(rows)]), work)
+            for rows in remaining
+            if len(rows)
+        )
         for scored in in_order_of_completion(client, score, calls):
             journal.append(scored.rows, scored.probabilities, scored.flags)
             results.put(scored.rows, scored.probabilities, scored.flags)
@@ -126,6 +131,8 @@ def _write(job: Job, journal: Journal, results: Results):
         for key in ("weights", "weights_sha256", "source", "software", "date")
     }
     provenance["threshold"] = f"{job.threshold:g}"
+    if identity.get("select") is not None:
+        provenance["select"] = identity["select"]
     job.catalog.write_annotated(
         job.output,
         job.columns,

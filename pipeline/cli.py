@@ -86,6 +86,14 @@ def classify(
     ra: _Ra = None,
     dec: _Dec = None,
     position_unit: _PositionUnit = None,
+    select: Annotated[
+        str | None,
+        typer.Option(
+            help="Score only the rows that a cut keeps: des or hsc (the published cuts), a file "
+            'with a condition a line, or an expression such as "FLUX_RADIUS_G * 0.263 > 2.5".',
+            metavar="des|hsc|FILE|EXPRESSION",
+        ),
+    ] = None,
     style: Annotated[
         str,
         typer.Option(help="Names of the new columns: auto (as in the input), upper, lower, rubin."),
@@ -136,6 +144,7 @@ def classify(
         ra=ra,
         dec=dec,
         position_unit=position_unit,
+        select=select,
         style=style,
         source_options=given(bands=bands, survey=survey, url=url, connections=connections),
         scheduler=scheduler,

@@ -16,13 +16,15 @@ from pipeline.plan import make_plan
 
 def describe_job(job: Job) -> list[str]:
     """Say what a job would do, after reading the positions; nothing is written."""
-    plan = make_plan(job.catalog, job.source, job.options.chunk_size)
+    chunk_size, selection = job.options.chunk_size, job.selection
+    plan = make_plan(job.catalog, job.source, chunk_size, selection=selection)
     units = [len(rows) for rows in plan.units()]
     columns = job.catalog.position_columns
     positions = np.asarray(plan.positions)
     return [
         f"input: {job.catalog.path}, {job.catalog.row_count} rows, "
         f"position in {columns.ra} and {columns.dec} ({columns.unit})",
+        *([] if selection is None else [f"selected: {len(positions)} rows, by {selection.text}"]),
         f"without a usable position: {int(np.isnan(positions[:, 0]).sum())} rows",
         f"cutouts: {job.source.spec}, units of work: {len(units)}",
         *_outside(job, positions),

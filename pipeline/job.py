@@ -9,7 +9,9 @@ from pathlib import Path
 from catalogs import (
     AddedColumn,
     Catalog,
+    Selection,
     check_output,
+    find_selection,
     lsbg_columns,
     open_catalog,
 )
@@ -36,6 +38,10 @@ class Options:
         Position columns, where they are not found by their names.
     position_unit : str, optional
         ``deg`` or ``rad``, where the table does not say.
+    select : str, optional
+        Annotate only the rows that this keeps: a published cut (``des``, ``hsc``), a file of
+        conditions, or an expression; see `catalogs.find_selection`. The rest gets no score and
+        the flag NOT_SELECTED alone.
     style : str
         Names of the added columns: ``auto`` (as the input's own), ``upper``, ``lower``, ``rubin``.
     threshold : float, optional
@@ -63,6 +69,7 @@ class Options:
     ra: str | None = None
     dec: str | None = None
     position_unit: str | None = None
+    select: str | None = None
     style: str = "auto"
     threshold: float | None = None
     source_options: Mapping[str, object] = field(default_factory=dict)
@@ -91,6 +98,7 @@ class Job:
     source: CutoutSource
     weights: WeightSet
     options: Options
+    selection: Selection | None = None
 
     @property
     def threshold(self) -> float:
@@ -116,6 +124,7 @@ class Job:
             "input": self.catalog.fingerprint(),
             "table": self.options.table,
             "position": [columns.ra, columns.dec, columns.unit],
+            "select": None if self.selection is None else self.selection.text,
             "weights": self.weights.card.name,
             "weights_sha256": self.weights.card.sha256,
             "source": self.source.spec,
@@ -143,11 +152,12 @@ def prepare(input_path: str | Path, output: str | Path, cutouts: str, options: O
         position_unit=options.position_unit,
     )
     _check_suffix(catalog, Path(output))
+    selection = None if options.select is None else find_selection(options.select, catalog)
     weights = find_weights(options.weights)
     source = open_source(cutouts, **options.source_options)
     if not options.allow_mismatch:
         _check_match(weights, source)
-    job = Job(catalog, Path(output), source, weights, options)
+    job = Job(catalog, Path(output), source, weights, options, selection)
     catalog.check_annotated(job.columns, overwrite_columns=options.overwrite_columns)
     return job
 

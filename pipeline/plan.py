@@ -8,7 +8,7 @@ from tempfile import TemporaryFile, gettempdir
 
 import numpy as np
 
-from catalogs import Catalog
+from catalogs import Catalog, Selection
 from catalogs.output import naming
 from lsbg_classifier import CutoutSource
 
@@ -20,18 +20,25 @@ _LARGEST_UNIT = 4096
 
 @dataclass(frozen=True)
 class Plan:
-    """The positions of a catalog and the order in which they are best fetched.
+    """The positions of the selected rows and the order in which they are best fetched.
 
     Attributes
     ----------
-    positions : array of float64, shape (rows, 2)
-        Degrees, on disk; NaN where there is no usable position.
-    order : array of int64, shape (rows,), or None
-        Row numbers sorted so that rows which share an image are neighbours. None: as they come.
+    row_count : int
+        Rows of the catalog.
+    rows : array of int64, shape (selected,), or None
+        Numbers of the selected rows, ascending, on disk. None: all rows.
+    positions : array of float64, shape (selected, 2)
+        Degrees of the selected rows, on disk; NaN where there is no usable position.
+    order : array of int64, shape (selected,), or None
+        The selected rows, counted among themselves, sorted so that those which share an image are
+        neighbours. None: as they come.
     bounds : array of int64, shape (units + 1,)
         Where each unit begins and ends in that order.
     """
 
+    row_count: int
+    rows: np.ndarray | None
     positions: np.ndarray
     order: np.ndarray | None
     bounds: np.ndarray
@@ -39,38 +46,71 @@ class Plan:
     def units(self) -> Iterator[np.ndarray]:
         """Yield the row numbers of each unit that have a position."""
         for start, stop in zip(self.bounds[:-1], self.bounds[1:], strict=True):
-            rows = np.arange(start, stop) if self.order is None else self.order[start:stop]
-            usable = np.isfinite(self.positions[rows, 0])
-            if usable.any():
-                yield rows[usable]
+            places = np.arange(start, stop) if self.order is None else self.order[start:stop]
+            usable = places[np.isfinite(self.positions[places, 0])]
+            if len(usable):
+                yield usable if self.rows is None else np.asarray(self.rows[usable])
+
+    def places(self, rows: np.ndarray) -> np.ndarray:
+        """Return where rows of the catalog, all selected, stand among the selected ones."""
+        return rows if self.rows is None else np.searchsorted(self.rows, rows)
+
+    def selected(self, start: int, stop: int) -> tuple[slice, np.ndarray | None]:
+        """Return where the selected of the rows [start, stop) stand, and their row numbers.
+
+        None instead of row numbers: all rows are selected.
+        """
+        if self.rows is None:
+            return slice(start, stop), None
+        found = slice(*np.searchsorted(self.rows, (start, stop)))
+        return found, self.rows[found]
 
 
 def make_plan(
-    catalog: Catalog, source: CutoutSource, chunk_size: int, scratch: Path | None = None
+    catalog: Catalog,
+    source: CutoutSource,
+    chunk_size: int,
+    scratch: Path | None = None,
+    selection: Selection | None = None,
 ) -> Plan:
-    """Read all positions and divide the rows into units of about `chunk_size` rows.
+    """Read the positions of the selected rows and divide them into units of about `chunk_size`.
 
-    Rows that share an image stay together, up to 4096 of them. The positions go to a file in the
-    folder `scratch` (by default the system's temporary one) that vanishes with the plan. What
-    stays in memory is 12 bytes a row where the source groups rows, and nothing where it does not.
+    Rows that share an image stay together, up to 4096 of them. What is known of each row goes to
+    files in the folder `scratch` (by default the system's temporary one) that vanish with the plan.
+    What stays in memory is 12 bytes a selected row where the source groups rows, and nothing where
+    it does not.
     """
-    rows = catalog.row_count
-    positions = scratch_array((rows, 2), np.float64, scratch)
-    groups = None
-    for start in range(0, rows, BLOCK):
-        stop = min(start + BLOCK, rows)
-        block = usable_positions(catalog.read_positions(start, stop))
-        positions[start:stop] = block
-        usable = np.isfinite(block[:, 0])
-        found = source.group(block[usable])
-        if found is not None:
-            groups = np.full(rows, -1, np.int32) if groups is None else groups
-            groups[start:stop][usable] = found
-    if groups is None:
-        bounds = np.append(np.arange(0, rows, chunk_size), rows)
-        return Plan(positions, None, bounds)
-    order = np.argsort(groups, kind="stable")
-    return Plan(positions, order, _bounds(groups[order], chunk_size))
+    total = catalog.row_count
+    groups = []
+    with _Spool(np.float64, scratch, 2) as positions, _Spool(np.int64, scratch) as rows:
+        for start in range(0, total, BLOCK):
+            stop = min(start + BLOCK, total)
+            block = usable_positions(catalog.read_positions(start, stop))
+            if selection is not None:
+                kept = selection.keep(catalog, start, stop)
+                rows.append(np.flatnonzero(kept) + start)
+                block = block[kept]
+            positions.append(block)
+            groups.append(_groups(source, block))
+        found, numbers = positions.array(), None if selection is None else rows.array()
+    if any(group is None for group in groups):
+        bounds = np.append(np.arange(0, len(found), chunk_size), len(found))
+        return Plan(total, numbers, found, None, bounds)
+    joined = np.concatenate([np.empty(0, np.int32), *groups])
+    groups.clear()
+    order = np.argsort(joined, kind="stable")
+    return Plan(total, numbers, found, order, _bounds(joined[order], chunk_size))
+
+
+def _groups(source: CutoutSource, positions: np.ndarray) -> np.ndarray | None:
+    """Return the group of each position, -1 where there is none; None if the order is free."""
+    usable = np.isfinite(positions[:, 0])
+    found = source.group(positions[usable])
+    if found is None:
+        return None
+    groups = np.full(len(positions), -1, np.int32)
+    groups[usable] = found
+    return groups
 
 
 def usable_positions(positions: np.ndarray) -> np.ndarray:
@@ -90,6 +130,47 @@ def scratch_array(shape: tuple[int, ...], dtype, folder: Path | None) -> np.ndar
             # A full disk must be an error here: later, at a page of the map, it is a crash.
             os.posix_fallocate(file.fileno(), 0, int(np.prod(shape)) * np.dtype(dtype).itemsize)
         return np.memmap(file, dtype, "w+", shape=shape)
+
+
+class _Spool:
+    """An array that grows in an unnamed file in a folder, and vanishes with the array.
+
+    Parameters
+    ----------
+    dtype : data type
+    folder : Path or None
+        None: the system's temporary one.
+    width : int, optional
+        Values a row; left out, the array has one dimension.
+    """
+
+    def __init__(self, dtype, folder: Path | None, width: int | None = None):
+        self._dtype, self._shape = np.dtype(dtype), () if width is None else (width,)
+        self._folder, self._length = folder or gettempdir(), 0
+        with naming(self._folder):
+            self._file = TemporaryFile(dir=folder)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with naming(self._folder):
+            self._file.close()
+
+    def append(self, values: np.ndarray):
+        """Add rows at the end."""
+        with naming(self._folder):
+            self._file.write(np.ascontiguousarray(values, self._dtype))
+        self._length += len(values)
+
+    def array(self) -> np.ndarray:
+        """Return all that was added, read-only, from disk."""
+        with naming(self._folder):
+            self._file.flush()
+        shape = (self._length, *self._shape)
+        if not self._length:
+            return np.empty(shape, self._dtype)
+        return np.memmap(self._file, self._dtype, "r", shape=shape)
 
 
 def _bounds(groups: np.ndarray, chunk_size: int) -> np.ndarray:

@@ -43,8 +43,11 @@ class Summary:
 
     def lines(self) -> list[str]:
         """Say it in lines for a terminal or a log."""
-        lost = self.rows and self.flags[Flag.NO_COVERAGE.name] == self.rows
+        selected = self.rows - self.flags[Flag.NOT_SELECTED.name]
+        lost = selected and self.flags[Flag.NO_COVERAGE.name] == selected
         hint = ["no candidate lies on these images: are the positions in degrees?"] if lost else []
+        if self.rows and not selected:
+            hint = ["the selection kept no row: are its columns in the units that it supposes?"]
         flagged = [f"  {name}: {count}" for name, count in self.flags.items() if count]
         return [
             f"{self.rows} candidates, {self.scored} scored, "

@@ -342,3 +342,59 @@ def test_any_table(tmp_path_factory, rows, group, kinds, seed):
     after = pq.read_table(annotate(folder / "in.parquet", folder / "out.parquet"))
     same(pq.read_table(folder / "in.parquet"), after)
     assert after["flags_lsbg"].to_pylist() == list(range(rows))
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data(), group=st.sampled_from([7, 40, 1000]))
+def test_columns_are_read_in_any_order_and_side_by_side(tmp_path_factory, data, group):
+    folder = tmp_path_factory.mktemp("parts")
+    columns = {name: np.random.default_rng(n).random(200) for n, name in enumerate("abc")}
+    columns["a"][::9] = np.nan
+    table = pa.table({name: pa.array(v, from_pandas=True) for name, v in columns.items()})
+    table = table.append_column("ra", pa.array(columns["b"])).append_column("dec", table["c"])
+    for part, (start, stop) in enumerate([(0, 90), (90, 90), (90, 200)]):
+        pq.write_table(table.slice(start, stop - start), folder / f"{part}.parquet", group)
+    catalog = open_catalog(folder)
+    wanted = st.lists(st.sampled_from("abc"), max_size=3, unique=True)
+    for names in data.draw(st.lists(wanted, max_size=6)):
+        start = data.draw(st.integers(0, 200))
+        stop = data.draw(st.integers(start, 200))
+        found = catalog.read_columns(names, start, stop)
+        assert len(found) == len(names)
+        for name, values in zip(names, found, strict=True):
+            assert values.dtype == np.float64
+            np.testing.assert_array_equal(values, columns[name][start:stop])
+
+
+def test_several_columns_in_order_are_read_once(tmp_path):
+    """The position and other columns, block by block: no row group is decoded again."""
+    rows = 100_000
+    values = np.arange(rows, dtype=float)
+    columns = {name: values + n for n, name in enumerate(["ra", "dec", "a", "b"])}
+    pq.write_table(pa.table(columns), tmp_path / "in.parquet", row_group_size=rows)
+    catalog = open_catalog(tmp_path / "in.parquet")
+    first = None
+    for start in range(0, rows, 1000):
+        a, b = catalog.read_columns(["a", "b"], start, start + 1000)
+        positions = catalog.read_positions(start, start + 1000)
+        first = first or dict(catalog._readers)
+        assert catalog._readers.items() <= first.items() and len(first) == 2
+        np.testing.assert_array_equal(a, values[start : start + 1000] + 2)
+        np.testing.assert_array_equal(b, a + 1)
+        np.testing.assert_array_equal(positions[:, 1], a - 1)
+    assert not catalog._readers  # they would hold row groups in memory
+
+
+def test_row_groups_that_are_large_in_memory_are_written_as_several(tmp_path, monkeypatch):
+    monkeypatch.setattr("catalogs.parquet._MOST_BYTES", 1 << 20)
+    rows = 200_000
+    columns = {name: np.random.default_rng(3).random(rows) for name in ("ra", "dec", "x")}
+    pq.write_table(pa.table(columns), tmp_path / "in.parquet", row_group_size=rows)
+    output = annotate(tmp_path / "in.parquet", tmp_path / "out.parquet")
+    same(pq.read_table(tmp_path / "in.parquet"), pq.read_table(output))
+    meta = pq.ParquetFile(output).metadata
+    sizes = [meta.row_group(i).num_rows for i in range(meta.num_row_groups)]
+    assert len(sizes) > 2 and sum(sizes) == rows
+    probability, flags = values_for(0, rows)
+    np.testing.assert_array_equal(pq.read_table(output)["flags_lsbg"].to_numpy(), flags)
+    np.testing.assert_array_equal(pq.read_table(output)["p_lsbg"].to_numpy(), probability)

@@ -319,7 +319,7 @@ def test_output_in_a_missing_folder(lsbg, survey, few, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["flags", "256"], r"between 0 and 255, not 256"),
+        (["flags", "512"], r"between 0 and 511, not 512"),
         (["weights", "nope"], r"unknown weights 'nope': choose one of .*des-simulated"),
         (["simulate", "sdss", "OUT"], r"'sdss': choose des"),
     ],

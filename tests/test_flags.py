@@ -27,6 +27,7 @@ def test_what_is_in_catalogs_already_keeps_its_meaning():
             "FETCH_FAILED": (32, False),
             "BAD_IMAGE": (64, False),
             "UNLIKE_TRAINING": (128, True),
+            "NOT_SELECTED": (256, False),
         }.items()
     )
 

@@ -50,6 +50,40 @@ def test_units_partition_the_usable_rows(rows, chunk, grouped, seed):
         assert all(len(unit) <= chunk for unit in units)
 
 
+class Draw:
+    """A selection that was drawn beforehand."""
+
+    def __init__(self, kept):
+        self._kept = kept
+
+    def keep(self, catalog, start, stop):
+        return self._kept[start:stop]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.integers(0, 300),
+    share=st.sampled_from([0, 0.01, 0.5, 1]),
+    chunk=st.integers(1, 80),
+    grouped=st.booleans(),
+    seed=st.integers(0, 2**16),
+)
+def test_what_is_not_selected_is_not_in_the_plan(rows, share, chunk, grouped, seed):
+    rng = np.random.default_rng(seed)
+    positions = np.stack([rng.uniform(0, 360, rows), rng.uniform(-90, 90, rows)], axis=1)
+    positions[rng.random(rows) < 0.2] = np.nan
+    kept = rng.random(rows) < share
+    groups = Groups(rng.integers(-1, 5, 37).astype(np.int32) if grouped else None)
+    plan = make_plan(Table(positions), groups, chunk, selection=Draw(kept))
+    found = np.concatenate([*plan.units(), np.array([], int)])
+    assert sorted(found) == np.flatnonzero(kept & np.isfinite(positions[:, 0])).tolist()
+    assert len(plan.positions) == kept.sum() and plan.row_count == rows
+    np.testing.assert_array_equal(plan.positions[plan.places(found)], positions[found])
+    places, numbers = plan.selected(rows // 3, rows)
+    assert (numbers == np.flatnonzero(kept[rows // 3 :]) + rows // 3).all()
+    np.testing.assert_array_equal(plan.positions[places], positions[numbers])
+
+
 def test_positions_off_the_sphere():
     given_positions = np.array(
         [[0, 90], [360, -90], [-1e-9, 0], [361, 0], [10, 90.1], [10, -91], [np.inf, 0], [5, np.nan]]
