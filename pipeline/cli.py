@@ -14,6 +14,7 @@ from pipeline.console import (
     ANY_PATH,
     Bands,
     Batch,
+    Beside,
     Connections,
     Epochs,
     LearningRate,
@@ -351,6 +352,7 @@ def study(
     start: Annotated[
         str | None, typer.Option("--from", help="transfer, folds: weights to fine-tune.")
     ] = None,
+    beside: Beside = None,
     count: Annotated[
         int | None,
         typer.Option(min=2, help="splits, folds: how many.", show_default=f"{SPLITS}, {FOLDS}"),
@@ -364,7 +366,11 @@ def study(
         typer.Option(help="label-noise: whose: both, lsbgs, others.", show_default=SIDES),
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(help="published or robust.", show_default="published")
+        str | None,
+        typer.Option(
+            help="published, robust or rehearsed.",
+            show_default="published; with --beside rehearsed",
+        ),
     ] = None,
     epochs: Epochs = None,
     batch: Batch = None,
@@ -392,7 +398,7 @@ def study(
             folder,
             recipe=recipe,
             overrides=given(epochs=epochs, batch=batch, learning_rate=learning_rate),
-            own=given(start=start, count=count, fractions=fractions, sides=sides),
+            own=given(start=start, count=count, fractions=fractions, sides=sides, beside=beside),
             seed=seed,
             size=size,
             resume=resume,

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,7 +30,15 @@ Connections = Annotated[
 Epochs = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")]
 Batch = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")]
 LearningRate = Annotated[float | None, typer.Option(min=0, help="Instead of the recipe's.")]
-"""Options that change a training's recipe, the same for all commands."""
+Beside = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of another training, whose cutouts make up half of every batch, so that what "
+        "the weights learned from them is not forgotten; for samples of a few hundred.",
+        **ANY_PATH,
+    ),
+]
+"""Options that change a training, the same for all commands."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _INTERRUPTED = 130

@@ -8,7 +8,7 @@ from lsbg_classifier.backend import start_backend
 
 STUDIES = {
     "splits": {"count"},
-    "folds": {"count", "start"},
+    "folds": {"count", "start", "beside"},
     "label-noise": {"fractions", "sides"},
     "transfer": {"start"},
     "three-classes": set(),
@@ -44,11 +44,12 @@ def run_study(
         Folder of a dataset, or of a training with one.
     folder : Path
     recipe : str, optional
-        ``published`` or ``robust``.
+        ``published``, ``robust`` or ``rehearsed``.
     overrides : dict
         Fields of the recipe to replace.
     own : dict
-        Options of the one study: `count`; `fractions` and `sides`, separated by commas; `start`.
+        Options of the one study: `count`; `fractions` and `sides`, separated by commas; `start`;
+        `beside`, the folder of another dataset.
     seed, size, resume, overwrite, quiet
         As in the command.
     """
@@ -60,10 +61,12 @@ def run_study(
     from pipeline.progress import show_progress
 
     dataset = open_dataset(cutouts)
-    chosen = replace(recipe_named(recipe or "published", "start" in own), **overrides)
+    beside = open_dataset(own["beside"]) if "beside" in own else None
+    usual = "published" if beside is None else "rehearsed"
+    chosen = replace(recipe_named(recipe or usual, "start" in own), **overrides)
     folder.mkdir(parents=True, exist_ok=True)
     with show_progress("training steps", quiet=quiet) as progress:
-        trainer = Trainer(dataset, chosen, folder, seed, size, resume, progress)
+        trainer = Trainer(dataset, chosen, folder, seed, size, resume, progress, beside)
         found = _run(name, trainer, own, seed)
     found.write(folder)
     return [*found.to_markdown().splitlines(), "", f"wrote {folder}"]

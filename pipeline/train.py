@@ -13,6 +13,7 @@ from lsbg_classifier.backend import start_backend
 from pipeline.console import (
     Bands,
     Batch,
+    Beside,
     Connections,
     Epochs,
     LearningRate,
@@ -117,6 +118,7 @@ def _app(defaults: _Defaults) -> typer.Typer:
             str | None,
             typer.Option("--from", help="Weights to fine-tune: a name or a file; 'none': afresh."),
         ] = defaults.start,
+        beside: Beside = None,
         layers: Annotated[
             str, typer.Option(help="What is trained: all layers, or the last, dense ones.")
         ] = "all",
@@ -130,9 +132,10 @@ def _app(defaults: _Defaults) -> typer.Typer:
         recipe: Annotated[
             str | None,
             typer.Option(
-                help="published (the paper's), or robust (ours, augmented, for weights that shall "
-                "hold on other images than they saw).",
-                show_default="published; for simulated samples from scratch robust",
+                help="published (the paper's), robust (ours, augmented, for weights that shall "
+                "hold on other images than they saw), or rehearsed (fine-tuning with --beside).",
+                show_default="published; for simulated samples from scratch robust; with --beside "
+                "rehearsed",
             ),
         ] = None,
         epochs: Epochs = None,
@@ -176,6 +179,7 @@ def _app(defaults: _Defaults) -> typer.Typer:
             folder=folder,
             start=None if start == "none" else start,
             layers=layers,
+            beside=beside,
             recipe=recipe,
             overrides=given(epochs=epochs, batch=batch, learning_rate=learning_rate),
             seed=seed,
@@ -197,6 +201,7 @@ class _Request:
     folder: Path
     start: str | None
     layers: str
+    beside: Path | None
     recipe: str | None
     overrides: dict
     seed: int
@@ -208,6 +213,7 @@ class _Request:
 
 def _train(request: _Request, wanted: WantedSample, *, dry_run: bool, quiet: bool):
     start_backend()
+    from lsbg_classifier.training.dataset import open_dataset
     from lsbg_classifier.training.recipes import recipe_named
     from lsbg_classifier.training.workflow import Training, check_request, make_weights
     from lsbg_classifier.weights.registry import (
@@ -219,7 +225,9 @@ def _train(request: _Request, wanted: WantedSample, *, dry_run: bool, quiet: boo
     from pipeline.progress import show_progress
 
     afresh = wanted.simulated and request.start is None
-    recipe_name = request.recipe or ("robust" if afresh else "published")
+    beside = None if request.beside is None else open_dataset(request.beside)
+    usual = "rehearsed" if beside else "robust" if afresh else "published"
+    recipe_name = request.recipe or usual
     recipe = replace(recipe_named(recipe_name, request.start is not None), **request.overrides)
     start = find_weights(request.start) if request.start else None
     check_request(request.name, request.layers, start)
@@ -244,6 +252,7 @@ def _train(request: _Request, wanted: WantedSample, *, dry_run: bool, quiet: boo
         start=start,
         layers=request.layers,
         spare=recipe_name == "robust",
+        beside=beside,
         mixed_precision=request.mixed_precision,
     )
     with show_progress("training steps", quiet=quiet) as progress:

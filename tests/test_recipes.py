@@ -12,7 +12,15 @@ from catalogs.flags import Flag
 from lsbg_classifier.cutouts.coverage import judge
 from lsbg_classifier.network import build_network
 from lsbg_classifier.training.batches import Augmentation, Batches
-from lsbg_classifier.training.recipes import DES, HSC, ROBUST, Recipe, recipe_named, train
+from lsbg_classifier.training.recipes import (
+    DES,
+    HSC,
+    REHEARSED,
+    ROBUST,
+    Recipe,
+    recipe_named,
+    train,
+)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +76,7 @@ def test_the_recipes_are_the_published_ones():
         ("published", True, HSC),
         ("robust", False, ROBUST),
         ("robust", True, ROBUST),
+        ("rehearsed", True, REHEARSED),
     ],
 )
 def test_recipes_have_names(name, fine_tuning, recipe):
@@ -76,7 +85,9 @@ def test_recipes_have_names(name, fine_tuning, recipe):
 
 @pytest.mark.parametrize("name", ["", "des", "Published"])
 def test_an_unknown_recipe(name):
-    with pytest.raises(InputError, match=f"no recipe '{name}': choose published or robust"):
+    with pytest.raises(
+        InputError, match=f"no recipe '{name}': choose published, robust, rehearsed"
+    ):
         recipe_named(name, False)
 
 
@@ -214,3 +225,38 @@ def test_cutouts_that_lose_bands_count_as_no_lsbgs(cutouts):
     flags = [judge(np.rint(image * 255).astype(np.uint8)) for image in changed[lost]]
     assert all(flag & (Flag.MISSING_BAND | Flag.NO_COVERAGE) for flag in flags)
     assert (labels == 1).all()
+
+
+def test_half_of_every_batch_comes_from_beside():
+    """As many of each class of the other sample, and others in another epoch."""
+    own = np.zeros((20, 64, 64, 3), np.uint8)
+    other = np.full((50, 64, 64, 3), 255, np.uint8)
+    other[:, 0, 0, 0] = np.arange(50)
+    labels, theirs = np.arange(20) % 2, (np.arange(50) < 10).astype(int)
+    batches = Batches(own, labels, batch=16, seed=1, balance=True, beside=(other, theirs))
+    assert len(batches) == 3
+    drawn = []
+    for epoch in range(2):
+        batches.start(epoch)
+        sizes = []
+        for step in range(len(batches)):
+            images, targets = batches[step]
+            sizes.append(len(images))
+            half = len(images) // 2
+            assert not images[:half].any() and (images[half:, 1:] == 1).all()
+            assert targets[half:].sum() == half // 2
+            drawn.append(np.round(images[half:, 0, 0, 0] * 255).astype(int))
+            np.testing.assert_array_equal(targets[half:], theirs[drawn[-1]])
+        assert sizes == [16, 16, 8]
+    assert (drawn[0] != drawn[3]).any()
+
+
+def test_some_cutouts_become_blank():
+    """What has lost all colour, at any level of grey, counts as no LSBG."""
+    images = np.random.default_rng(1).random((200, 64, 64, 3), dtype=np.float32)
+    augmentation = Augmentation(turn=False, noise=0, blur=0, gain=0, lost=0.5, blank=1.0)
+    changed, labels = augmentation.apply(images, np.ones(200), np.random.default_rng(2))
+    blank = np.ptp(changed, axis=(1, 2, 3)) == 0
+    assert 70 < blank.sum() < 130
+    np.testing.assert_array_equal(labels, ~blank)
+    assert np.ptp(changed[blank, 0, 0, 0]) > 0.9

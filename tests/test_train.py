@@ -133,7 +133,7 @@ def test_killed_and_resumed_is_the_same_training(survey, labelled, tmp_path):
         (["--sample", "nothing.fits"], "nothing.fits: no such sample; choose baseline"),
         (["--lists", "."], "random_LSBGs_all.csv: no such list"),
         (["--from", "unheard-of"], "unknown weights 'unheard-of'"),
-        (["--recipe", "unheard-of"], "no recipe 'unheard-of': choose published or robust"),
+        (["--recipe", "unheard-of"], "no recipe 'unheard-of': choose published, robust, rehearsed"),
         (["--positives", "simbad"], "--positives is published or vizier, not simbad"),
         (["--sample", "one.fits", "--layers", "dense"], "--layers dense needs weights"),
         (["--sample", "one.fits", "--name", "a/b"], "'a/b' is no name for weights"),
@@ -185,6 +185,24 @@ def test_fine_tuned_on_cutouts_in_a_file(stored, tmp_path):
     assert Card.read(weights.with_name("tuned.json")).scores == {}
     started = load_likeness(find_weights("des-simulated").path)
     np.testing.assert_array_equal(load_likeness(weights).form, started.form)
+
+
+@pytest.mark.slow
+def test_fine_tuned_beside_another_sample(stored, tmp_path):
+    """The other sample is named on the card, and must show the same kind of images."""
+    common = ("lsbg-train-des", "out", *stored, "--whole", "--from", "des-simulated")
+    more = ("--name", "tuned", "--no-register", "--epochs", "1")
+    done = run(tmp_path, *common[:1], "other", *stored, "--whole", "--from", "des-simulated", *more)
+    assert done.returncode == 0, done.stderr
+    done = run(tmp_path, *common, *more, "--beside", "other")
+    assert done.returncode == 0, done.stderr
+    card = Card.read(tmp_path / "out" / "tuned.json")
+    assert ", beside cutouts;" in card.sample and "--beside other" in card.recipe
+    manifest = tmp_path / "other" / "cutouts" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"des"', '"hsc"'))
+    done = run(tmp_path, *common, *more, "--beside", "other", "--overwrite")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "not the images of the sample: survey is 'hsc', not 'des'" in done.stderr
 
 
 def test_cutouts_in_a_file_without_their_labels(stored, tmp_path):

@@ -28,6 +28,8 @@ class Augmentation:
         RMS of the relative change of each channel's distance from the sky level.
     lost : float
         Part of the cutouts that lose one band, two or all; those count as no LSBGs.
+    blank : float
+        Part of those that become one grey all over instead.
     """
 
     turn: bool = True
@@ -35,6 +37,7 @@ class Augmentation:
     blur: float = 0.8
     gain: float = 0.05
     lost: float = 0.06
+    blank: float = 0.0
 
     def apply(
         self, images: np.ndarray, labels: np.ndarray, rng: np.random.Generator
@@ -55,7 +58,9 @@ class Augmentation:
         """
         images, labels = images.copy(), labels.copy()
         for row in np.flatnonzero(rng.random(len(images)) < self.lost):
-            images[row], labels[row] = _without_bands(images[row], rng), 0
+            blank = rng.random() < self.blank
+            images[row] = rng.random() if blank else _without_bands(images[row], rng)
+            labels[row] = 0
         return self._disturbed(images, rng), labels
 
     def _disturbed(self, images, rng):
@@ -83,6 +88,23 @@ def _without_bands(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return colours_of_fluxes(np.moveaxis(fluxes, -1, 0), (1.0, 1.0, 1.0)) / np.float32(255)
 
 
+class _Beside:
+    """Cutouts of another sample, drawn as many of each class."""
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray):
+        self._images = images
+        self._labels = labels.astype(np.float32)
+        self._classes = [np.flatnonzero(labels == value) for value in np.unique(labels)]
+
+    def draw(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Return uint8 images and float32 labels of so many cutouts at random."""
+        kinds = len(self._classes)
+        counts = [(count + number) // kinds for number in range(kinds)]
+        drawn = [rng.choice(rows, n) for rows, n in zip(self._classes, counts, strict=True)]
+        rows = np.concatenate(drawn)
+        return self._images[rows], self._labels[rows]
+
+
 class Batches(keras.utils.PyDataset):
     """Shuffled batches of the epoch that `start` was called for last.
 
@@ -102,6 +124,8 @@ class Batches(keras.utils.PyDataset):
     strata : array of int, shape (N,), optional
         Kinds within a class; of those, too, as many of each are drawn, as far as they go.
     augmentation : Augmentation, optional
+    beside : (images, labels), optional
+        Cutouts that half of every batch is drawn from, as many of each class.
     """
 
     def __init__(
@@ -114,11 +138,13 @@ class Batches(keras.utils.PyDataset):
         balance: bool = False,
         strata: np.ndarray | None = None,
         augmentation: Augmentation | None = None,
+        beside: tuple[np.ndarray, np.ndarray] | None = None,
     ):
         super().__init__()
         self._images = images
         self._labels = labels.astype(np.float32)
-        self._batch = batch
+        self._batch = batch if beside is None else batch // 2
+        self._beside = None if beside is None else _Beside(*beside)
         self._seed = seed
         self._balance = balance
         self._strata = np.zeros(len(labels), int) if strata is None else strata
@@ -132,9 +158,15 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, step):
         """Return float32 images in [0, 1], shape (n, 64, 64, 3), and labels, shape (n,)."""
         rows = self._order[step * self._batch : (step + 1) * self._batch]
-        images, labels = self._images[rows] * np.float32(1 / 255), self._labels[rows]
+        images, labels = self._images[rows], self._labels[rows]
+        rng = np.random.default_rng([self._seed, self._epoch, step])
+        if self._beside is not None:
+            others = self._beside.draw(len(rows), rng)
+            images, labels = (
+                np.concatenate(pair) for pair in zip((images, labels), others, strict=True)
+            )
+        images = images * np.float32(1 / 255)
         if self._augmentation is not None:
-            rng = np.random.default_rng([self._seed, self._epoch, step])
             images, labels = self._augmentation.apply(images, labels, rng)
         return images, labels
 

@@ -94,18 +94,34 @@ ROBUST = Recipe(
 )
 """Training for images that differ from those it sees, as real sky does from simulated."""
 
+REHEARSED = Recipe(
+    "adam",
+    1e-4,
+    epochs=50,
+    batch=64,
+    cosine=True,
+    label_smoothing=0.02,
+    balance=True,
+    augmentation=Augmentation(lost=0.15, blank=0.2),
+)
+"""Fine-tuning on a few hundred cutouts beside many of another sample, which is not forgotten."""
+
 
 def recipe_named(name: str, fine_tuning: bool) -> Recipe:
-    """Return ``published`` (`DES`, or `HSC` for fine-tuning) or ``robust``.
+    """Return ``published`` (`DES`, or `HSC` for fine-tuning), ``robust`` or ``rehearsed``.
 
     Raises
     ------
     InputError
         If the name is another one.
     """
-    recipes = {"published": HSC if fine_tuning else DES, "robust": ROBUST}
+    recipes = {
+        "published": HSC if fine_tuning else DES,
+        "robust": ROBUST,
+        "rehearsed": REHEARSED,
+    }
     if name not in recipes:
-        raise InputError(f"no recipe {name!r}: choose {' or '.join(recipes)}")
+        raise InputError(f"no recipe {name!r}: choose {', '.join(recipes)}")
     return recipes[name]
 
 
@@ -124,6 +140,7 @@ def train(
     *,
     seed: int,
     strata: np.ndarray | None = None,
+    beside: tuple[np.ndarray, np.ndarray] | None = None,
     validation: tuple[np.ndarray, np.ndarray] | None = None,
     folder: Path | None = None,
     identity: Mapping[str, object] = MappingProxyType({}),
@@ -144,6 +161,8 @@ def train(
         `keras.utils.set_random_seed` before the network is built for the rest.
     strata : array of int, shape (N,), optional
         Kinds within the classes; a recipe that balances classes balances them too.
+    beside : (images, labels), optional
+        Another sample, which half of every batch comes from.
     validation : (images, labels), optional
         Judged after each epoch.
     folder : Path, optional
@@ -173,6 +192,7 @@ def train(
         balance=recipe.balance,
         strata=strata,
         augmentation=recipe.augmentation,
+        beside=beside,
     )
     recipe.compile(network, len(batches))
     if first:

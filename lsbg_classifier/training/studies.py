@@ -7,6 +7,7 @@ Tanoglidis et al. 2021 (A&C 35, 100469): other random splits (section 4.1, table
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import keras
@@ -20,7 +21,7 @@ from lsbg_classifier.training.evaluation import calibration_error
 from lsbg_classifier.training.recipes import Progress, Recipe, train
 from lsbg_classifier.training.samples import SPLITS, balanced_rows, shuffled_classes
 from lsbg_classifier.training.study_report import Row, Study
-from lsbg_classifier.training.workflow import predict, write_history
+from lsbg_classifier.training.workflow import predict, rehearsed, write_history
 from lsbg_classifier.weights.registry import WeightSet
 
 CLASSES = ("type 2 artifact", "LSBG", "type 1 artifact")
@@ -60,6 +61,8 @@ class Trainer:
         Go on from the checkpoints; trainings that are finished are not repeated.
     progress : callable, optional
         Called with (steps done, steps in all) of the whole study.
+    beside : CutoutDataset, optional
+        Half of every batch comes from its training split.
     """
 
     dataset: CutoutDataset
@@ -69,6 +72,7 @@ class Trainer:
     size: int | None = None
     resume: bool = False
     progress: Progress | None = None
+    beside: CutoutDataset | None = None
 
     def train(
         self,
@@ -95,9 +99,10 @@ class Trainer:
             labels,
             self.recipe,
             seed=self.seed,
+            beside=None if self.beside is None else self._beside,
             validation=validation if validation is not None and len(validation[1]) else None,
             folder=folder,
-            identity={"sample": self.dataset.manifest.sample_sha256, "start": start, "run": name},
+            identity=self._identity(name, start),
             resume=self.resume,
             progress=self._progress_of(part),
         )
@@ -107,7 +112,19 @@ class Trainer:
     def describe(self) -> str:
         """Say in one line what is done."""
         limit = "" if self.size is None else f" on {self.size} cutouts"
-        return f"{self.recipe.describe()}{limit}"
+        beside = "" if self.beside is None else f", beside {self.beside.manifest.sample}"
+        return f"{self.recipe.describe()}{limit}{beside}"
+
+    @cached_property
+    def _beside(self) -> tuple[np.ndarray, np.ndarray]:
+        """The other sample, loaded once."""
+        return rehearsed(self.beside, self.dataset)
+
+    def _identity(self, name: str, start: str | None) -> dict[str, str | None]:
+        """Return what decides a training, besides recipe, seed and labels."""
+        beside = None if self.beside is None else self.beside.manifest.sample_sha256
+        sample = self.dataset.manifest.sample_sha256
+        return {"sample": sample, "start": start, "run": name, "beside": beside}
 
     def _limited(self, images, labels):
         """Draw as many of each class as `size` asks for, in their order."""

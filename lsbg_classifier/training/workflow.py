@@ -43,6 +43,9 @@ class Training:
         ``all``, or ``dense``: leave the convolutions as they are.
     spare : bool
         Train on the dataset's spare cutouts too.
+    beside : CutoutDataset, optional
+        Half of every batch comes from the training split of this one, so that what the weights
+        to start from have learned there is not forgotten.
     mixed_precision : bool
         Compute in float16 where the hardware is faster that way.
     """
@@ -57,6 +60,7 @@ class Training:
     start: WeightSet | None = None
     layers: str = "all"
     spare: bool = False
+    beside: CutoutDataset | None = None
     mixed_precision: bool = False
 
 
@@ -95,6 +99,7 @@ def make_weights(
         training.recipe,
         seed=training.seed,
         strata=_artifact_types(training),
+        beside=None if training.beside is None else rehearsed(training.beside, dataset),
         validation=validation if len(validation[1]) else None,
         folder=folder,
         identity={
@@ -102,6 +107,7 @@ def make_weights(
             "start": None if training.start is None else training.start.card.sha256,
             "layers": training.layers,
             "spare": training.spare,
+            "beside": None if training.beside is None else training.beside.manifest.sample_sha256,
             "mixed_precision": training.mixed_precision,
         },
         resume=resume,
@@ -119,6 +125,26 @@ def check_request(name: str, layers: str, start: WeightSet | None):
         raise InputError(f"--layers is all or dense, not {layers}")
     if layers == "dense" and start is None:
         raise InputError("--layers dense needs weights to start from; name them with --from")
+
+
+def rehearsed(beside: CutoutDataset, dataset: CutoutDataset) -> tuple[np.ndarray, np.ndarray]:
+    """Return what is trained on beside a dataset: the training split of another, spare rows too.
+
+    Raises
+    ------
+    InputError
+        If its images are others than the dataset's, or a class is missing.
+    """
+    differences = dataset.manifest.imaging.differences(beside.manifest.imaging)
+    if differences:
+        raise InputError(
+            f"{beside.folder}: not the images of the sample: {'; '.join(differences)}; choose "
+            "another for --beside"
+        )
+    images, labels = beside.load("train", spare=True)
+    if len(np.unique(labels)) < 2:
+        raise InputError(f"{beside.folder}: needs LSBGs and others in its train split")
+    return images, labels
 
 
 def predict(network: keras.Model, images: np.ndarray) -> np.ndarray:
@@ -194,6 +220,8 @@ def _card(training: Training, network, labels, validation) -> Card:
     if len(truth):
         scores = {f"test split of {manifest.sample}": score(truth, predict(network, images))}
     started = f", starting from {training.start.card.name}" if training.start else ""
+    if training.beside is not None:
+        started += f", beside {training.beside.manifest.sample}"
     return Card(
         name=training.name,
         description=training.description,

@@ -1,0 +1,50 @@
+"""Speed and memory at survey scale; rewrites the table in docs/scale.md.
+
+    python -m benchmarks.scale [--only tiles,viewer,catalogs] [--rows 10000000] [--write]
+
+Each ratio is measured in one run. About 5 GB of disk are needed for a while in the folder of
+temporary files.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import catalogs, tiles, viewer
+from benchmarks.table import markdown, write_into
+from lsbg_classifier.backend import start_backend
+from lsbg_classifier.simulation.survey import simulate_survey
+
+PAGE = Path(__file__).parents[1] / "docs" / "scale.md"
+PARTS = ("tiles", "viewer", "catalogs")
+
+
+def main():
+    """Measure, print the table, and write it into the page when asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default=",".join(PARTS), help="Parts, separated by commas.")
+    parser.add_argument("--rows", type=int, default=10_000_000, help="Rows of the large catalogs.")
+    parser.add_argument("--write", action="store_true", help="Rewrite the table in docs/scale.md.")
+    options = parser.parse_args()
+    start_backend()
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        for part in options.only.split(","):
+            if part == "tiles":
+                rows += tiles.measure(scratch / "tiles")
+            elif part == "viewer":
+                rows += viewer.measure()
+            elif part == "catalogs":
+                survey = simulate_survey("des", scratch / "survey", tiles=1, tile_size=1000, seed=1)
+                rows += catalogs.measure(scratch, survey.tiles, options.rows)
+            else:
+                parser.error(f"--only takes {', '.join(PARTS)}")
+    sys.stdout.write(f"{markdown(rows)}\n")
+    if options.write:
+        write_into(PAGE, rows)
+
+
+if __name__ == "__main__":
+    main()
