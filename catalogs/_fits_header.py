@@ -55,10 +55,13 @@ class Cards:
 
     def __init__(self, raw: bytes):
         cards = [raw[start : start + _CARD] for start in range(0, len(raw), _CARD)]
-        end = next(i for i, card in enumerate(cards) if card.rstrip() == b"END")
-        self._cards = cards[:end]
-        fields = next(card for card in self._cards if _keyword(card) == "TFIELDS")
-        self._fields = fits.Card.fromstring(fields).value
+        if b"END".ljust(_CARD) not in cards:
+            raise ValueError("its header has no end")
+        self._cards = cards[: cards.index(b"END".ljust(_CARD))]
+        fields = [card for card in self._cards if _keyword(card) == "TFIELDS"]
+        if len(fields) != 1:
+            raise ValueError(f"{len(fields)} cards TFIELDS")
+        self._fields = fits.Card.fromstring(fields[0]).value
 
     def to_bytes(self) -> bytes:
         """Return whole blocks, with END."""
@@ -73,8 +76,10 @@ class Cards:
         """Change a value in place, keeping the comment; nothing if the keyword is not there."""
         for i, card in enumerate(self._cards):
             if _keyword(card) == keyword:
-                old = fits.Card.fromstring(card)
-                self._cards[i] = fits.Card(keyword, value, old.comment).image.encode("ascii")
+                comment = fits.Card.fromstring(card).comment
+                if set(comment) - set(_PRINTABLE):
+                    comment = ""
+                self._cards[i] = fits.Card(keyword, value, comment).image.encode("ascii")
                 return
 
     def drop_column(self, number: int):

@@ -22,6 +22,7 @@ from catalogs._fits_checksum import add_to_sum, encode
 from catalogs._fits_header import BLOCK, Cards, column_bytes
 from catalogs.columns import AddedColumn, already_there, check_free
 from catalogs.errors import InputError
+from catalogs.fits_headers import UNREADABLE, check_headers
 from catalogs.output import naming, written_whole
 from catalogs.positions import (
     ColumnInfo,
@@ -90,6 +91,8 @@ class _Table:
         self.heap_end = self.heap_start + header.get("PCOUNT", 0)
         self.heap_offset = header.get("THEAP")
         self.columns = _columns(header)
+        if min(self.rows, self.heap_end - self.heap_start) < 0:
+            raise ValueError(f"{self.label}: NAXIS2 or PCOUNT is negative")
         if sum(column.width for column in self.columns) != self.row_bytes:
             raise ValueError(f"{self.label}: NAXIS1 is not the sum of the columns")
 
@@ -127,6 +130,7 @@ class FitsCatalog:
         tables = _tables(path, self._file)
         options = {"ra": ra, "dec": dec, "unit": position_unit}
         self._table = _chosen(path, tables, table, options)
+        self._header()
         self.row_count = self._table.rows
         self.column_names = tuple(column.name for column in self._table.columns)
         infos = self._table.infos()
@@ -217,12 +221,20 @@ class FitsCatalog:
         shape = (stop - start, table.row_bytes)
         return np.memmap(self._file, np.uint8, "r", offset, shape)
 
+    def _header(self) -> Cards:
+        """Return the table's header as it stands in the file, or refuse one that is damaged."""
+        table = self._table
+        try:
+            with open(self._file, "rb") as file:
+                file.seek(table.header_start)
+                return Cards(file.read(table.data_start - table.header_start))
+        except ValueError as error:
+            raise InputError(f"{self.path}: not a readable FITS file ({error})") from error
+
     def _cards(self, kept, columns, provenance) -> Cards:
         """Edit the header: `columns` added, and only `kept` of the old ones."""
         table = self._table
-        with open(self._file, "rb") as file:
-            file.seek(table.header_start)
-            cards = Cards(file.read(table.data_start - table.header_start))
+        cards = self._header()
         for number in range(len(table.columns), 0, -1):
             if table.columns[number - 1] not in kept:
                 cards.drop_column(number)
@@ -285,6 +297,7 @@ def _tables(path: Path, file: Path) -> list[_Table]:
     """Find the binary tables of a file, or raise `InputError` if it has none."""
     kinds = []
     try:
+        check_headers(file)
         with warnings.catch_warnings(action="ignore"), fits.open(file, memmap=True) as hdus:
             tables = []
             for number, hdu in enumerate(hdus):
@@ -294,8 +307,8 @@ def _tables(path: Path, file: Path) -> list[_Table]:
                 if hdu.header.get("XTENSION") == "BINTABLE" and not (compressed or header_only):
                     tables.append(_Table(number, hdu))
             _check_whole(path, file, hdus, tables)
-    except (OSError, ValueError, KeyError, TypeError, fits.VerifyError) as error:
-        reason = " ".join(str(error).split())
+    except UNREADABLE as error:
+        reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: not a readable FITS file ({reason})") from error
     if not tables:
         reason = " but an ASCII table; convert it to a binary one" if "TableHDU" in kinds else ""

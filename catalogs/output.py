@@ -76,6 +76,17 @@ def written_whole(output: Path) -> Iterator[Path]:
         _remove(partial)
 
 
+def remove_partials(output: Path):
+    """Remove what runs that were killed in the final write have left beside an output.
+
+    Only for the one that writes this output: another that is at work would lose its file.
+    """
+    for partial in output.parent.iterdir():
+        beginning, _, end = partial.name.partition(f".{output.name}.")
+        if not beginning and end.endswith(".partial") and end.removesuffix(".partial").isdigit():
+            _remove(partial)
+
+
 def _remove(path: Path):
     if path.is_dir():
         shutil.rmtree(path)

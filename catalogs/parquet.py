@@ -77,7 +77,8 @@ def _batches(parts: Sequence[_Part], names, start: int) -> Iterator[np.ndarray]:
         with _opened(part.path) as file:
             groups, position = _groups_from(file, start - part.first)
             position += part.first
-            for batch in file.iter_batches(_ROWS, row_groups=groups, columns=list(names)):
+            batches = file.iter_batches(_ROWS, row_groups=groups, columns=list(names))
+            for batch in _readable(batches, part.path):
                 skip = max(start - position, 0)
                 position += batch.num_rows
                 if skip < batch.num_rows:
@@ -254,6 +255,15 @@ def _opened(path: Path) -> pq.ParquetFile:
         raise InputError(f"{path}: not a readable Parquet file ({reason})") from error
 
 
+def _readable(batches: Iterator[pa.RecordBatch], path: Path) -> Iterator[pa.RecordBatch]:
+    """Yield batches; refuse pages that are damaged."""
+    try:
+        yield from batches
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: damaged ({reason}); fetch it again") from error
+
+
 def _infos(schema: pa.Schema) -> dict[str, ColumnInfo]:
     infos = {}
     units = _astropy_units((schema.metadata or {}).get(b"table_meta_yaml", b""))
@@ -314,7 +324,7 @@ def _write_part(part: _Part, target: Path, columns, values, provenance):
     with _opened(part.path) as source:
         options = _writer_options(source.metadata, dropped)
         with pq.ParquetWriter(target, schema, **options) as writer:
-            for batches in _row_groups(source):
+            for batches in _row_groups(source, part.path):
                 old = pa.Table.from_batches(batches).select(kept)
                 new = _arrays(columns, values, row, row + old.num_rows)
                 row += old.num_rows
@@ -324,11 +334,11 @@ def _write_part(part: _Part, target: Path, columns, values, provenance):
                 del old, table  # else two row groups would be in memory
 
 
-def _row_groups(file: pq.ParquetFile) -> Iterator[list[pa.RecordBatch]]:
+def _row_groups(file: pq.ParquetFile, path: Path) -> Iterator[list[pa.RecordBatch]]:
     """Yield the batches of each row group; huge groups come in several pieces."""
     for number in range(file.num_row_groups):
         batches, rows, size = [], 0, 0
-        for batch in file.iter_batches(_ROWS, row_groups=[number]):
+        for batch in _readable(file.iter_batches(_ROWS, row_groups=[number]), path):
             batches.append(batch)
             rows, size = rows + batch.num_rows, size + batch.nbytes
             del batch

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from catalogs.errors import InputError
 from catalogs.flags import Flag
+from catalogs.output import remove_partials
 from pipeline.cluster import connect, in_order_of_completion
 from pipeline.job import Job, Options, prepare
 from pipeline.journal import Journal
@@ -72,6 +74,11 @@ def run(job: Job, progress: Progress | None = None) -> Summary:
         results = Results(plan, journal.folder)
         for record in journal.results():
             kept = record[record["flags"] & _TRIED_AGAIN == 0]
+            if not results.has_rows(kept["row"]):
+                raise InputError(
+                    f"{journal.folder}: damaged, it has results of rows that are none of this "
+                    "job's; delete the folder to start again"
+                )
             results.put(kept["row"], kept["probability"], kept["flags"])
         _score(job, plan, journal, results, summary, progress)
         results.count(summary)
@@ -131,6 +138,7 @@ def _write(job: Job, journal: Journal, results: Results):
         for key in ("weights", "weights_sha256", "source", "software", "date")
     }
     provenance["threshold"] = f"{job.threshold:g}"
+    remove_partials(job.output)
     if identity.get("select") is not None:
         provenance["select"] = identity["select"]
     job.catalog.write_annotated(

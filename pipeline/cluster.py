@@ -34,7 +34,7 @@ def connect(scheduler: str | None, workers: int | None = None) -> Iterator[Clien
         If no scheduler answers at that address, or it has no workers.
     """
     if scheduler is not None:
-        with _client(scheduler) as client:
+        with _silent_loggers(), _client(scheduler) as client:
             yield client
         return
     if not getattr(inproc.global_manager, "_ip", True):
@@ -66,6 +66,20 @@ def connect(scheduler: str | None, workers: int | None = None) -> Iterator[Clien
 def _leave_interrupts_to_us():
     """Ignore Ctrl-C in a worker process: the terminal sends it there too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _silent_loggers() -> Iterator[None]:
+    """Keep back the tracebacks of a connection that is lost: one line says it, and is ours."""
+    loggers = [logging.getLogger(name) for name in ("distributed.client", "tornado.application")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _client(address: str) -> Client:

@@ -114,7 +114,7 @@ class Job:
     @property
     def journal_folder(self) -> Path:
         """Where unfinished results are kept: beside the output."""
-        return self.output.with_name(f"{self.output.name}.journal")
+        return journal_of(self.output)
 
     def identity(self) -> dict:
         """Everything that decides the result, as JSON values."""
@@ -135,6 +135,11 @@ class Job:
         }
 
 
+def journal_of(output: Path) -> Path:
+    """Return the folder that unfinished results for an output are kept in."""
+    return output.with_name(f"{output.name}.journal")
+
+
 def prepare(input_path: str | Path, output: str | Path, cutouts: str, options: Options) -> Job:
     """Open and check everything that a job needs, so that it fails early or not at all.
 
@@ -143,7 +148,8 @@ def prepare(input_path: str | Path, output: str | Path, cutouts: str, options: O
     InputError
         For anything that the user can mend: see `annotate`.
     """
-    check_output(input_path, output, options.overwrite)
+    unfinished = options.resume and (journal_of(Path(output)) / "job.json").exists()
+    check_output(input_path, output, options.overwrite or unfinished)
     catalog = open_catalog(
         input_path,
         table=options.table,

@@ -44,14 +44,14 @@ class Journal:
     def __init__(self, folder: Path, identity: Mapping, *, resume: bool):
         self.folder = folder
         started = folder / "job.json"
-        if started.exists() and not resume:
-            raise InputError(
-                f"{folder}: an unfinished run is kept here; add --resume to go on with it, "
-                "or delete the folder to start again"
-            )
         folder.mkdir(exist_ok=True)
         self._lock = _locked(folder)
         try:
+            if started.exists() and not resume:
+                raise InputError(
+                    f"{folder}: an unfinished run is kept here; add --resume to go on with it, "
+                    "or delete the folder to start again"
+                )
             if started.exists():
                 _compare(started, identity)
             else:
@@ -66,7 +66,7 @@ class Journal:
 
     def identity(self) -> dict:
         """Return what the job was started with."""
-        return json.loads((self.folder / "job.json").read_text())
+        return _read_json(self.folder / "job.json")
 
     def append(self, rows: np.ndarray, probabilities: np.ndarray, flags: np.ndarray):
         """Add the results of some rows: int64, float32 (NaN where not scored) and int16 arrays."""
@@ -148,16 +148,24 @@ def _locked(folder):
 
 
 def _compare(path, identity):
-    try:
-        stored = json.loads(path.read_text())
-    except ValueError as error:
-        raise InputError(f"{path}: damaged ({error}); delete the folder to start again") from error
-    changed = [key for key in identity if key != "date" and stored.get(key) != identity[key]]
+    stored = _read_json(path)
+    given = dict(identity) | {"date": stored.get("date")}  # that of the first start counts
+    changed = [key for key in given if key not in stored or stored[key] != given[key]]
     if changed:
         raise InputError(
             f"{path.parent}: belongs to a run with another {', '.join(changed)}; "
             "use the same options, or delete the folder to start again"
         )
+
+
+def _read_json(path) -> dict:
+    try:
+        content = json.loads(path.read_text())
+        if not isinstance(content, dict):
+            raise ValueError("not a JSON object")
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: damaged ({error}); delete the folder to start again") from error
+    return content
 
 
 def _write_json(path, content):

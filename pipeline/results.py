@@ -35,6 +35,16 @@ class Results:
         self._probability[places], self._flags[places] = probability, flags
         self._done[places] = True
 
+    def has_rows(self, rows: np.ndarray) -> bool:
+        """Tell whether all these rows are in the catalog, and selected."""
+        total, selected = self._plan.row_count, self._plan.rows
+        if not ((rows >= 0) & (rows < total)).all():
+            return False
+        if selected is None or not len(rows):
+            return True
+        places = self._plan.places(rows)
+        return bool((places < len(selected)).all() and (selected[places] == rows).all())
+
     def missing(self, rows: np.ndarray) -> np.ndarray:
         """Return those of `rows`, all selected, that have no result yet."""
         return rows[~self._done[self._plan.places(rows)]]

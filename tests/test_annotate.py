@@ -19,6 +19,7 @@ from catalogs.flags import NOT_SCORED, Flag
 from lsbg_classifier import load_classifier, open_source
 from lsbg_classifier.weights.registry import find_weights
 from pipeline import annotate
+from pipeline.journal import Journal
 
 NAMES = {
     "upper": ["P_LSBG", "FLAGS_LSBG"],
@@ -284,6 +285,35 @@ def test_resumed_run_gives_the_same_bytes(survey, stopped, tmp_path):
     annotate(source, tmp_path / "undisturbed.fits", cutouts=f"tiles:{survey.tiles}")
     assert output.read_bytes() == (tmp_path / "undisturbed.fits").read_bytes()
     assert not output.with_name("out.fits.journal").exists()
+
+
+def test_killed_when_the_output_was_there(survey, stopped, tmp_path):
+    """Between the output's renaming and the journal's removal; what was left is removed."""
+    source, output = stopped
+    output.write_bytes(b"from the run that was killed")
+    output.with_name(f".{output.name}.123.partial").write_bytes(b"from one before")
+    others = [output.with_name(name) for name in (".out.fits.partial", ".b.out.fits.1.partial")]
+    for other in others:
+        other.touch()
+    with pytest.raises(InputError, match="exists already"):
+        annotate(source, output, cutouts=f"tiles:{survey.tiles}")
+    annotate(source, output, cutouts=f"tiles:{survey.tiles}", resume=True)
+    annotate(source, tmp_path / "undisturbed.fits", cutouts=f"tiles:{survey.tiles}")
+    assert output.read_bytes() == (tmp_path / "undisturbed.fits").read_bytes()
+    assert set(tmp_path.glob(".*")) == set(others)
+    with pytest.raises(InputError, match="exists already"):
+        annotate(source, output, cutouts=f"tiles:{survey.tiles}", resume=True)
+
+
+@pytest.mark.parametrize("row", [-1, 12, 1 << 40])
+def test_a_journal_of_other_rows_is_refused(survey, stopped, row):
+    source, output = stopped
+    folder = output.with_name("out.fits.journal")
+    journal = Journal(folder, json.loads((folder / "job.json").read_text()), resume=True)
+    journal.append(np.array([row]), np.array([0.5], np.float32), np.array([0], np.int16))
+    journal.close()
+    with pytest.raises(InputError, match=r"out\.fits\.journal: damaged.*delete the folder"):
+        annotate(source, output, cutouts=f"tiles:{survey.tiles}", resume=True)
 
 
 def test_unfinished_run_is_not_started_again(survey, stopped):

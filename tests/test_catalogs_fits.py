@@ -465,3 +465,27 @@ def fill(form, rows, rng):
     width = int(form[0]) if form[0].isdigit() else 1
     shape = (rows, width) if width > 1 else rows
     return rng.integers(-99, 99, shape)
+
+
+def test_several_columns_at_once(tmp_path):
+    rows = 100
+    stored = {
+        "RA": np.linspace(0, 350, rows),
+        "DEC": np.linspace(-80, 80, rows),
+        "SINGLE": np.linspace(0.1, 9.9, rows).astype(np.float32),
+        "COUNT": np.arange(rows, dtype=np.int64) + 2**52,
+    }
+    formats = {"f8": "D", "f4": "E", "i8": "K"}
+    columns = [
+        fits.Column(name, formats[values.dtype.str[1:]], array=values)
+        for name, values in stored.items()
+    ]
+    fits.BinTableHDU.from_columns(columns).writeto(tmp_path / "in.fits")
+    catalog = open_catalog(tmp_path / "in.fits")
+    for names in (["COUNT", "RA"], ["SINGLE"], [], ["DEC", "SINGLE", "COUNT"]):
+        found = catalog.read_columns(names, 11, 57)
+        assert len(found) == len(names)
+        for name, values in zip(names, found, strict=True):
+            assert values.dtype == np.float64
+            np.testing.assert_array_equal(values, stored[name][11:57].astype(float))
+        assert all(len(values) == 0 for values in catalog.read_columns(names, 5, 5))

@@ -270,7 +270,10 @@ def test_another_seed_gives_another_split():
         (["label-noise", "--fractions=-0.1"], r"between 0 and 1, not -0\.1"),
         (["label-noise", "--fractions", "nan"], r"between 0 and 1, not nan"),
         (["label-noise", "--sides", "both,mine"], r"of both, lsbgs, others; not of mine"),
-        (["splits", "--recipe", "secret"], r"no recipe 'secret': choose published, robust, rehearsed"),
+        (
+            ["splits", "--recipe", "secret"],
+            r"no recipe 'secret': choose published, robust, rehearsed",
+        ),
     ],
 )
 def test_bad_options_are_one_line(lsbg, cutouts, tmp_path, arguments, message):

@@ -124,7 +124,7 @@ def fits_file(data, header=None):
 
 
 class Viewer:
-    """The server, from entering the context to leaving it.
+    """The server, from entering the context to leaving it; entered again, at the same address.
 
     Parameters
     ----------
@@ -157,13 +157,16 @@ class Viewer:
         self.most_at_once = self.at_once = 0
         self.lock = threading.Lock()
         self.stopping = threading.Event()
-        self.answer = lru_cache(200)(self._answer)
+        self.answer = lru_cache(500)(self._answer)
+        self.port = 0
 
     def __enter__(self):
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self.stopping.clear()
+        self.server = ThreadingHTTPServer(("127.0.0.1", self.port), _Handler)
+        self.port = self.server.server_port
         self.server.daemon_threads = True
         self.server.viewer = self
-        host = f"http://127.0.0.1:{self.server.server_port}"
+        host = f"http://127.0.0.1:{self.port}"
         self.url, self.hips_url = f"{host}/viewer", f"{host}/hips2fits"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
         self.thread.start()
@@ -230,6 +233,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         viewer = self.server.viewer
+        if viewer.stopping.is_set():  # a connection that was kept open
+            self.close_connection = True
+            return
         with viewer.lock:
             viewer.requests.append(self.path)
             viewer.agents.add(self.headers["User-Agent"])

@@ -85,8 +85,10 @@ class RiceImage:
         Raises
         ------
         ValueError
-            If the rows are damaged.
+            If the rows are damaged, or there are fewer rows or columns.
         """
+        if rows.stop > self._height or columns.stop > self._width:
+            raise ValueError(f"the image has only {self._width}x{self._height} pixels")
         dtype = np.float32 if self._quantized else self._coded_type
         image = np.empty((rows.stop - rows.start, columns.stop - columns.start), dtype)
         for number, line in zip(range(rows.start, rows.stop), image, strict=True):

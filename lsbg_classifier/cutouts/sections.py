@@ -1,6 +1,7 @@
 """Sections of survey images on disk: the quickest way that each kind of file allows."""
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -8,7 +9,12 @@ import numpy as np
 from astropy.io import fits
 from astropy.io.fits.hdu import BITPIX2DTYPE
 
+from catalogs.fits_headers import UNREADABLE, check_headers
 from lsbg_classifier.cutouts.rice import RiceImage
+
+
+class UnreadableImageError(Exception):
+    """An image on disk is damaged, or another than was expected; the message says how."""
 
 
 class Image(Protocol):
@@ -16,6 +22,21 @@ class Image(Protocol):
 
     def read(self, rows: slice, columns: slice) -> np.ndarray:
         """Return a section, ends given; uncompressed images are not read before they are used."""
+
+
+def read_section(image: Image, rows: slice, columns: slice) -> np.ndarray:
+    """Read a section of an image.
+
+    Raises
+    ------
+    UnreadableImageError
+        If it cannot be read, or the image ends before it does.
+    """
+    with _refusing_damage():
+        section = image.read(rows, columns)
+    if section.shape != (rows.stop - rows.start, columns.stop - columns.start):
+        raise UnreadableImageError("the image is smaller than its tile")
+    return section
 
 
 class ImageFile:
@@ -28,11 +49,13 @@ class ImageFile:
 
     def __init__(self, path: Path):
         self._path = path
-        self._files = ExitStack()
-        self._tables = self._files.enter_context(
-            fits.open(path, memmap=True, disable_image_compression=True)
-        )
         self._images = None
+        with _refusing_damage(), ExitStack() as files:
+            check_headers(path)
+            self._tables = files.enter_context(
+                fits.open(path, memmap=True, disable_image_compression=True)
+            )
+            self._files = files.pop_all()
 
     def __enter__(self):
         return self
@@ -45,9 +68,13 @@ class ImageFile:
 
         Raises
         ------
-        OSError, ValueError, TypeError, KeyError
+        UnreadableImageError
             If it is damaged.
         """
+        with _refusing_damage():
+            return self._image(extension, plane)
+
+    def _image(self, extension: int, plane: int | None) -> Image:
         hdu = self._tables[extension]
         if isinstance(hdu, fits.BinTableHDU):
             if plane is None and RiceImage.fits_into(hdu):
@@ -57,6 +84,15 @@ class ImageFile:
         if self._images is None:
             self._images = self._files.enter_context(fits.open(self._path, memmap=False))
         return _Section(self._images[extension], plane)
+
+
+@contextmanager
+def _refusing_damage() -> Iterator[None]:
+    """Make one error of all that libraries raise on damaged files."""
+    try:
+        yield
+    except UNREADABLE as error:
+        raise UnreadableImageError(str(error)) from error
 
 
 class _PlainImage:

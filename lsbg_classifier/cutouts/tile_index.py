@@ -16,6 +16,7 @@ from astropy.wcs.utils import proj_plane_pixel_area
 from scipy.spatial import cKDTree
 
 from catalogs.errors import InputError
+from catalogs.fits_headers import UNREADABLE, check_headers
 from lsbg_classifier.cutouts.colours import NANOMAGGIE_ZERO_POINT
 from lsbg_classifier.folders import cache_folder
 from lsbg_classifier.surveys import Survey, survey_named
@@ -38,6 +39,27 @@ _NOT_IMAGES = re.compile(
 """What folders of surveys hold beside the coadds."""
 
 _NEAREST_TILES = 8
+
+_MOST_PIXELS = 1 << 20
+"""Side of an image; a coadd's has some thousands."""
+
+_ENTRY = {
+    "stamp": list,
+    "survey": str,
+    "tile": str,
+    "bands": list,
+    "cube": bool,
+    "shape": list,
+    "wcs": str,
+    "outline": list,
+    "pixel_scale": float,
+    "from_viewer": bool,
+    "zero_point": float | None,
+    "image": dict,
+}
+"""What is remembered of a file: key -> kind of value."""
+
+_OF_IMAGE = {"extension", "mask_extension", "no_data_bits", "bad_bits"}
 
 _SAME_GRID = 0.1
 """Pixels by which the corners of a tile's bands may differ."""
@@ -128,7 +150,12 @@ class TileIndex:
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder of tiles")
         entries = _scan(folder)
-        return cls(folder, _group(folder, entries, survey), _fingerprint(entries))
+        try:
+            return cls(folder, _group(folder, entries, survey), _fingerprint(entries))
+        except UNREADABLE as error:
+            raise InputError(
+                f"{folder}: what {INDEX_NAME} remembers of its tiles is wrong; remove that file"
+            ) from error
 
     def locate(self, positions: np.ndarray) -> np.ndarray:
         """Find the tile of each position: where several overlap, the one it lies deepest in.
@@ -223,10 +250,25 @@ def _remembered(places) -> dict[str, dict]:
         try:
             content = json.loads(place.read_text())
             if content["version"] == _VERSION:
-                return content["files"]
-        except (OSError, ValueError, KeyError, TypeError):
+                files = content["files"].items()
+                return {name: entry for name, entry in files if _is_entry(entry)}
+        except UNREADABLE:
             continue
     return {}
+
+
+def _is_entry(entry) -> bool:
+    """Tell whether this is what `_read` returns: the index may be damaged, or somebody else's."""
+    if not isinstance(entry, dict) or entry.keys() != _ENTRY.keys():
+        return False
+    kinds = all(isinstance(entry[key], kind) for key, kind in _ENTRY.items())
+    return (
+        kinds
+        and set(entry["bands"]) <= set(_BANDS)
+        and all(type(pixels) is int and 0 < pixels < _MOST_PIXELS for pixels in entry["shape"])
+        and entry["image"].keys() <= _OF_IMAGE
+        and all(type(number) is int for number in entry["image"].values())
+    )
 
 
 def _remember(places, entries):
@@ -252,6 +294,7 @@ def _fingerprint(entries: dict[str, dict]) -> str:
 def _read(path: Path, stamp: list[int]) -> dict:
     """Describe the image in one file; refuse it by name if it is damaged."""
     try:
+        check_headers(path)
         with warnings.catch_warnings(action="ignore"), fits.open(path, memmap=True) as hdus:
             number, image = _image_extension(hdus)
             _check_whole(path, hdus)
@@ -273,8 +316,9 @@ def _read(path: Path, stamp: list[int]) -> dict:
                 "zero_point": _zero_point(header),
                 "image": _describe_image(hdus, number),
             }
-    except (OSError, ValueError, TypeError, IndexError) as error:
-        raise InputError(f"{path}: not a readable image ({error}); repair or remove it") from error
+    except UNREADABLE as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: not a readable image ({reason}); repair or remove it") from error
     return described
 
 

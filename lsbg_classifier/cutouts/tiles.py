@@ -12,7 +12,12 @@ from catalogs.flags import NOT_SCORED, Flag
 from lsbg_classifier.cutouts.colours import colours_of_fluxes, compress, shrink
 from lsbg_classifier.cutouts.coverage import judge_gaps
 from lsbg_classifier.cutouts.resample import REACH, resample
-from lsbg_classifier.cutouts.sections import Image, ImageFile
+from lsbg_classifier.cutouts.sections import (
+    Image,
+    ImageFile,
+    UnreadableImageError,
+    read_section,
+)
 from lsbg_classifier.cutouts.source import empty_cutouts
 from lsbg_classifier.cutouts.tile_index import BandImage, Tile, TileIndex
 from lsbg_classifier.surveys import VIEWER_SIZE, Survey, survey_named
@@ -94,7 +99,7 @@ class TileSource:
             tile = self._index.tiles[number]
             try:
                 cutouts[rows], flags[rows] = self._cut(tile, positions[rows])
-            except (OSError, ValueError, TypeError, KeyError, IndexError):
+            except UnreadableImageError:
                 flags[rows] = Flag.BAD_IMAGE
         return cutouts, flags
 
@@ -201,7 +206,7 @@ class _OpenTile:
             if images is None:
                 layers.append(None)
             else:
-                counts, mask = (None if i is None else i.read(*section) for i in images)
+                counts, mask = (None if i is None else read_section(i, *section) for i in images)
                 layers.append((band, counts, mask))
         return _Strip(low, high, layers)
 

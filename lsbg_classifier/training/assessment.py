@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tokenize import TokenError
 from types import MappingProxyType
 
 import numpy as np
@@ -16,6 +17,21 @@ from lsbg_classifier.surveys import CUTOUT_SIZE
 from lsbg_classifier.training.dataset import open_dataset
 from lsbg_classifier.training.evaluation import bootstrap_intervals, calibration_error, judge
 from lsbg_classifier.training.figures import draw_evaluation, draw_heat_maps
+
+_UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RecursionError,
+    SyntaxError,
+    TokenError,
+    TypeError,
+    ValueError,
+    csv.Error,
+)
+"""What csv and numpy raise on files that are damaged or something else."""
 
 METRICS = ("accuracy", "completeness", "purity", "auc")
 
@@ -235,8 +251,9 @@ def _read_arrays(path: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
         index = np.array([int(row["index"]) for row in rows])
         values = np.array([int(row["label"]) for row in rows], np.int8)
         images = np.load(path, mmap_mode="r", allow_pickle=False)[index]
-    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}, {labels}: not cutouts and their labels ({error})") from error
+    except _UNREADABLE as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}, {labels}: not cutouts and their labels ({reason})") from error
     if images.dtype != np.uint8 or images.shape[1:] != (CUTOUT_SIZE, CUTOUT_SIZE, 3):
         raise InputError(f"{path}: not uint8 cutouts of 64x64x3, but {images.dtype} {images.shape}")
     if not set(values.tolist()) <= {0, 1}:

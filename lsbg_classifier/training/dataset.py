@@ -3,9 +3,11 @@
 import csv
 import hashlib
 import json
+import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -55,15 +57,31 @@ class Manifest:
         """Read a manifest, or raise `InputError` that says what is wrong with it."""
         path = folder / "manifest.json"
         try:
-            content = json.loads(path.read_text())
-            imaging = content.pop("imaging")
+            content = dict(json.loads(path.read_text()))
+            imaging = dict(content.pop("imaging"))
             imaging["bands"] = tuple(imaging["bands"])
             manifest = cls(imaging=Imaging(**imaging), **content)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            _check_kinds(manifest)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"{folder}: not a dataset of cutouts ({error})") from error
         if manifest.version != _VERSION:
             raise InputError(f"{folder}: a dataset of another version; make it again")
         return manifest
+
+
+def _check_kinds(manifest: Manifest):
+    """Raise TypeError where a manifest holds what none of ours does."""
+    imaging = manifest.imaging
+    texts = (manifest.sample, manifest.sample_sha256, manifest.source)
+    texts += (imaging.survey, imaging.stretch, *imaging.bands)
+    if not all(isinstance(text, str) and text.isprintable() for text in texts):
+        raise TypeError("a name in it is no text")
+    if len(imaging.bands) != 3 or not isinstance(imaging.pixel_scale, float):
+        raise TypeError("no three bands, or no pixel scale")
+    if not (imaging.pixel_scale > 0 and math.isfinite(imaging.pixel_scale)):
+        raise TypeError("no pixel scale")
+    if type(manifest.parts) is not int or manifest.parts < 1:
+        raise TypeError("no number of parts")
 
 
 class CutoutDataset:
@@ -77,7 +95,8 @@ class CutoutDataset:
     def __init__(self, folder: Path | str):
         self.folder = Path(folder)
         self.manifest = Manifest.read(self.folder)
-        if not all(path.exists() for path in self._parts()):
+        numbers = range(self.manifest.parts)
+        if not all(part_path(self.folder, number).exists() for number in numbers):
             raise InputError(f"{folder}: cutouts are missing; make the dataset again to fetch them")
 
     @property
@@ -110,7 +129,9 @@ class CutoutDataset:
         images = np.empty((len(found), CUTOUT_SIZE, CUTOUT_SIZE, 3), np.uint8)
         start = 0
         for path in self._parts():
-            chunks = pq.read_table(path, columns=["image"], filters=_usable(split, spare))["image"]
+            chunks = _read_table(path, ["image"], _usable(split, spare))["image"]
+            if chunks.type != pa.binary(_IMAGE_BYTES) or chunks.null_count:
+                raise InputError(f"{path}: holds no cutouts of 64x64x3; make the dataset again")
             for chunk in filter(len, chunks.chunks):
                 flat = np.frombuffer(chunk.buffers()[1], np.uint8)
                 first = chunk.offset * _IMAGE_BYTES
@@ -127,19 +148,25 @@ class CutoutDataset:
         spare: bool = False,
     ) -> pa.Table:
         """Return columns of the usable cutouts of a split, or all, in the order of `load`."""
-        filters = _usable(split, spare)
-        tables = [pq.read_table(path, columns=columns, filters=filters) for path in self._parts()]
-        return pa.concat_tables(tables)
+        return self._joined(columns, _usable(split, spare))
 
     def failed(self) -> list[tuple[int, float, float, str]]:
         """List the positions without a usable cutout: row, ra, dec, names of the flags."""
         unusable = pc.bit_wise_and(pc.field("flags"), int(NOT_SCORED)) != 0
         columns = ["row", "ra", "dec", "flags"]
-        tables = [pq.read_table(path, columns=columns, filters=unusable) for path in self._parts()]
         return [
             (row["row"], row["ra"], row["dec"], Flag(row["flags"]).name)
-            for row in pa.concat_tables(tables).to_pylist()
+            for row in self._joined(columns, unusable).to_pylist()
         ]
+
+    def _joined(self, columns: list[str] | None, filters: pc.Expression) -> pa.Table:
+        tables = [_read_table(path, columns, filters) for path in self._parts()]
+        try:
+            return pa.concat_tables(tables)
+        except pa.ArrowException as error:
+            raise InputError(
+                f"{self.folder}: its parts have different columns; make the dataset again"
+            ) from error
 
 
 def _usable(split: str | None, spare: bool) -> pc.Expression:
@@ -299,21 +326,39 @@ def write_part(path: Path, columns: Mapping[str, np.ndarray], images: np.ndarray
 def read_part(path: Path, without: tuple[str, ...] = ()) -> pa.Table:
     """Read all columns of one part but some."""
     columns = [name for name in part_columns(path) if name not in without]
-    return pq.read_table(path, columns=columns)
+    return _read_table(path, columns)
 
 
 def part_columns(path: Path) -> tuple[str, ...]:
     """Return the names of the columns of one part."""
-    return tuple(pq.read_schema(path).names)
+    with _reading(path):
+        return tuple(pq.read_schema(path).names)
 
 
 def replace_columns(path: Path, columns: Mapping[str, np.ndarray]):
     """Write one part again with some columns new or replaced."""
-    table = pq.read_table(path)
+    table = _read_table(path)
     table = table.drop_columns([name for name in columns if name in table.column_names])
     for name, values in columns.items():
         table = table.append_column(name, pa.array(values))
     _write_table(path, table)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Say of a part that cannot be read which it is."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: damaged ({reason}); make the dataset again") from error
+
+
+def _read_table(
+    path: Path, columns: list[str] | None = None, filters: pc.Expression | None = None
+) -> pa.Table:
+    with _reading(path):
+        return pq.read_table(path, columns=columns, filters=filters)
 
 
 def _write_table(path: Path, table: pa.Table):

@@ -9,6 +9,7 @@ from pathlib import Path
 from catalogs.errors import InputError
 from lsbg_classifier.folders import data_folder
 from lsbg_classifier.weights.cards import Card
+from lsbg_classifier.weights.contents import check_contents
 
 DEFAULT_WEIGHTS = "des-simulated"
 """The shipped set that is used when none is named."""
@@ -25,7 +26,10 @@ class WeightSet:
     path: Path
 
     def check_intact(self):
-        """Raise `InputError` unless the file is the one whose sha256 is on the card."""
+        """Raise `InputError` unless the file is the one whose sha256 is on the card.
+
+        Nor may it be huge when unpacked, or refer to other files.
+        """
         try:
             digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
         except OSError as error:
@@ -35,6 +39,10 @@ class WeightSet:
                 f"{self.path}: not the file that its card describes (sha256 differs); "
                 "install the weight set again"
             )
+        try:
+            check_contents(self.path)
+        except ValueError as error:
+            raise InputError(f"{self.path}: not weights of this network ({error})") from error
 
 
 def weights_folder() -> Path:

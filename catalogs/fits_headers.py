@@ -1,0 +1,86 @@
+"""Damaged FITS files: what to look at before a library does, and what it raises."""
+
+import math
+import re
+import struct
+import zlib
+from pathlib import Path
+
+from astropy.io.fits import VerifyError
+
+UNREADABLE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    VerifyError,
+    struct.error,
+    zlib.error,
+)
+"""What astropy raises on files that are damaged, or wrong in ways that it did not think of."""
+
+_BLOCK = 2880
+_CARD = 80
+_MOST = 999
+_COUNTS = ("NAXIS", "TFIELDS", "ZNAXIS")
+_SIZES = re.compile(
+    rb"(BITPIX|NAXIS\d*|PCOUNT|GCOUNT|TFIELDS|ZNAXIS) *= +([+-]?\d+) *(?:/.*)?", re.DOTALL
+)
+
+
+def check_headers(path: Path):
+    """Refuse a file whose headers count more axes or columns than FITS allows.
+
+    astropy looks for each one that ``NAXIS``, ``ZNAXIS`` and ``TFIELDS`` count, for ever if need
+    be. What else is wrong with a file is left to the library that reads it.
+
+    Parameters
+    ----------
+    path : Path
+        Not compressed as a whole, as by gzip.
+
+    Raises
+    ------
+    ValueError
+        If the file is no FITS file, or has more than 999 of them somewhere (FITS standard 4.0,
+        sections 4.4.1 and 7.3.1).
+    """
+    with open(path, "rb") as file:
+        if file.read(6) != b"SIMPLE":
+            raise ValueError("it does not begin as a FITS file")
+        start = 0
+        while sizes := _sizes(file, start):
+            for keyword in _COUNTS:
+                if not 0 <= sizes.get(keyword, 0) <= _MOST:
+                    raise ValueError(f"{keyword} is {sizes[keyword]}")
+            start = file.tell() + _data_bytes(sizes)
+
+
+def _sizes(file, start: int) -> dict[str, int]:
+    """Read what the header at `start` says of sizes; nothing where none begins or it has no end."""
+    sizes = {}
+    file.seek(start)
+    while len(block := file.read(_BLOCK)) == _BLOCK:
+        cards = [block[at : at + _CARD] for at in range(0, _BLOCK, _CARD)]
+        if not sizes and not cards[0].startswith((b"SIMPLE", b"XTENSION")):
+            return {}
+        for card in cards:
+            if match := _SIZES.fullmatch(card):
+                sizes.setdefault(match[1].decode(), int(match[2]))
+            elif card.rstrip() == b"END":
+                return sizes
+    return {}
+
+
+def _data_bytes(sizes: dict[str, int]) -> int:
+    """Bytes of the blocks of data behind a header; none if that makes no sense."""
+    lengths = [sizes.get(f"NAXIS{n}", 0) for n in range(1, sizes.get("NAXIS", 0) + 1)]
+    values = sizes.get("PCOUNT", 0) + math.prod(lengths) if lengths else 0
+    size = abs(sizes.get("BITPIX", 8)) // 8 * sizes.get("GCOUNT", 1) * values
+    return max(0, -(-size // _BLOCK) * _BLOCK)

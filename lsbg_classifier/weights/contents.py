@@ -1,0 +1,39 @@
+"""Look at a file of weights before Keras does: nothing in it may lead out of it, or be huge."""
+
+from pathlib import Path
+
+import h5py
+
+_LARGEST = 1 << 28
+"""Bytes that all arrays of a file may take together; the network's take 17 million as float32."""
+
+
+def check_contents(path: Path):
+    """Refuse a file of weights that refers to other files, or claims arrays beyond all sense.
+
+    HDF5 can name other files, in links, in external storage and in virtual datasets, and h5py
+    would read them.
+
+    Raises
+    ------
+    ValueError
+        If it does, is larger than 256 MiB unpacked, or is no HDF5 file.
+    """
+    sizes = []
+
+    def leads_out(name, item):
+        """Give the name, which ends the visit, of what is not here."""
+        if isinstance(item, h5py.Dataset):
+            sizes.append(item.nbytes)
+            return name if item.external or item.is_virtual else None
+        return None if isinstance(item, h5py.Group | h5py.HardLink) else name
+
+    try:
+        with h5py.File(path) as file:
+            elsewhere = file.visititems_links(leads_out) or file.visititems(leads_out)
+    except (OSError, RuntimeError, KeyError, TypeError, OverflowError) as error:
+        raise ValueError(" ".join(str(error).split())) from error
+    if elsewhere:
+        raise ValueError(f"{elsewhere} lies in another file")
+    if sum(sizes) > _LARGEST:
+        raise ValueError(f"{sum(sizes)} bytes of arrays")
