@@ -5,7 +5,7 @@ import pytest
 from astropy.io import fits
 
 from lsbg_classifier.cutouts.rice import RiceImage
-from lsbg_classifier.cutouts.sections import ImageFile
+from lsbg_classifier.cutouts.sections import ImageFile, UnreadableImageError, read_section
 
 ROWS, COLUMNS = slice(3, 40), slice(17, 150)
 SHAPE = (60, 12_345)  # longer than the table of random numbers
@@ -101,5 +101,17 @@ def test_damaged_rows_are_an_error(tmp_path):
     with open(path, "r+b") as file:
         file.seek(start + 4)
         file.write((1 << 30).to_bytes(4, "big"))  # where the bytes of the first row lie
-    with ImageFile(path) as file, pytest.raises(ValueError, match="beyond the end"):
+    with ImageFile(path) as file, pytest.raises(UnreadableImageError, match="beyond the end"):
         file.image(1)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_an_image_that_is_smaller_than_its_tile(tmp_path, compressed):
+    path = tmp_path / "image.fits"
+    make = fits.CompImageHDU if compressed else fits.ImageHDU
+    fits.HDUList([fits.PrimaryHDU(), make(noise(np.float32)[:, :300])]).writeto(path)
+    with ImageFile(path) as file:
+        image = file.image(1)
+        for rows, columns in ((slice(50, 61), slice(0, 10)), (slice(0, 10), slice(290, 301))):
+            with pytest.raises(UnreadableImageError, match=r"smaller|only 300x60"):
+                read_section(image, rows, columns)
