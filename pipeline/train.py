@@ -39,6 +39,19 @@ class _Defaults:
     surveys: int
     help: str
 
+    @property
+    def shown_start(self) -> str:
+        """Say in the help which weights are started from."""
+        if self.start is None:
+            return "none"
+        return f"{self.start}; for simulated samples {self.start}-simulated"
+
+    def start_of(self, asked: str | None, simulated: bool) -> str | None:
+        """Return the name or path of the weights to start from; None: afresh."""
+        if asked is None and self.start is not None:
+            return f"{self.start}-simulated" if simulated else self.start
+        return None if asked == "none" else asked
+
 
 _DES = _Defaults(
     "lsbg-train-des",
@@ -116,8 +129,12 @@ def _app(defaults: _Defaults) -> typer.Typer:
         ] = defaults.surveys,
         start: Annotated[
             str | None,
-            typer.Option("--from", help="Weights to fine-tune: a name or a file; 'none': afresh."),
-        ] = defaults.start,
+            typer.Option(
+                "--from",
+                help="Weights to fine-tune: a name or a file; 'none': afresh.",
+                show_default=defaults.shown_start,
+            ),
+        ] = None,
         beside: Beside = None,
         layers: Annotated[
             str, typer.Option(help="What is trained: all layers, or the last, dense ones.")
@@ -126,7 +143,7 @@ def _app(defaults: _Defaults) -> typer.Typer:
             str | None,
             typer.Option(
                 help="Name of the weights, as for lsbg classify --weights.",
-                show_default=f"{defaults.survey}, or {defaults.survey}-simulated",
+                show_default=f"{defaults.survey}, or my-simulated-{defaults.survey}",
             ),
         ] = None,
         recipe: Annotated[
@@ -175,9 +192,9 @@ def _app(defaults: _Defaults) -> typer.Typer:
             seed=seed,
         )
         request = _Request(
-            name=name or defaults.survey + "-simulated" * wanted.simulated,
+            name=name or "my-simulated-" * wanted.simulated + defaults.survey,
             folder=folder,
-            start=None if start == "none" else start,
+            start=defaults.start_of(start, wanted.simulated),
             layers=layers,
             beside=beside,
             recipe=recipe,

@@ -161,6 +161,14 @@ def test_a_simulated_sample_needs_no_network(tmp_path, name, surveys):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("command", ["lsbg-train-des", "lsbg-train-hsc"])
+def test_simulated_samples_have_defaults_of_their_own(tmp_path, command):
+    """A name that is not that of the shipped weights, and these to start from."""
+    done = run(tmp_path, command, "out", "--sample", "simulated", "--dry-run")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "simulated surveys" in done.stdout
+
+
 @pytest.fixture
 def stored(tmp_path):
     """Twenty cutouts in a file, and their labels."""
