@@ -260,3 +260,31 @@ def test_some_cutouts_become_blank():
     assert 70 < blank.sum() < 130
     np.testing.assert_array_equal(labels, ~blank)
     assert np.ptp(changed[blank, 0, 0, 0]) > 0.9
+
+
+def test_some_cutouts_get_a_star():
+    """Saturated in the middle, and no LSBG any more; the corners stay as they were."""
+    images = np.full((200, 64, 64, 3), 0.1, np.float32)
+    augmentation = Augmentation(turn=False, noise=0, blur=0, gain=0, lost=0, star=0.5)
+    changed, labels = augmentation.apply(images, np.ones(200), np.random.default_rng(2))
+    starry = (changed != images).any(axis=(1, 2, 3))
+    assert 70 < starry.sum() < 130
+    np.testing.assert_array_equal(labels, ~starry)
+    middle = changed[starry, 30:34, 30:34]
+    assert np.isin(middle, [0, 1]).mean() > 0.9
+    assert len(np.unique(middle[:, 2, 2], axis=0)) > 4
+    assert changed.dtype == np.float32 and changed.min() >= 0 and changed.max() <= 1
+
+
+@pytest.mark.slow
+def test_normalisation_may_keep_its_statistics(cutouts):
+    images, labels = cutouts
+    for trained in (True, False):
+        keras.utils.set_random_seed(3)
+        network = build_network()
+        before = [weight.numpy().copy() for weight in network.layers[1].weights]
+        recipe = replace(REHEARSED, epochs=1, normalisation=trained)
+        train(network, images, labels, recipe, seed=1)
+        after = [weight.numpy() for weight in network.layers[1].weights]
+        same = [np.array_equal(*pair) for pair in zip(before, after, strict=True)]
+        assert same == [not trained] * 4

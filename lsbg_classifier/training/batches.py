@@ -30,6 +30,8 @@ class Augmentation:
         Part of the cutouts that lose one band, two or all; those count as no LSBGs.
     blank : float
         Part of those that become one grey all over instead.
+    star : float
+        Part of the cutouts that get a saturated star in the middle; those count as no LSBGs.
     """
 
     turn: bool = True
@@ -38,6 +40,7 @@ class Augmentation:
     gain: float = 0.05
     lost: float = 0.06
     blank: float = 0.0
+    star: float = 0.0
 
     def apply(
         self, images: np.ndarray, labels: np.ndarray, rng: np.random.Generator
@@ -59,8 +62,10 @@ class Augmentation:
         images, labels = images.copy(), labels.copy()
         for row in np.flatnonzero(rng.random(len(images)) < self.lost):
             blank = rng.random() < self.blank
-            images[row] = rng.random() if blank else _without_bands(images[row], rng)
+            images[row] = _grey(rng) if blank else _without_bands(images[row], rng)
             labels[row] = 0
+        for row in np.flatnonzero(rng.random(len(images)) < self.star):
+            images[row], labels[row] = _with_star(images[row], rng), 0
         return self._disturbed(images, rng), labels
 
     def _disturbed(self, images, rng):
@@ -86,6 +91,23 @@ def _without_bands(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     count = rng.choice([1, 2, 3], p=[0.6, 0.25, 0.15])
     fluxes[..., rng.permutation(3)[:count]] = 0
     return colours_of_fluxes(np.moveaxis(fluxes, -1, 0), (1.0, 1.0, 1.0)) / np.float32(255)
+
+
+def _grey(rng: np.random.Generator) -> float:
+    """Return a level of grey: black, empty sky, white, or any."""
+    return float(rng.choice([0.0, _SKY, 1.0, rng.random()]))
+
+
+def _with_star(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw a star near the middle, of which some channels are saturated and others have failed."""
+    radius = rng.uniform(3, 20)
+    rows, columns = np.mgrid[:64, :64] - 31.5 - rng.normal(0, 3, (2, 1, 1))
+    distance = np.hypot(rows, columns)
+    glow = rng.uniform(0.3, 1.2) * np.exp(-((distance / (radius * rng.uniform(1, 2))) ** 2))
+    changed = image + glow[..., None] * rng.uniform(0.5, 1, 3)
+    white = rng.random() < 0.3
+    changed[distance < radius] = 1 if white else rng.random(3) < 0.65
+    return np.clip(changed, 0, 1).astype(np.float32)
 
 
 class _Beside:

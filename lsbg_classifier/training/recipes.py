@@ -34,6 +34,9 @@ class Recipe:
     balance : bool
         As many of each class in every epoch.
     augmentation : Augmentation, optional
+    normalisation : bool
+        Whether batch normalisation is trained too. If not, it keeps its statistics, as for a few
+        cutouts it should.
     """
 
     optimizer: str
@@ -44,9 +47,14 @@ class Recipe:
     label_smoothing: float = 0.0
     balance: bool = False
     augmentation: Augmentation | None = None
+    normalisation: bool = True
 
     def compile(self, network: keras.Model, steps: int):
         """Give the network its optimiser and loss, for epochs of so many steps."""
+        if not self.normalisation:
+            for layer in network.layers:
+                if isinstance(layer, keras.layers.BatchNormalization):
+                    layer.trainable = False
         rate = self.learning_rate
         if self.cosine:
             rate = keras.optimizers.schedules.CosineDecay(
@@ -64,6 +72,7 @@ class Recipe:
             "cosine decay": self.cosine,
             "augmented": self.augmentation is not None,
             "classes balanced": self.balance,
+            "normalisation as it was": not self.normalisation,
         }
         named = [name for name, used in extras.items() if used]
         return ", ".join(
@@ -102,7 +111,8 @@ REHEARSED = Recipe(
     cosine=True,
     label_smoothing=0.02,
     balance=True,
-    augmentation=Augmentation(lost=0.15, blank=0.2),
+    augmentation=Augmentation(lost=0.12, blank=0.2, star=0.04),
+    normalisation=False,
 )
 """Fine-tuning on a few hundred cutouts beside many of another sample, which is not forgotten."""
 
