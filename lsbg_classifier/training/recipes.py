@@ -111,7 +111,7 @@ REHEARSED = Recipe(
     cosine=True,
     label_smoothing=0.02,
     balance=True,
-    augmentation=Augmentation(lost=0.12, blank=0.2, star=0.04),
+    augmentation=Augmentation(lost=0.2, blank=0.15, star=0.04),
     normalisation=False,
 )
 """Fine-tuning on a few hundred cutouts beside many of another sample, which is not forgotten."""
