@@ -11,9 +11,9 @@ from lsbg_classifier.training.workflow import score
 CARD_ROW = "real DES cutouts labelled by eye, none trained on"
 
 
-@pytest.fixture(scope="module")
-def classifier():
-    return load_classifier()
+@pytest.fixture(scope="module", params=["des-simulated", "des-tuned"])
+def classifier(request):
+    return load_classifier(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,8 @@ def real(shared):
     return shared / "real_cutouts" / "des_y6_cutouts.npy"
 
 
-def test_the_scores_on_the_card_are_those_on_real_cutouts(classifier, real):
+def test_the_scores_on_the_card_are_those_on_real_cutouts(real):
+    classifier = load_classifier("des-simulated")
     labelled = LabelledCutouts.read(real, real.with_name("des_y6_labels.csv"))
     scores = score(labelled.labels, classifier.predict(labelled.images))
     assert scores == pytest.approx(classifier.card.scores[CARD_ROW], abs=0.002)
