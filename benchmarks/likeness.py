@@ -12,11 +12,10 @@ import argparse
 import sys
 from pathlib import Path
 
-import keras
 import matplotlib
 import numpy as np
-from keras import layers
 
+from lsbg_classifier.backend import start_backend
 from lsbg_classifier.training.dataset import open_dataset
 from lsbg_classifier.training.evaluation import bootstrap_intervals, judge
 from lsbg_classifier.training.studies import deal_folds
@@ -24,8 +23,11 @@ from lsbg_classifier.training.studies import deal_folds
 COLUMNS = 12
 
 
-def small_network(seed: int) -> keras.Model:
-    """Build a network of three convolutions."""
+def small_network(seed: int):
+    """Build a Keras network of three convolutions, compiled."""
+    import keras
+    from keras import layers
+
     keras.utils.set_random_seed(seed)
     blocks = [
         layer
@@ -36,7 +38,7 @@ def small_network(seed: int) -> keras.Model:
             layers.MaxPooling2D(2),
         )
     ]
-    return keras.Sequential(
+    network = keras.Sequential(
         [
             keras.Input((64, 64, 3)),
             layers.Rescaling(1 / 255),
@@ -47,6 +49,8 @@ def small_network(seed: int) -> keras.Model:
             layers.Dense(1, activation="sigmoid"),
         ]
     )
+    network.compile(keras.optimizers.Adam(2e-3), "binary_crossentropy")
+    return network
 
 
 def probabilities_of_real(images, real, folds: int, epochs: int, seed: int) -> np.ndarray:
@@ -55,7 +59,6 @@ def probabilities_of_real(images, real, folds: int, epochs: int, seed: int) -> n
     found = np.empty(len(real))
     for number in range(folds):
         network = small_network(seed + number)
-        network.compile(keras.optimizers.Adam(2e-3), "binary_crossentropy")
         inside = fold != number
         network.fit(images[inside], real[inside], epochs=epochs, batch_size=32, verbose=0)
         found[~inside] = network.predict(images[~inside], verbose=0)[:, 0]
@@ -95,6 +98,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    start_backend()
     theirs = np.load(options.real)
     ours, _ = open_dataset(options.simulated).load("test")
     rng = np.random.default_rng(options.seed)
