@@ -142,11 +142,21 @@ def measure(folder: Path, candidates: int = 300, tiles: int = 4) -> list[Row]:
     return rows + _network(network, classifier)
 
 
+def as_the_command(work: Work, jobs: list[np.ndarray], workers: int | None = None) -> float:
+    """Return the seconds of some units of work in threads of this process, or in processes."""
+    with connect(None, workers) as client:
+        client.run(ours, work, jobs[0][:2])  # so that all is loaded and compiled
+        start = time.perf_counter()
+        calls = ((np.arange(len(job)), job, work) for job in jobs)
+        list(in_order_of_completion(client, score, calls))
+        return time.perf_counter() - start
+
+
 def _times(folder: Path, tile: Tile, script: Script, candidates: int):
-    """Return seconds of our stage and of the careful script for the candidates of a tile."""
-    work, paths, positions = work_on(folder), files_of(folder, tile), positions_in(tile, candidates)
-    ours(work, positions[:2]), script(paths, positions[:40])  # so that all is loaded and compiled
-    return seconds(ours, work, positions), seconds(script, paths, positions, rounds=1)
+    """Return seconds a unit of our stage in threads, and of the careful script."""
+    paths, positions = files_of(folder, tile), positions_in(tile, candidates)
+    script(paths, positions[:40])
+    return as_the_command(work_on(folder), [positions] * 4) / 4, seconds(script, paths, positions)
 
 
 def _plain(folder, tile, script, classifier, candidates) -> list[Row]:
@@ -202,20 +212,20 @@ def files_of(folder: Path, tile: Tile) -> list[Path]:
 def _compressed(folder, tile, script, count) -> list[Row]:
     mine, careful = _times(folder, tile, script, count)
     work, paths, positions = work_on(folder), files_of(folder, tile), positions_in(tile, 5)
-    alone = seconds(decompress, paths)
-    naive = seconds(script, paths, positions[:1], rounds=1)
     ours(work, positions)
+    alone, single = seconds(decompress, paths), seconds(ours, work, positions_in(tile, count))
+    naive = seconds(script, paths, positions[:1], rounds=1)
     reading, ours_few = seconds(read_rows, paths, positions), seconds(ours, work, positions)
     rate = f"{count / mine:.0f}/s"
     return [
         Row(
-            f"{count} candidates a .fits.fz tile, against decompressing alone (astropy)",
-            f"{rate}, decompressing {count / alone:.0f}/s",
-            alone / mine,
+            f"{count} candidates a .fits.fz tile, one thread, against decompressing alone",
+            f"{count / single:.0f}/s, decompressing {count / alone:.0f}/s",
+            alone / single,
             0.8,
         ),
         Row(
-            "the same, against the careful script",
+            "the same, a thread a core as in `lsbg classify`, against the careful script",
             f"{rate}, script {count / careful:.0f}/s",
             careful / mine,
             1.7,
@@ -237,20 +247,13 @@ def _compressed(folder, tile, script, count) -> list[Row]:
 
 
 def _two_processes(work, tiles, candidates):
-    """Compare one Dask worker process with two; each has scored something before."""
+    """Compare one Dask worker process with two."""
     jobs = [positions_in(tile, candidates) for tile in tiles]
-    took = {}
-    for workers in (1, 2):
-        with connect(None, workers) as client:
-            client.run(ours, work, jobs[0][:2])
-            start = time.perf_counter()
-            calls = ((np.arange(len(job)), job, work) for job in jobs)
-            list(in_order_of_completion(client, score, calls))
-            took[workers] = time.perf_counter() - start
+    one, two = (as_the_command(work, jobs, workers) for workers in (1, 2))
     total = candidates * len(tiles)
     return Row(
         "1 -> 2 Dask worker processes",
-        f"{total / took[1]:.0f}/s -> {total / took[2]:.0f}/s",
-        took[1] / took[2],
+        f"{total / one:.0f}/s -> {total / two:.0f}/s",
+        one / two,
         1.7,
     )

@@ -89,10 +89,9 @@ def _sample_lines(lines, where, shift, slope, together, table, sampled):
             for band in range(bands):
                 target = sampled[band, point, start:stop]
                 if first >= 0 and first + 2 * REACH <= length:
-                    a, b = lines[band, first, start:stop], lines[band, first + 1, start:stop]
-                    c, d = lines[band, first + 2, start:stop], lines[band, first + 3, start:stop]
-                    e, f = lines[band, first + 4, start:stop], lines[band, first + 5, start:stop]
-                    _write_sum(target, a, b, c, d, e, f, weights, change)
+                    _write_sum(
+                        target, lines[band], np.uint64(first), np.uint64(start), weights, change
+                    )
                 else:
                     for tap in range(max(0, -first), min(2 * REACH, length - first)):
                         for n in range(len(target)):
@@ -111,11 +110,20 @@ def _weigh(weights, phase, table):
 
 
 @compiled
-def _write_sum(target, a, b, c, d, e, f, weights, change):
-    """Write the weighted sum of six lines, in one pass over the memory."""
+def _write_sum(target, lines, first, start, weights, change):
+    """Write the weighted sum of six lines, in one pass over the memory.
+
+    `first` and `start` are unsigned, so that no index can count from the end.
+    """
     wa, wb, wc, wd, we, wf = weights[0], weights[1], weights[2], weights[3], weights[4], weights[5]
     ca, cb, cc, cd, ce, cf = change[0], change[1], change[2], change[3], change[4], change[5]
-    for n in range(len(target)):
-        at_first = (wa * a[n] + wb * b[n]) + (wc * c[n] + wd * d[n]) + (we * e[n] + wf * f[n])
-        growth = (ca * a[n] + cb * b[n]) + (cc * c[n] + cd * d[n]) + (ce * e[n] + cf * f[n])
-        target[n] = at_first + np.float32(n) * growth
+    one = np.uint64(1)
+    second, third = first + one, first + one + one
+    fourth, fifth, sixth = third + one, third + one + one, third + one + one + one
+    for n in range(np.uint64(len(target))):
+        column = start + n
+        a, b, c = lines[first, column], lines[second, column], lines[third, column]
+        d, e, f = lines[fourth, column], lines[fifth, column], lines[sixth, column]
+        at_first = (wa * a + wb * b) + (wc * c + wd * d) + (we * e + wf * f)
+        growth = (ca * a + cb * b) + (cc * c + cd * d) + (ce * e + cf * f)
+        target[n] = at_first + np.float32(np.int32(n)) * growth

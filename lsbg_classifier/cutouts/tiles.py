@@ -9,6 +9,7 @@ from astropy.coordinates import SkyCoord
 
 from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED, Flag
+from lsbg_classifier.compiled import compiled
 from lsbg_classifier.cutouts.colours import colours_of_fluxes, compress, shrink
 from lsbg_classifier.cutouts.coverage import judge_gaps
 from lsbg_classifier.cutouts.resample import REACH, resample
@@ -251,13 +252,21 @@ class _Strip:
 
 def _fluxes(band: BandImage, counts: np.ndarray, mask: np.ndarray | None):
     """Nanomaggies, zero where there are no data, and which pixels are bad."""
-    fluxes = counts * np.float32(band.nanomaggies)
-    seen, bad = np.isfinite(fluxes), False
-    if mask is not None:
-        bits = mask.astype(np.int64)
-        seen &= (bits & band.no_data_bits) == 0
-        bad = (bits & band.bad_bits) != 0
-    return np.where(seen, fluxes, np.float32(0)), bad
+    fluxes, bad = np.empty(counts.shape, np.float32), np.zeros(counts.shape, bool)
+    bits = np.zeros(counts.shape, np.int64) if mask is None else mask.astype(np.int64)
+    scale = np.float32(band.nanomaggies)
+    _convert(counts.astype(np.float32), bits, scale, band.no_data_bits, band.bad_bits, fluxes, bad)
+    return fluxes, bad
+
+
+@compiled
+def _convert(counts, bits, scale, no_data, is_bad, fluxes, bad):
+    for row in range(counts.shape[0]):
+        for column in range(counts.shape[1]):
+            flux = counts[row, column] * scale
+            seen = np.isfinite(flux) and (bits[row, column] & no_data) == 0
+            fluxes[row, column] = flux if seen else np.float32(0)
+            bad[row, column] = (bits[row, column] & is_bad) != 0
 
 
 def _window(start, stop):
