@@ -18,6 +18,8 @@ from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, find_weights, known_weights
 from pipeline.describe import describe_card, describe_weights
 
+SHIPPED = ("des-simulated", "des-tuned")
+
 CARD = Card(
     name="mine",
     description="Größe und ε: any letters",
@@ -144,7 +146,7 @@ def test_a_card_that_cannot_be_read(tmp_path):
 
 def test_the_users_folder_is_looked_into(own):
     install(own, "mine")
-    assert known_weights().keys() == {"mine", DEFAULT_WEIGHTS}
+    assert known_weights().keys() == {"mine", *SHIPPED}
     assert find_weights("mine").card.survey == "hsc"
 
 
@@ -168,7 +170,7 @@ def test_without_a_folder_named_the_one_for_data_is_taken(variable, tmp_path, mo
 
 def test_a_folder_that_does_not_exist_holds_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("LSBG_WEIGHTS", str(tmp_path / "nowhere"))
-    assert list(known_weights()) == [DEFAULT_WEIGHTS]
+    assert sorted(known_weights()) == sorted(SHIPPED)
 
 
 def test_an_unknown_name_lists_the_known(own):
@@ -194,7 +196,7 @@ def test_a_broken_card_does_not_keep_the_other_sets_from_use(own):
     install(own, "broken")
     (own / "broken.json").write_text("{")
     install(own, "mine")
-    assert known_weights().keys() == {"mine", DEFAULT_WEIGHTS}
+    assert known_weights().keys() == {"mine", *SHIPPED}
     assert find_weights("mine").card.name == "mine"
     assert str(own / "broken.json") in refused(find_weights, "broken")
     (line,) = (line for line in describe_weights() if line.startswith("broken: "))
