@@ -45,7 +45,7 @@ class RiceImage:
         header = hdu.header
         self._width, self._height = header["ZNAXIS1"], header["ZNAXIS2"]
         options = _options(header)
-        self._block, self._coded_type = options.get("BLOCKSIZE", 32), _bytes_a_pixel(header)
+        self._block, self._coded_type = options.get("BLOCKSIZE", 32), _coded_type(header)
         self._zipped_type = np.dtype(_ZIPPED[header["ZBITPIX"]])
         self._quantized = header["ZBITPIX"] < 0
         self._dither = _DITHERS[header.get("ZQUANTIZ", "NO_DITHER")]
@@ -74,7 +74,7 @@ class RiceImage:
             and header.get("ZBITPIX") in _ZIPPED
             and ({"ZSCALE", "ZZERO"} <= columns) == (header["ZBITPIX"] < 0)
             and header.get("ZQUANTIZ", "NO_DITHER") in _DITHERS
-            and _bytes_a_pixel(header) is not None
+            and _coded_type(header) is not None
             and not _OTHER_KEYS & set(header)
             and not _OTHER_COLUMNS & columns
         )
@@ -138,7 +138,7 @@ def _options(header) -> dict[str, int]:
     return {header.get(f"ZNAME{n}"): header.get(f"ZVAL{n}") for n in range(1, 9)}
 
 
-def _bytes_a_pixel(header) -> type | None:
+def _coded_type(header) -> type | None:
     """Return the type of number that was coded."""
     return _CODED.get(_options(header).get("BYTEPIX", 4))
 
