@@ -42,6 +42,42 @@ def add_ghosts(sky: Sky, count: int, rng: np.random.Generator) -> list[Placed]:
     return placed
 
 
+def add_wisps(sky: Sky, count: int, rng: np.random.Generator) -> list[Placed]:
+    """Add diffuse patches: knots of cirrus, debris of tides, what sky subtraction leaves.
+
+    As large as LSBGs and as smooth, but fainter: half-light radii of 3" to 8", a mean surface
+    brightness of 25.7 to 27.4 mag/arcsec2 in g and g - r of 0.2 to 0.8, as the artifacts of HSC
+    have them that passed every cut and failed the eye (Greco et al. 2018, ApJ 857, 104).
+    """
+    placed = []
+    blur = np.mean(sky.conditions.seeing) / 2.355 / sky.pixel_scale
+    for x, y in rng.uniform(0, sky.size, (count, 2)):
+        radius = rng.uniform(3.0, 8.0)
+        patch = _patch(radius / sky.pixel_scale, rng)
+        patch = ndimage.gaussian_filter(patch, blur)
+        brightness = rng.uniform(25.7, 27.4)
+        magnitude = brightness - 2.5 * np.log10(2 * np.pi * radius**2)
+        g_r = rng.normal(0.45, 0.2)
+        fluxes = sky.fluxes([magnitude, magnitude - g_r, magnitude - 1.6 * g_r])
+        sky.paste((fluxes[:, None, None] * patch).astype(np.float32), round(x), round(y))
+        placed.append(Placed("wisp", x, y, magnitude, radius))
+    return placed
+
+
+def _patch(radius, rng):
+    """Draw a mottled cloud of unit flux; `radius` is about its half-light radius in pixels."""
+    side = int(6 * radius) | 1
+    offsets = np.arange(side, dtype=np.float32) - side // 2
+    angle, ratio = rng.uniform(0, np.pi), rng.uniform(0.4, 1.0)
+    along = offsets[None, :] * np.cos(angle) + offsets[:, None] * np.sin(angle)
+    across = offsets[:, None] * np.cos(angle) - offsets[None, :] * np.sin(angle)
+    bent = across - rng.normal(0, 0.15) * along**2 / radius
+    distance = np.hypot(along * np.sqrt(ratio), bent / np.sqrt(ratio)) / radius
+    cloud = np.exp(-np.log(2) * distance ** rng.uniform(1.5, 3.0))
+    cloud *= np.exp(rng.uniform(0.2, 0.6) * random_field(side, rng.uniform(2.6, 3.2), rng))
+    return cloud / cloud.sum()
+
+
 def add_trail(sky: Sky, rng: np.random.Generator):
     """Add the trail of a satellite, in one band, from edge to edge."""
     angle = rng.uniform(0, np.pi)

@@ -32,6 +32,8 @@ class SurveyModel:
     lsbg_brightness : tuple of float
         Mean surface brightness in g of its LSBGs, in mag/arcsec2: the brightest, the scale of the
         gamma distribution (shape 1.6) below that, and the largest distance from the brightest.
+    wisps : float
+        Diffuse patches that are no galaxies, per 3000x3000 pixels.
     """
 
     survey: Survey
@@ -41,6 +43,7 @@ class SurveyModel:
     electrons: float
     deeper: float
     lsbg_brightness: tuple[float, float, float]
+    wisps: float
 
 
 MODELS: Mapping[str, SurveyModel] = MappingProxyType(
@@ -53,6 +56,7 @@ MODELS: Mapping[str, SurveyModel] = MappingProxyType(
             electrons=60.0,
             deeper=0.0,
             lsbg_brightness=(24.2, 0.45, 2.6),
+            wisps=0.0,
         ),
         "hsc": SurveyModel(
             SURVEYS["hsc"],
@@ -61,7 +65,8 @@ MODELS: Mapping[str, SurveyModel] = MappingProxyType(
             saturation=(10**3.0, 10**3.5),
             electrons=3800.0,
             deeper=2.0,
-            lsbg_brightness=(24.3, 0.75, 3.2),
+            lsbg_brightness=(23.7, 0.65, 3.2),
+            wisps=90.0,
         ),
     }
 )

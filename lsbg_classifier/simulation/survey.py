@@ -137,6 +137,8 @@ def _expose(tile, lsbgs, rng):
     placed += galaxies.add_ellipticals(sky, rng.poisson(14 * share), rng)
     placed += stars.add_stars(sky, rng)
     placed += contaminants.add_ghosts(sky, rng.poisson(5 * share), rng)
+    if tile.model.wisps:
+        placed += contaminants.add_wisps(sky, rng.poisson(tile.model.wisps * share), rng)
     if rng.random() < 0.3:
         contaminants.add_cirrus(sky, rng)
     if rng.random() < 0.3:
