@@ -13,16 +13,20 @@ import h5py
 import numpy as np
 
 from catalogs.errors import InputError
+from lsbg_classifier.compiled import compiled
 
 STATISTICS = 17
 """How many numbers `statistics` makes of a cutout."""
 
 _GROUP = "likeness"
-_BRIGHT, _CLIPPED = 20.0, 15.0
+_BRIGHT, _CLIPPED = 20, 15
 """Differences between pixels are taken for at most this much: the rest is sources, not noise."""
 
-_BRIGHT_SKY = 64.0
+_BRIGHT_SKY = 64
 """Pixels are taken for at most this bright in the mean level."""
+
+_LEAST = 0.1
+"""Added to mean differences, so that their logarithm exists."""
 
 _FARTHEST = 8.0
 """Statistics that lie farther from the usual, in their standard deviations, count as this far."""
@@ -119,14 +123,16 @@ def statistics(cutouts: np.ndarray) -> np.ndarray:
         Then the correlation of the difference between the channels, and its ratio, as a logarithm,
         of red to blue and to green.
     """
-    planes = np.ascontiguousarray(np.moveaxis(cutouts, -1, 1)).astype(np.float32)
-    sides = planes[..., 1:-1, :-2] + planes[..., 1:-1, 2:]
-    peak = planes[..., 1:-1, 1:-1] - (sides + planes[..., :-2, 1:-1] + planes[..., 2:, 1:-1]) / 4
-    noise = _mean_size(peak)
-    near, far = (_mean_size(planes[..., lag:] - planes[..., :-lag]) for lag in (1, 2))
-    flat = np.clip(peak, -_CLIPPED, _CLIPPED).reshape(*peak.shape[:2], np.prod(peak.shape[2:]))
-    flat -= flat.mean(axis=2, keepdims=True)
-    products = flat @ flat.swapaxes(1, 2) / flat.shape[2]
+    side = cutouts.shape[1]
+    inner = (side - 2) ** 2
+    sums, products = np.zeros((len(cutouts), 5, 3)), np.zeros((len(cutouts), 3, 3))
+    _add_up(np.ascontiguousarray(cutouts), sums, products)
+    peaks, near, far, level, mean = sums.swapaxes(0, 1)
+    noise = peaks / 4 / inner + _LEAST
+    near = near / (side * (side - 1)) + _LEAST
+    far = far / (side * (side - 2)) + _LEAST
+    mean = mean / 4 / inner
+    products = products / 16 / inner - mean[:, :, None] * mean[:, None, :]
     spread = np.sqrt(np.einsum("nii->ni", products)) + 1e-3
     correlation = products / (spread[:, :, None] * spread[:, None, :])
     return np.column_stack(
@@ -134,16 +140,62 @@ def statistics(cutouts: np.ndarray) -> np.ndarray:
             np.log(noise),
             np.log(far / near),
             np.log(noise / near),
-            np.minimum(planes, _BRIGHT_SKY).mean(axis=(2, 3)),
+            level / side**2,
             correlation[:, 0, 1],
             correlation[:, 1, 2],
             correlation[:, 0, 2],
             np.log(noise[:, 0] / noise[:, 2]),
             np.log(noise[:, 0] / noise[:, 1]),
         ]
-    ).astype(float)
+    )
 
 
-def _mean_size(differences: np.ndarray) -> np.ndarray:
-    """Return the mean absolute difference in each channel, shape (N, 3), never quite zero."""
-    return np.minimum(abs(differences), _BRIGHT).mean(axis=(2, 3)) + 0.1
+@compiled
+def _add_up(cutouts, sums, products):
+    """Sum over each cutout, in whole numbers, what its statistics are made of.
+
+    `sums`, shape (N, 5, 3): differences of pixels from their four neighbours (times 4), from the
+    next one and the next but one in the row, levels, and signed differences from the four (times
+    4); `products`, shape (N, 3, 3): products of the latter between channels.
+    """
+    side = cutouts.shape[1]
+    plane = np.empty((3, side, side), np.int32)
+    peaks = np.empty((3, side - 2), np.int32)
+    bright, sky, clipped = np.int32(_BRIGHT), np.int32(_BRIGHT_SKY), np.int32(4 * _CLIPPED)
+    for n in range(len(cutouts)):
+        for row in range(side):
+            for column in range(side):
+                for channel in range(3):
+                    plane[channel, row, column] = cutouts[n, row, column, channel]
+        for channel in range(3):
+            for row in range(side):
+                line = plane[channel, row]
+                near, far, level = 0, 0, 0
+                for column in range(side):
+                    level += min(line[column], sky)
+                for column in range(side - 1):
+                    near += min(abs(line[column + 1] - line[column]), bright)
+                for column in range(side - 2):
+                    far += min(abs(line[column + 2] - line[column]), bright)
+                sums[n, 1, channel] += near
+                sums[n, 2, channel] += far
+                sums[n, 3, channel] += level
+        for row in range(1, side - 1):
+            for channel in range(3):
+                above, line, below = plane[channel, row - 1 : row + 2]
+                size, signed = 0, 0
+                for column in range(side - 2):
+                    around = line[column] + line[column + 2]
+                    around += above[column + 1] + below[column + 1]
+                    peak = 4 * line[column + 1] - around
+                    size += min(abs(peak), 4 * bright)
+                    peaks[channel, column] = min(max(peak, -clipped), clipped)
+                    signed += peaks[channel, column]
+                sums[n, 0, channel] += size
+                sums[n, 4, channel] += signed
+            for one in range(3):
+                for other in range(3):
+                    total = 0
+                    for column in range(side - 2):
+                        total += peaks[one, column] * peaks[other, column]
+                    products[n, one, other] += total

@@ -4,9 +4,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from lsbg_classifier.simulation.survey import simulate_survey
 from pipeline.cli import main
+
+
+settings.register_profile("lsbg", deadline=None)  # loops are compiled when first called
+settings.load_profile("lsbg")
 
 
 @pytest.fixture(scope="session")
