@@ -16,6 +16,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED
 from lsbg_classifier import open_source
+from lsbg_classifier.simulation import contaminants
 from lsbg_classifier.simulation.coadds import plan_tiles
 from lsbg_classifier.simulation.models import MODELS
 from lsbg_classifier.simulation.sky import Conditions, Sky
@@ -441,3 +442,19 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(package, t
     assert done.returncode != 0 and done.stdout == ""
     assert re.fullmatch(rf"lsbg: .*{package}.*pip install .*\[simulate\].*\n", done.stderr)
     assert not (tmp_path / "out").exists()
+
+
+def test_faint_patches_are_in_the_deep_survey_alone(made):
+    kinds = set(np.asarray(made.truth["NEAREST"]).astype(str))
+    assert ("wisp" in kinds) == (made.name == "hsc")
+
+
+def test_a_patch_is_as_large_and_as_faint_as_it_says():
+    sky = Sky(1200, TYPICAL["hsc"])
+    (placed,) = contaminants.add_wisps(sky, 1, np.random.default_rng(4))
+    image, zero_point = sky.images[0], ZERO_POINTS["hsc"]
+    assert magnitude(image.sum(), zero_point) == pytest.approx(placed.magnitude, abs=0.1)
+    distance = distance_from(placed.x, placed.y, image.shape) * sky.pixel_scale
+    assert 0.35 < image[distance < placed.radius].sum() / image.sum() < 0.75
+    area = 2 * np.pi * placed.radius**2
+    assert 25.7 <= placed.magnitude + 2.5 * np.log10(area) <= 27.4
