@@ -1,6 +1,7 @@
 """Tables on disk: which columns are the position, and how columns join without harm to the rest."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from catalogs.errors import InputError
 from catalogs.output import check_output
 from catalogs.positions import PositionColumns
 from catalogs.selection import Selection, find_selection
+from catalogs.urls import is_url
 
 __all__ = [
     "AddedColumn",
@@ -33,7 +35,7 @@ class Catalog(Protocol):
     ----------
     path : Path
     format : str
-        ``fits`` or ``parquet``.
+        ``fits``, ``parquet``, ``votable``, ``ecsv`` or ``hats``.
     row_count : int
     column_names : tuple of str
     position_columns : PositionColumns
@@ -118,14 +120,15 @@ def open_catalog(
     dec: str | None = None,
     position_unit: str | None = None,
 ) -> Catalog:
-    """Open a FITS table, a Parquet file, or a folder of Parquet files.
+    """Open a table: FITS, a Parquet file or folder of them, VOTable, ECSV, or a HATS catalog.
 
     Parameters
     ----------
-    path : path
-        The format is told from the content, not from the name.
+    path : path or URL
+        The format is told from the content, not from the name. What a URL names is copied first.
     table : str, optional
-        Extension of a FITS file, by name or number; by default the one that has positions.
+        Extension of a FITS file or table of a VOTable, by name or number; by default the one that
+        has positions.
     ra, dec : str, optional
         Columns of the position, where their names are not known ones.
     position_unit : str, optional
@@ -136,24 +139,37 @@ def open_catalog(
     InputError
         If there is no such file, it is not readable, or has no position or several.
     """
+    options = {"table": table, "ra": ra, "dec": dec, "position_unit": position_unit}
+    if is_url(path):
+        from catalogs.remote_catalog import RemoteCatalog
+
+        return RemoteCatalog(path, partial(open_catalog, **options))
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
-    options = {"table": table, "ra": ra, "dec": dec, "position_unit": position_unit}
     if path.is_dir() or _starts_with(path, b"PAR1"):
+        from catalogs.hats import HatsCatalog, is_hats
         from catalogs.parquet import ParquetCatalog
 
-        return ParquetCatalog(path, **options)
+        return (HatsCatalog if is_hats(path) else ParquetCatalog)(path, **options)
     if _starts_with(path, b"SIMPLE", b"\x1f\x8b"):
         from catalogs.fits import FitsCatalog
 
         return FitsCatalog(path, **options)
+    if _starts_with(path, b"<"):
+        from catalogs.votable import VotableCatalog
+
+        return VotableCatalog(path, **options)
+    if _starts_with(path, b"# %ECSV"):
+        from catalogs.ecsv import EcsvCatalog
+
+        return EcsvCatalog(path, **options)
     raise InputError(
-        f"{path}: neither FITS nor Parquet; have SourceExtractor write CATALOG_TYPE FITS_1.0 or "
-        "FITS_LDAC, or convert the table"
+        f"{path}: none of FITS, Parquet, VOTable, ECSV and HATS; have SourceExtractor write "
+        "CATALOG_TYPE FITS_1.0 or FITS_LDAC, or convert the table"
     )
 
 
 def _starts_with(path: Path, *beginnings: bytes) -> bool:
     with open(path, "rb") as file:
-        return file.read(8).startswith(beginnings)
+        return file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(beginnings)

@@ -5,6 +5,7 @@ import re
 import struct
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 from astropy.io.fits import VerifyError
 
@@ -34,7 +35,7 @@ _SIZES = re.compile(
 )
 
 
-def check_headers(path: Path):
+def check_headers(file: Path | BinaryIO):
     """Refuse a file whose headers count more axes or columns than FITS allows.
 
     astropy looks for each one that ``NAXIS``, ``ZNAXIS`` and ``TFIELDS`` count, for ever if need
@@ -42,8 +43,8 @@ def check_headers(path: Path):
 
     Parameters
     ----------
-    path : Path
-        Not compressed as a whole, as by gzip.
+    file : path or file opened for reading bytes
+        Not compressed as a whole, as by gzip. An opened file is left at its beginning.
 
     Raises
     ------
@@ -51,15 +52,20 @@ def check_headers(path: Path):
         If the file is no FITS file, or has more than 999 of them somewhere (FITS standard 4.0,
         sections 4.4.1 and 7.3.1).
     """
-    with open(path, "rb") as file:
-        if file.read(6) != b"SIMPLE":
-            raise ValueError("it does not begin as a FITS file")
-        start = 0
-        while sizes := _sizes(file, start):
-            for keyword in _COUNTS:
-                if not 0 <= sizes.get(keyword, 0) <= _MOST:
-                    raise ValueError(f"{keyword} is {sizes[keyword]}")
-            start = file.tell() + _data_bytes(sizes)
+    if isinstance(file, Path):
+        with open(file, "rb") as opened:
+            check_headers(opened)
+        return
+    file.seek(0)
+    if file.read(6) != b"SIMPLE":
+        raise ValueError("it does not begin as a FITS file")
+    start = 0
+    while sizes := _sizes(file, start):
+        for keyword in _COUNTS:
+            if not 0 <= sizes.get(keyword, 0) <= _MOST:
+                raise ValueError(f"{keyword} is {sizes[keyword]}")
+        start = file.tell() + _data_bytes(sizes)
+    file.seek(0)
 
 
 def _sizes(file, start: int) -> dict[str, int]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from catalogs.errors import InputError
+from catalogs.urls import is_url
 
 PARQUET_SUFFIXES = (".parquet", ".parq", ".pq")
 """Endings, in lower case, of the files in a folder that are parts of its table."""
@@ -19,8 +20,10 @@ def check_output(source: Path | str, output: Path | str, overwrite: bool):
     ------
     InputError
         If the output is the input or lies inside it, exists although `overwrite` is false, or its
-        folder is missing or not writable.
+        folder is missing or not writable, or it is named by a URL.
     """
+    if is_url(output):
+        raise InputError(f"{output}: the output must be a local file; copy it there afterwards")
     source, output = Path(source), Path(output)
     here, there = source.resolve(), output.resolve()
     if here == there or here in there.parents or there in here.parents:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from astropy.table.meta import YamlParseError, get_header_from_yaml
 
+from catalogs.astropy_header import KEY, describe_for_astropy
 from catalogs.columns import AddedColumn, already_there, check_free
 from catalogs.errors import InputError
 from catalogs.output import PARQUET_SUFFIXES, written_whole
@@ -26,6 +27,7 @@ from catalogs.positions import (
     find_positions,
     says_no_unit,
 )
+from catalogs.voparquet import CONTENT, describe, extend, is_text
 
 _ROWS = 65_536
 _LARGEST_GROUP = 1 << 20
@@ -115,6 +117,11 @@ class ParquetCatalog:
         self._readers: dict[tuple[str, ...], _Reader] = {}
         self.position_columns = self._positions(ra=ra, dec=dec, unit=position_unit)
 
+    @property
+    def row_counts(self) -> list[int]:
+        """Return the rows of each file."""
+        return [part.rows for part in self._parts]
+
     def _positions(self, **options) -> PositionColumns:
         """Find the position, which every file of a folder must have, in the same unit."""
         first = None
@@ -183,13 +190,16 @@ class ParquetCatalog:
         provenance: Mapping[str, str],
         *,
         overwrite_columns: bool = False,
+        vo_metadata: bool = False,
     ):
         """Write the files again with columns added; see `catalogs.Catalog`.
 
         Other files of a folder are copied, but not ``_metadata``, which would not know the new
-        columns.
+        columns. With `vo_metadata`, each file gets the VOTable of VOParquet that describes all
+        its columns; one that is there already learns the new columns in any case.
         """
         self.check_annotated(columns, overwrite_columns=overwrite_columns)
+        lengths = _text_lengths(self._parts) if vo_metadata else None
         with written_whole(output) as partial:
             if self.path.is_dir():
                 shutil.copytree(self.path, partial, ignore=self._ignored)
@@ -197,7 +207,7 @@ class ParquetCatalog:
                 target = (
                     partial / part.path.relative_to(self.path) if self.path.is_dir() else partial
                 )
-                _write_part(part, target, columns, values, provenance)
+                _write_part(part, target, columns, values, provenance, lengths)
 
     def _ignored(self, folder, names):
         """Name what is not copied: the parts, which are written, and stale summaries."""
@@ -265,15 +275,22 @@ def _readable(batches: Iterator[pa.RecordBatch], path: Path) -> Iterator[pa.Reco
 
 
 def _infos(schema: pa.Schema) -> dict[str, ColumnInfo]:
-    infos = {}
-    units = _astropy_units((schema.metadata or {}).get(b"table_meta_yaml", b""))
+    infos, units = {}, _units(schema)
     for field in schema:
-        unit = (field.metadata or {}).get(b"unit", b"").decode("utf-8", "replace").strip()
-        unit = unit or units.get(field.name, "").strip()
         kind = field.type
         is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-        infos[field.name] = ColumnInfo(_is_number(kind), is_text, unit or None)
+        infos[field.name] = ColumnInfo(_is_number(kind), is_text, units[field.name] or None)
     return infos
+
+
+def _units(schema: pa.Schema) -> dict[str, str]:
+    """Return each column's unit, by its field's metadata or by those of astropy; empty: none."""
+    units = _astropy_units((schema.metadata or {}).get(KEY, b""))
+    found = {}
+    for field in schema:
+        unit = (field.metadata or {}).get(b"unit", b"").decode("utf-8", "replace").strip()
+        found[field.name] = unit or units.get(field.name, "").strip()
+    return found
 
 
 @lru_cache(maxsize=1)
@@ -308,18 +325,39 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _as_float(array: pa.Array) -> np.ndarray:
-    """Return float64 with NaN where null."""
-    numbers = pc.cast(array, pa.float64())
+    """Return float64 with NaN where null; integers beyond 2**53 are rounded."""
+    numbers = pc.cast(array, pa.float64(), safe=False)
     if numbers.null_count:
         numbers = numbers.fill_null(float("nan"))
     return numbers.to_numpy(zero_copy_only=False)
 
 
-def _write_part(part: _Part, target: Path, columns, values, provenance):
-    """Write one file again, row group by row group."""
+def _text_lengths(parts: Sequence[_Part]) -> dict[str, int]:
+    """Return the characters of the longest value of each column of texts."""
+    lengths = {}
+    for part in parts:
+        names = [field.name for field in part.schema if is_text(field.type)]
+        with _opened(part.path) as file:
+            batches = file.iter_batches(_ROWS, columns=names) if names else ()
+            for batch in _readable(batches, part.path):
+                for name in names:
+                    texts = pc.cast(batch.column(name), pa.large_string())
+                    longest = pc.max(pc.utf8_length(texts)).as_py() or 0
+                    lengths[name] = max(longest, lengths.get(name, 0))
+    return lengths
+
+
+def _write_part(part: _Part, target: Path, columns, values, provenance, lengths):
+    """Write one file again, row group by row group; `lengths` are given for VOParquet."""
     dropped = already_there(columns, part.schema.names)
     kept = [name for name in part.schema.names if name not in dropped]
     schema = _schema(part.schema, kept, columns, provenance)
+    metadata = extend(schema.metadata, columns, dropped)
+    if lengths is not None and CONTENT not in metadata:
+        metadata |= describe(schema, _units(part.schema), lengths)
+    schema = schema.with_metadata(metadata)
+    if KEY in metadata:
+        schema = describe_for_astropy(schema)
     row = part.first
     with _opened(part.path) as source:
         options = _writer_options(source.metadata, dropped)

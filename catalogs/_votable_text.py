@@ -1,0 +1,89 @@
+"""Pieces of a VOTable as text, and putting them into one."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from xml.sax.saxutils import escape, quoteattr
+
+from catalogs.columns import AddedColumn
+
+DATATYPES = {"f4": "float", "i2": "short"}
+"""VOTable's type of each column that is added."""
+
+Edit = tuple[int, int, bytes]
+"""What replaces the bytes [start, stop)."""
+
+
+def field_text(name: str, datatype: str, *, prefix: str = "", **notes: str) -> str:
+    """Return a FIELD.
+
+    Parameters
+    ----------
+    name, datatype : str
+    prefix : str
+        Stands before names of elements, such as ``vot:``.
+    notes
+        ``arraysize``, ``unit``, ``ucd``, ``utype``, ``xtype`` and ``description``; empty: none.
+    """
+    description = notes.pop("description", "")
+    given = {"name": name, "datatype": datatype} | {k: v for k, v in notes.items() if v}
+    start = f"<{prefix}FIELD {_attributes(given)}"
+    if not description:
+        return f"{start}/>"
+    inner = f"<{prefix}DESCRIPTION>{escape(_printable(description))}</{prefix}DESCRIPTION>"
+    return f"{start}>{inner}</{prefix}FIELD>"
+
+
+def param_text(name: str, value: str, *, prefix: str = "") -> str:
+    """Return a PARAM of text."""
+    given = {"name": name, "datatype": "unicodeChar", "arraysize": "*", "value": value}
+    return f"<{prefix}PARAM {_attributes(given)}/>"
+
+
+def added_fields(columns: Sequence[AddedColumn], prefix: str = "") -> list[str]:
+    """Return a FIELD for each column that is added."""
+    return [
+        field_text(
+            column.name,
+            DATATYPES[column.dtype],
+            prefix=prefix,
+            unit=column.unit,
+            ucd=column.ucd,
+            description=column.description,
+        )
+        for column in columns
+    ]
+
+
+def encoded(text: str) -> bytes:
+    """Return text for a document in any encoding that agrees with ASCII."""
+    return text.encode("ascii", "xmlcharrefreplace")
+
+
+def indent_before(content: bytes, start: int) -> str:
+    """Return the line break and blanks that stand before a tag, if it begins a line."""
+    before = content[max(start - 200, 0) : start].decode("latin-1")
+    blanks = before[len(before.rstrip()) :]
+    return blanks[blanks.rfind("\n") :] if "\n" in blanks else ""
+
+
+def cut(content: bytes, start: int, stop: int) -> Edit:
+    """Take an element out, with the line break before it."""
+    return start - len(indent_before(content, start)), stop, b""
+
+
+def edited(content: bytes, edits: Iterable[Edit]) -> Iterator[bytes]:
+    """Yield the pieces of the content with spans replaced; they do not overlap."""
+    place = 0
+    for start, stop, new in sorted(edits):
+        yield content[place:start]
+        yield new
+        place = stop
+    yield content[place:]
+
+
+def _attributes(given: dict[str, str]) -> str:
+    return " ".join(f"{key}={quoteattr(_printable(value))}" for key, value in given.items())
+
+
+def _printable(text: str) -> str:
+    """Return text without the characters that XML has no place for."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)

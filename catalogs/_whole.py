@@ -1,0 +1,109 @@
+"""What the catalogs that are read whole have in common."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from catalogs.columns import AddedColumn, check_free
+from catalogs.errors import InputError
+from catalogs.positions import (
+    ColumnInfo,
+    PositionColumns,
+    check_not_radians,
+    find_positions,
+    says_no_unit,
+)
+
+_ROWS = 65_536
+
+
+class WholeCatalog:
+    """A catalog whose file is held in memory; see `catalogs.Catalog`.
+
+    A format fills in `row_count`, `column_names` and `_read_numbers`, then calls
+    `_find_positions`.
+    """
+
+    path: Path
+    row_count: int
+    column_names: tuple[str, ...]
+    position_columns: PositionColumns
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._kept: dict[int, np.ndarray] = {}
+
+    def _read_numbers(self, number: int) -> np.ndarray:
+        """Return the column of that number: float64, shape (rows,), NaN where null.
+
+        Raises
+        ------
+        InputError
+            If it is not one number or logical value a row.
+        """
+        raise NotImplementedError
+
+    def _numbers(self, name: str) -> np.ndarray:
+        """Return a column as `_read_numbers` does, and keep it for the next block of rows."""
+        number = self._number_of(name)
+        if number not in self._kept:
+            self._kept[number] = self._read_numbers(number)
+        return self._kept[number]
+
+    def _find_positions(self, infos: Mapping[str, ColumnInfo], **options):
+        """Find the position among the columns; `options` are those of `find_positions`."""
+        where = str(self.path)
+        self.position_columns = find_positions(infos, where, **options)
+        for name in (self.position_columns.ra, self.position_columns.dec):
+            self._numbers(name)
+        if options["unit"] is None and says_no_unit(self.position_columns, infos):
+            first = self.read_positions(0, min(self.row_count, 10_000))
+            check_not_radians(first, self.position_columns, where)
+
+    def read_column(self, name: str, start: int, stop: int) -> np.ndarray:
+        """Return a column of numbers in rows [start, stop): float64, NaN where null."""
+        return self._numbers(name)[start:stop]
+
+    def read_columns(self, names: Sequence[str], start: int, stop: int) -> list[np.ndarray]:
+        """Return several columns of numbers; see `catalogs.Catalog`."""
+        return [self.read_column(name, start, stop) for name in names]
+
+    def read_positions(self, start: int, stop: int) -> np.ndarray:
+        """Return degrees in rows [start, stop); see `catalogs.Catalog`."""
+        columns = self.position_columns
+        return columns.to_degrees(*self.read_columns((columns.ra, columns.dec), start, stop))
+
+    def fingerprint(self) -> str:
+        """Return the sha256 of the file."""
+        with open(self.path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def check_annotated(self, columns: Sequence[AddedColumn], *, overwrite_columns: bool = False):
+        """Refuse columns that are there already; see `catalogs.Catalog`."""
+        if not overwrite_columns:
+            check_free(columns, self.column_names, self.path)
+
+    def _number_of(self, name: str) -> int:
+        """Return which column has that name."""
+        found = [number for number, known in enumerate(self.column_names) if known == name]
+        if not found:
+            raise InputError(f"{self.path}: no column {name}")
+        if len(found) > 1:
+            raise InputError(
+                f"{self.path}: {len(found)} columns are called {name}; rename them, or choose "
+                "others, for positions with --ra and --dec"
+            )
+        return found[0]
+
+    def _collected(
+        self, columns: Sequence[AddedColumn], values: Callable[[int, int], Sequence[np.ndarray]]
+    ) -> list[np.ndarray]:
+        """Return the added columns' values in all rows."""
+        pieces: list[list[np.ndarray]] = [[np.empty(0, column.dtype)] for column in columns]
+        for start in range(0, self.row_count, _ROWS):
+            block = values(start, min(start + _ROWS, self.row_count))
+            for column, piece, value in zip(columns, pieces, block, strict=True):
+                piece.append(np.asarray(value, column.dtype))
+        return [np.concatenate(piece) for piece in pieces]

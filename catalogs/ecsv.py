@@ -1,0 +1,228 @@
+"""ECSV tables: read positions, and write the file again with columns added.
+
+The header is written anew from what it says; each row is the input's line with values at its end.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import yaml
+from astropy.io.misc.yaml import AstropyDumper
+from astropy.table.meta import YamlParseError, get_header_from_yaml
+
+from catalogs._whole import WholeCatalog
+from catalogs.columns import AddedColumn, already_there
+from catalogs.errors import InputError
+from catalogs.output import written_whole
+from catalogs.positions import ColumnInfo
+
+_DATATYPES = {"f4": "float32", "i2": "int16"}
+_NUMBER = re.compile(r"u?int(8|16|32|64)|float(16|32|64|128)")
+_LOGICAL = {"True": 1.0, "False": 0.0}
+_NULL = '""'
+_BLANKS = " \t\r\n"
+_PROVENANCE = "lsbg."
+
+
+class _Dumper(AstropyDumper):
+    """Writes a table's ``meta`` as ECSV has it: a mapping in its order."""
+
+
+class _Ordered(dict):
+    """A mapping that becomes an ``!!omap``."""
+
+
+_Dumper.add_representer(
+    _Ordered,
+    lambda dumper, found: dumper.represent_sequence(
+        "tag:yaml.org,2002:omap", [{key: value} for key, value in found.items()]
+    ),
+)
+
+
+class EcsvCatalog(WholeCatalog):
+    """A catalog in astropy's Enhanced Character-Separated Values; see `catalogs.Catalog`."""
+
+    format = "ecsv"
+
+    def __init__(self, path: Path, *, table=None, ra=None, dec=None, position_unit=None):
+        if table is not None:
+            raise InputError(f"{path}: --table is for files with several tables, ECSV has one")
+        super().__init__(path)
+        try:
+            text = path.read_bytes().decode("utf-8-sig")
+            self._lines = list(io.StringIO(text, newline="\n"))
+            self._header = _read_header(self._lines)
+            self._columns = self._header["datatype"]
+            self.column_names = tuple(column["name"] for column in self._columns)
+            names, *self._records = self._read_records()
+        except (YamlParseError, ValueError, LookupError, TypeError, csv.Error) as error:
+            reason = " ".join(str(error).split())[:200] or "its header is not YAML"
+            raise InputError(f"{path}: not a readable ECSV file ({reason})") from error
+        self._names = names
+        self.row_count = len(self._records)
+        infos = {column["name"]: _info(column) for column in self._columns}
+        self._find_positions(infos, ra=ra, dec=dec, unit=position_unit)
+
+    def _read_records(self) -> Iterator[tuple[list[str], list[int]]]:
+        """Yield the fields of the line of names and of each row, and the lines they stand in."""
+        used = [n for n, line in enumerate(self._lines) if not _is_comment(line)]
+        stripped = (self._lines[n].strip(_BLANKS) + "\n" for n in used)
+        reader = csv.reader(stripped, delimiter=self._delimiter, skipinitialspace=True, strict=True)
+        first = 0
+        for fields in reader:
+            where = used[first : reader.line_num]
+            first = reader.line_num
+            if len(fields) != len(self._columns):
+                raise ValueError(
+                    f"line {where[0] + 1} has {len(fields)} values, "
+                    f"but the header {len(self._columns)} columns"
+                )
+            yield fields, where
+        if not first:
+            raise ValueError("no line of names after the header")
+
+    @property
+    def _delimiter(self) -> str:
+        return self._header.get("delimiter", " ")
+
+    def _read_numbers(self, number: int) -> np.ndarray:
+        """Return a column of numbers or logical values: float64, NaN where null."""
+        column = self._columns[number]
+        name, datatype = column["name"], column.get("datatype")
+        if not (_is_number(column) or (datatype == "bool" and not column.get("subtype"))):
+            raise InputError(f"{self.path}: {name} is not one real number a row")
+        values = np.empty(self.row_count)
+        for row, (fields, where) in enumerate(self._records):
+            text = fields[number].strip()
+            try:
+                known = _LOGICAL[text] if text and datatype == "bool" else float(text or "nan")
+            except (KeyError, ValueError):
+                raise InputError(
+                    f"{self.path}: {name} in line {where[0] + 1} is {text[:40]!r}, not a {datatype}"
+                ) from None
+            values[row] = known
+        is_short = datatype in ("float16", "float32")
+        with np.errstate(over="ignore"):
+            return values.astype(datatype).astype(np.float64) if is_short else values
+
+    def provenance(self) -> dict[str, str]:
+        """Return what the table says of our columns, by the keys of `write_annotated`."""
+        meta = self._header.get("meta")
+        said = meta.items() if isinstance(meta, dict) else ()
+        return {
+            key.removeprefix(_PROVENANCE): str(value)
+            for key, value in said
+            if str(key).startswith(_PROVENANCE)
+        }
+
+    def write_annotated(
+        self,
+        output: Path,
+        columns: Sequence[AddedColumn],
+        values: Callable[[int, int], Sequence[np.ndarray]],
+        provenance: Mapping[str, str],
+        *,
+        overwrite_columns: bool = False,
+    ):
+        """Write the file again with columns added; see `catalogs.Catalog`."""
+        self.check_annotated(columns, overwrite_columns=overwrite_columns)
+        dropped = set(already_there(columns, self.column_names))
+        header = _new_header(self._header, dropped, columns, provenance)
+        kept = [n for n, name in enumerate(self.column_names) if name not in dropped]
+        first = self._names[1][0]
+        added = self._collected(columns, values)
+        with written_whole(output) as partial, open(partial, "wb") as file:
+            file.write(header.encode())
+            place = first
+            new = [column.name for column in columns]
+            for (_, where), *cells in zip(
+                [self._names, *self._records], *self._cells(new, added), strict=True
+            ):
+                file.write("".join(self._lines[place : where[0]]).encode())
+                file.write(self._extended(where, kept, cells).encode())
+                place = where[-1] + 1
+            file.write("".join(self._lines[place:]).encode())
+
+    def _cells(self, names, added) -> list[list[str]]:
+        """Return for each new column its name, and its values as text."""
+        return [
+            [name, *(_NULL if np.isnan(value) else str(value) for value in column)]
+            for name, column in zip(names, added, strict=True)
+        ]
+
+    def _extended(self, where: list[int], kept: list[int], cells: list[str]) -> str:
+        """Return a row's text with values added at its end and columns left out."""
+        text = "".join(self._lines[n] for n in where)
+        body = text.rstrip(_BLANKS)
+        if len(kept) < len(self._columns):
+            fields = _fields(body.lstrip(_BLANKS), self._delimiter)
+            body = self._delimiter.join(fields[n] for n in kept)
+        ending = "\r\n" if text.endswith("\r\n") else "\n"
+        return self._delimiter.join([*([body] if kept else []), *cells]) + ending
+
+
+def _is_comment(line: str) -> bool:
+    text = line.strip(_BLANKS)
+    return not text or text.startswith("#")
+
+
+def _read_header(lines: list[str]) -> dict:
+    """Return what the comments before the line of names say, checked as far as it is needed."""
+    comments = []
+    for line in lines:
+        if line.strip(_BLANKS) and not _is_comment(line):
+            break
+        if line.strip(_BLANKS):
+            comments.append(line.strip().removeprefix("#"))
+    header = get_header_from_yaml(comments)
+    if not isinstance(header, dict) or not isinstance(header.get("datatype"), list):
+        raise ValueError("its header names no columns")
+    for column in header["datatype"]:
+        if not isinstance(column, dict) or not isinstance(column.get("name"), str):
+            raise ValueError("its header has a column without a name")
+    if header.get("delimiter", " ") not in (" ", ","):
+        raise ValueError("its delimiter is neither a blank nor a comma")
+    return header
+
+
+def _new_header(header: dict, dropped, columns, provenance) -> str:
+    """Return the comments of the header with columns and provenance added."""
+    new = [
+        {
+            "name": column.name,
+            "datatype": _DATATYPES[column.dtype],
+            **({"unit": column.unit} if column.unit else {}),
+            "description": column.description,
+            "meta": {"ucd": column.ucd},
+        }
+        for column in columns
+    ]
+    kept = [column for column in header["datatype"] if column["name"] not in dropped]
+    meta = header.get("meta", {})
+    meta = meta if isinstance(meta, dict) else {"meta": meta}  # as astropy reads it
+    meta = {key: value for key, value in meta.items() if not str(key).startswith(_PROVENANCE)}
+    meta |= {f"{_PROVENANCE}{key}": value for key, value in provenance.items()}
+    content = header | {"datatype": [*kept, *new], "meta": _Ordered(meta)}
+    text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=130)
+    return "".join(f"# {line}\n" for line in ["%ECSV 1.0", "---", *text.splitlines()])
+
+
+def _fields(body: str, delimiter: str) -> list[str]:
+    """Split a row into its values as they are written, quotes and all."""
+    one = rf'(?:"(?:[^"]|"")*"|[^{delimiter}"\s][^{delimiter}]*|)'
+    pattern = rf" *({one})" + (" *" if delimiter == " " else " *(?:,|$)")
+    return [found[1] for found in re.finditer(pattern, body) if found[0]]
+
+
+def _is_number(column: dict) -> bool:
+    return bool(_NUMBER.fullmatch(str(column.get("datatype")))) and not column.get("subtype")
+
+
+def _info(column: dict) -> ColumnInfo:
+    is_text = column.get("datatype") == "string" and not column.get("subtype")
+    return ColumnInfo(_is_number(column), is_text, str(column.get("unit") or "").strip() or None)

@@ -1,0 +1,285 @@
+"""Files elsewhere, named by URLs: listed, read in parts, or copied here; all through fsspec."""
+
+import io
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
+
+from catalogs.errors import InputError
+from catalogs.output import PARQUET_SUFFIXES
+from catalogs.urls import masked
+
+_WAITS = (0.5, 1.0, 2.0)
+"""Seconds before the second, third and fourth attempt."""
+
+_CONNECT_SECONDS, _SILENCE_SECONDS = 10, 60
+_CONNECTIONS = 16
+_BLOCK, _MOST_BLOCKS = 1 << 15, 64
+"""Bytes that are fetched at least, where headers are looked for, and how often they are kept."""
+
+_STAMPS = ("ETag", "etag", "md5", "LastModified", "Last-Modified", "mtime", "updated", "created")
+"""What file systems call that which changes with a file's content, the best first."""
+
+
+class RemoteError(InputError):
+    """A file elsewhere cannot be read now; the message says why."""
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file that is read in parts.
+
+    Attributes
+    ----------
+    url : str
+    size : int
+        Bytes.
+    stamp : str
+        Another once the file was replaced, as far as its server tells.
+    """
+
+    url: str
+    size: int
+    stamp: str
+
+    def __str__(self):
+        return masked(self.url)
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Return the bytes [start, stop).
+
+        Raises
+        ------
+        RemoteError
+            If they do not come in four attempts.
+        EOFError
+            If the file has not so many.
+        """
+        if stop > self.size:
+            raise EOFError(f"truncated: it has only {self.size} bytes")
+        if start >= stop:
+            return b""
+        system, path = _file_system(self.url)
+        content = _tried(self.url, lambda: system.cat_file(path, start=start, end=stop))
+        if len(content) != stop - start:
+            raise RemoteError(
+                f"{self.url}: its server does not send parts of files (HTTP Range); copy it here"
+            )
+        return content
+
+    def open(self) -> io.BufferedReader:
+        """Open the file for reading a little here and there, as headers are read."""
+        return io.BufferedReader(_Reader(self), _BLOCK)
+
+
+class _Reader(io.RawIOBase):
+    """A `RemoteFile` as Python's files are; blocks of headers are fetched once."""
+
+    def __init__(self, file: RemoteFile):
+        self._file = file
+        self._place = 0
+        self._blocks: dict[int, bytes] = {}
+
+    def readable(self):
+        return True
+
+    def seekable(self):
+        return True
+
+    def seek(self, offset, whence=io.SEEK_SET):
+        self._place = offset + (0, self._place, self._file.size)[whence]
+        return self._place
+
+    def tell(self):
+        return self._place
+
+    def readinto(self, buffer):
+        stop = min(self._place + len(buffer), self._file.size)
+        if self._place >= stop:
+            return 0
+        if len(buffer) > _BLOCK:
+            content = self._file.read(self._place, stop)
+        else:
+            number, skipped = divmod(self._place, _BLOCK)
+            content = self._block(number)[skipped : skipped + len(buffer)]
+        buffer[: len(content)] = content
+        self._place += len(content)
+        return len(content)
+
+    def _block(self, number: int) -> bytes:
+        if number not in self._blocks:
+            if len(self._blocks) >= _MOST_BLOCKS:
+                self._blocks.pop(next(iter(self._blocks)))
+            start = number * _BLOCK
+            stop = min(start + _BLOCK, self._file.size)
+            self._blocks[number] = self._file.read(start, stop)
+        return self._blocks[number]
+
+
+def list_folder(url: str) -> dict[str, str]:
+    """Return the URLs of the files right below a folder, by their names.
+
+    Over HTTP the page that the server makes of a folder is read; links that lead elsewhere are
+    left alone.
+
+    Raises
+    ------
+    RemoteError
+        If the folder cannot be listed.
+    """
+    system, path = _file_system(url)
+    base, mark, query = url.partition("?")
+    system.invalidate_cache()
+    found = _tried(url, lambda: system.ls(path, detail=False))
+    files = {}
+    for child in found:
+        beginning, _, last = child.rpartition("/")
+        name = unquote(last) if _is_http(url) else last
+        if name and "/" not in name and "?" not in last and _same(beginning, path):
+            files[name] = f"{base.rstrip('/')}/{last}{mark}{query}"
+    return files
+
+
+def _same(one: str, other: str) -> bool:
+    return one.strip("/") == other.strip("/")
+
+
+def look_up(urls: Iterable[str]) -> list[RemoteFile]:
+    """Ask for the sizes of files and when they were changed, many at a time.
+
+    Raises
+    ------
+    RemoteError
+        If one is not there, or its server does not say how large it is.
+    """
+    return in_threads(_look_up, urls)
+
+
+def _look_up(url: str) -> RemoteFile:
+    system, path = _file_system(url)
+    info = _tried(url, lambda: system.info(path))
+    if not isinstance(info.get("size"), int):
+        raise RemoteError(f"{url}: its server does not say how large it is; copy it here")
+    stamp = next((str(info[key]) for key in _STAMPS if info.get(key)), "")
+    return RemoteFile(url, info["size"], stamp)
+
+
+def in_threads(function: Callable, items: Iterable) -> list:
+    """Apply a function that waits for servers to many items, 16 at a time; in their order."""
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+        try:
+            return list(pool.map(function, items))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def copy(url: str, target: Path):
+    """Copy a file here, or, where the file system has folders, the Parquet files of a folder.
+
+    Raises
+    ------
+    RemoteError
+        If there is none, or it does not come.
+    """
+    system, path = _file_system(url)
+    if _is_http(url) or not _tried(url, lambda: system.isdir(path)):
+        _tried(url, lambda: system.get_file(path, str(target)))
+        return
+    for found in _tried(url, lambda: system.find(path)):
+        parts = PurePosixPath(found[len(path) :].lstrip("/"))
+        if parts.suffix.lower() in PARQUET_SUFFIXES and ".." not in parts.parts:
+            (target / parts).parent.mkdir(parents=True, exist_ok=True)
+            _tried(
+                url, lambda found=found, parts=parts: system.get_file(found, str(target / parts))
+            )
+    if not target.is_dir():
+        raise RemoteError(f"{url}: no Parquet files in this folder")
+
+
+def _is_http(url: str) -> bool:
+    return url.lower().startswith(("http://", "https://"))
+
+
+def _file_system(url: str):
+    """Return fsspec's file system for a URL, and the path in it."""
+    if "::" in url:
+        raise InputError(f"{url}: URLs within URLs are not followed; copy the file here")
+    protocol, mark, rest = url.partition("://")
+    url = f"{protocol.lower()}{mark}{rest}"
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError as error:
+        raise InputError(
+            f"{url}: files elsewhere need fsspec: pip install 'lsbg-classifier[remote]'"
+        ) from error
+    try:
+        return (_http(), url) if _is_http(url) else url_to_fs(url)
+    except ImportError as error:
+        raise InputError(_missing_package(url)) from error
+    except ValueError as error:
+        raise InputError(f"{url}: {error}") from error
+
+
+@cache
+def _http():
+    """Make the client that all threads share: it says who asks, and does not wait for ever."""
+    from aiohttp import ClientTimeout
+    from fsspec import filesystem
+
+    timeout = ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
+    headers = {
+        "User-Agent": f"lsbg_classifier/{version('lsbg-classifier')}",
+        "Accept-Encoding": "identity",  # else sizes and parts are those of something compressed
+    }
+    options = {"timeout": timeout, "headers": headers, "trust_env": True}  # the site's proxy
+    return filesystem("https", client_kwargs=options)
+
+
+def _missing_package(url: str) -> str:
+    """Say which package a protocol needs, and how it is installed."""
+    from fsspec.registry import known_implementations
+
+    protocol = url.partition("://")[0].lower()
+    known = known_implementations.get(protocol, {})
+    package = known.get("class", "").partition(".")[0]
+    if _is_http(url):
+        package = "'lsbg-classifier[remote]'"
+    elif package == "fsspec":
+        return f"{url}: {known.get('err', 'a package is missing')}"
+    return f"{url}: {protocol}:// needs another package: pip install {package}"
+
+
+def _tried(url: str, call: Callable):
+    """Return what a call of the file system gives, tried again where that may help.
+
+    Each file system has errors of its own, so all of them are taken for what the outside world
+    has done.
+    """
+    for wait in (*_WAITS, None):
+        try:
+            return call()
+        except FileNotFoundError as error:
+            raise RemoteError(f"{url}: no such file or folder") from error
+        except Exception as error:
+            if wait is None or _is_final(error):
+                raise RemoteError(f"{url}: cannot be read ({_reason(error)})") from error
+        time.sleep(wait)
+
+
+def _is_final(error: Exception) -> bool:
+    """Tell whether the same would happen again."""
+    status = getattr(error, "status", None)
+    refused = isinstance(status, int) and 400 <= status < 500 and status != 429
+    return refused or isinstance(error, PermissionError | NotImplementedError)
+
+
+def _reason(error: Exception) -> str:
+    status = getattr(error, "status", None)
+    text = f"HTTP {status}" if isinstance(status, int) else f"{error}" or type(error).__name__
+    return masked(" ".join(text.split()))[:200]
