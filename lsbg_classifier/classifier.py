@@ -115,6 +115,13 @@ class Classifier:
         with self._lock:
             return heat_maps(self._network, np.asarray(cutouts))
 
+    def contribution_maps(self, cutouts: np.ndarray) -> np.ndarray:
+        """Return which places speak for an LSBG; see `gradcam.contribution_maps`."""
+        from lsbg_classifier.training.gradcam import contribution_maps
+
+        with self._lock:
+            return contribution_maps(self._network, np.asarray(cutouts))
+
 
 def _checked(cutouts: np.ndarray) -> np.ndarray:
     cutouts = np.asarray(cutouts)

@@ -1,11 +1,11 @@
-"""Grad-CAM in closed form is what automatic differentiation gives."""
+"""Grad-CAM and HiResCAM in closed form are what automatic differentiation gives."""
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from lsbg_classifier.network import build_network
-from lsbg_classifier.training.gradcam import heat_maps
+from lsbg_classifier.training.gradcam import contribution_maps, heat_maps
 
 
 def test_against_automatic_differentiation():
@@ -31,7 +31,11 @@ def test_against_automatic_differentiation():
         for layer in network.layers[9:-1]:
             values = layer(values)
         logit = tf.linalg.matmul(values, network.layers[-1].kernel) + network.layers[-1].bias
-    share = tf.reduce_mean(tape.gradient(logit, features), axis=(1, 2), keepdims=True)
+    gradient = tape.gradient(logit, features)
+    share = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
     expected = np.maximum(np.sum(features * share, axis=-1), 0)
     np.testing.assert_allclose(heat_maps(network, images), expected, rtol=1e-3, atol=1e-5)
     assert expected.any()
+    expected = np.maximum(np.sum(features * gradient, axis=-1), 0)
+    np.testing.assert_allclose(contribution_maps(network, images), expected, rtol=1e-3, atol=1e-5)
+    assert expected.any(axis=(1, 2)).all()

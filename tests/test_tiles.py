@@ -357,3 +357,27 @@ def test_the_fingerprint_tells_changed_files(survey, tmp_path):
     assert open_source(f"tiles:{tmp_path}").fingerprint() == before
     next(tmp_path.glob("*_g.fits")).unlink()
     assert open_source(f"tiles:{tmp_path}").fingerprint() != before
+
+
+def test_sampling_as_coarsely_as_the_pixels_loses_nothing(survey):
+    positions = near_the_middle(survey, count=40)
+    source = open_source(f"tiles:{survey.tiles}")
+    cutouts, flags = source.fetch(positions)
+    assert source._side(np.array([[[0, 1, 0], [0, 0, 1]]]) / 2) == 128
+    source._side = lambda affines: 256  # as the viewer does
+    expected, expected_flags = source.fetch(positions)
+    difference = abs(cutouts.astype(int) - expected)
+    assert (flags == expected_flags).all()
+    assert difference.any() and difference.mean() < 0.5 and np.percentile(difference, 99) <= 1
+
+
+@pytest.mark.parametrize(("scale", "side"), [(0.263, 128), (0.168, 256)])
+def test_finer_pixels_are_sampled_as_finely_as_the_viewer_does(tmp_path, scale, side):
+    header = tile_wcs(scale=scale).to_header()
+    for band in "grz":
+        fits.writeto(tmp_path / f"DES0208-4000_r2590p01_{band}.fits", scene(), header)
+    source = open_source(f"tiles:{tmp_path}", survey="des")
+    seen = []
+    source._side = lambda affines, choose=source._side: seen.append(choose(affines)) or seen[-1]
+    source.fetch(np.array([CENTRE]))
+    assert seen == [side]

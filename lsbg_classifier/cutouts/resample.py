@@ -8,7 +8,6 @@ from lsbg_classifier.surveys import VIEWER_SIZE
 REACH = 3
 """Pixels that the kernel reaches to each side."""
 
-_CENTRE = (VIEWER_SIZE - 1) / 2
 _MOST_LINES, _MOST_SHIFT = 32, 0.16
 """Neighbouring lines, and pixels between their shifts, that are sampled together."""
 
@@ -30,8 +29,8 @@ def _table() -> np.ndarray:
 _WEIGHTS = _table()
 
 
-def resample(patch: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """Sample an image on the viewer's 256x256 grid.
+def resample(patch: np.ndarray, affine: np.ndarray, side: int = VIEWER_SIZE) -> np.ndarray:
+    """Sample an image on the viewer's 256x256 grid, or on a coarser one of the same field.
 
     The affine map is applied in two passes, first along rows and then along columns, which is
     exact for band-limited images.
@@ -44,14 +43,16 @@ def resample(patch: np.ndarray, affine: np.ndarray) -> np.ndarray:
         ``[[x0, xu, xv], [y0, yu, yv]]``: where in the patch the centre of the grid falls, and how
         far a step of one grid pixel to the right (u) and up (v) moves in x and y. Rotations must
         be small: |xv| and |yu| well below |xu| and |yv|.
+    side : int
+        Samples along each side; 128 means one at the middle of every 2x2 of the viewer's pixels.
 
     Returns
     -------
-    array of float32, shape (bands, 256, 256)
+    array of float32, shape (bands, side, side)
         Row 0 at the top (north). Outside the patch the image counts as zero.
     """
     (x0, xu, xv), (y0, yu, yv) = affine
-    step = np.arange(VIEWER_SIZE) - _CENTRE
+    step = (np.arange(side) - (side - 1) / 2) * (VIEWER_SIZE / side)
     rows = np.arange(patch.shape[1])
     along_rows = _sample(patch, x0 + (xu - xv * yu / yv) * step, xv / yv * (rows - y0))
     return _sample(along_rows, y0 - yv * step, yu * step)
@@ -66,7 +67,7 @@ def _sample(image: np.ndarray, where: np.ndarray, shift: np.ndarray) -> np.ndarr
     """
     lines = np.ascontiguousarray(image.transpose(0, 2, 1), np.float32)
     slope = (shift[-1] - shift[0]) / max(1, len(shift) - 1)
-    together = int(np.clip(_MOST_SHIFT / max(abs(slope), 1e-9), 1, _MOST_LINES))
+    together = int(min(max(_MOST_SHIFT / max(abs(slope), 1e-9), 1), _MOST_LINES))
     sampled = np.zeros((len(lines), len(where), len(shift)), np.float32)
     _sample_lines(lines, where, shift, slope, together, _WEIGHTS, sampled)
     return sampled

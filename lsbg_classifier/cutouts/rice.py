@@ -8,13 +8,13 @@ work; astropy reads the same pixels at half the speed, and one thread at a time.
 import gzip
 from functools import cache
 from io import BytesIO
-from pathlib import Path
 
 import imagecodecs
 import numpy as np
 from astropy.io import fits
 
 from lsbg_classifier.compiled import compiled
+from lsbg_classifier.cutouts.tile_folder import FetchedFile, LocalFile
 
 _CODED = {1: np.uint8, 2: np.int16, 4: np.int32}
 _ZIPPED = {8: ">u1", 16: ">i2", 32: ">i4", -32: ">f4"}
@@ -27,11 +27,11 @@ _OTHER_COLUMNS = {"ZBLANK", "UNCOMPRESSED_DATA"}
 
 
 class RiceImage:
-    """One image extension of a file that stays open as a memory map.
+    """One image extension of a file, of which only the rows that are read are looked at.
 
     Parameters
     ----------
-    path : Path
+    file : LocalFile or FetchedFile
     hdu : astropy.io.fits.BinTableHDU
         The extension as a table: from a file opened with ``disable_image_compression``.
 
@@ -41,7 +41,7 @@ class RiceImage:
         If its numbers contradict each other.
     """
 
-    def __init__(self, path: Path, hdu: fits.BinTableHDU):
+    def __init__(self, file: LocalFile | FetchedFile, hdu: fits.BinTableHDU):
         header = hdu.header
         self._width, self._height = header["ZNAXIS1"], header["ZNAXIS2"]
         options = _options(header)
@@ -51,11 +51,11 @@ class RiceImage:
         self._dither = _DITHERS[header.get("ZQUANTIZ", "NO_DITHER")]
         self._seed, self._blank = header.get("ZDITHER0", 1), header.get("ZBLANK", 1 << 40)
         start = hdu.fileinfo()["datLoc"]
-        rows = np.memmap(path, hdu.columns.dtype.newbyteorder(">"), "r", start, self._height)
-        heap = start + header.get("THEAP", header["NAXIS1"] * header["NAXIS2"])
-        self._heap = np.memmap(path, np.uint8, "r", heap).view(np.ndarray)
-        self._coded = _places(rows, "COMPRESSED_DATA", len(self._heap))
-        self._zipped = _places(rows, "GZIP_COMPRESSED_DATA", len(self._heap))
+        rows = file.array(hdu.columns.dtype.newbyteorder(">"), start, (self._height,))
+        self._file = file
+        self._heap = start + header.get("THEAP", header["NAXIS1"] * header["NAXIS2"])
+        self._coded = _places(rows, "COMPRESSED_DATA", file.size - self._heap)
+        self._zipped = _places(rows, "GZIP_COMPRESSED_DATA", file.size - self._heap)
         if self._quantized:
             self._scale, self._zero = rows["ZSCALE"].astype(float), rows["ZZERO"].astype(float)
 
@@ -91,17 +91,27 @@ class RiceImage:
             raise ValueError(f"the image has only {self._width}x{self._height} pixels")
         dtype = np.float32 if self._quantized else self._coded_type
         image = np.empty((rows.stop - rows.start, columns.stop - columns.start), dtype)
+        packed = self._packed(rows)
         for number, line in zip(range(rows.start, rows.stop), image, strict=True):
-            self._read_row(number, columns, line)
+            self._read_row(number, packed, columns, line)
         return image
 
-    def _read_row(self, number: int, columns: slice, line: np.ndarray):
+    def _packed(self, rows: slice) -> "_Packed":
+        """Take the bytes of all rows at once, for they lie one after the other."""
+        places = np.concatenate([self._coded[rows], self._zipped[rows]])
+        places = places[places[:, 0] > 0]
+        if not len(places):
+            return _Packed(0, np.empty(0, np.uint8))
+        start, stop = int(places[:, 1].min()), int(places.sum(axis=1).max())
+        return _Packed(start, self._file.array(np.uint8, self._heap + start, (stop - start,)))
+
+    def _read_row(self, number: int, packed: "_Packed", columns: slice, line: np.ndarray):
         """Decode one row; those that do not suit RICE are kept as they are, gzipped."""
-        coded = self._bytes(self._coded[number])
+        coded = packed.at(self._coded[number])
         if not len(coded):
             size = self._width * self._zipped_type.itemsize
-            packed = _unzipped(self._bytes(self._zipped[number]).tobytes(), size)
-            line[:] = np.frombuffer(packed, self._zipped_type)[columns]
+            unzipped = _unzipped(packed.at(self._zipped[number]).tobytes(), size)
+            line[:] = np.frombuffer(unzipped, self._zipped_type)[columns]
             return
         try:
             numbers = imagecodecs.rcomp_decode(
@@ -119,8 +129,17 @@ class RiceImage:
             numbers, *steps, self._dither, self._blank, _random_numbers(), place, first, line
         )
 
-    def _bytes(self, place) -> np.ndarray:
-        return self._heap[place[1] : place[1] + place[0]]
+
+class _Packed:
+    """Part of a heap in memory, and where it starts."""
+
+    def __init__(self, start: int, content: np.ndarray):
+        self._start, self._content = start, content
+
+    def at(self, place: np.ndarray) -> np.ndarray:
+        """Return the bytes at a place: length, and beginning in the heap."""
+        start = place[1] - self._start
+        return self._content[start : start + place[0]]
 
 
 def _places(rows: np.ndarray, name: str, size: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Sections of survey images on disk: the quickest way that each kind of file allows."""
+"""Sections of survey images: the quickest way that each kind of file allows."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,14 +11,15 @@ from astropy.io.fits.hdu import BITPIX2DTYPE
 
 from catalogs.fits_headers import UNREADABLE, check_headers
 from lsbg_classifier.cutouts.rice import RiceImage
+from lsbg_classifier.cutouts.tile_folder import FetchedFile, LocalFile
 
 
 class UnreadableImageError(Exception):
-    """An image on disk is damaged, or another than was expected; the message says how."""
+    """An image is damaged, or another than was expected; the message says how."""
 
 
 class Image(Protocol):
-    """A two-dimensional image on disk."""
+    """A two-dimensional image in a file."""
 
     def read(self, rows: slice, columns: slice) -> np.ndarray:
         """Return a section, ends given; uncompressed images are not read before they are used."""
@@ -44,16 +45,18 @@ class ImageFile:
 
     Parameters
     ----------
-    path : Path
+    file : Path, LocalFile or FetchedFile
+        The last is elsewhere; of it only headers and the rows of the sections are fetched.
     """
 
-    def __init__(self, path: Path):
-        self._path = path
+    def __init__(self, file: Path | LocalFile | FetchedFile):
         self._images = None
         with _refusing_damage(), ExitStack() as files:
-            check_headers(path)
+            self._bytes = LocalFile(file) if isinstance(file, Path) else file
+            opened = self._bytes.open()
+            check_headers(opened)
             self._tables = files.enter_context(
-                fits.open(path, memmap=True, disable_image_compression=True)
+                fits.open(opened, memmap=True, disable_image_compression=True)
             )
             self._files = files.pop_all()
 
@@ -78,11 +81,11 @@ class ImageFile:
         hdu = self._tables[extension]
         if isinstance(hdu, fits.BinTableHDU):
             if plane is None and RiceImage.fits_into(hdu):
-                return RiceImage(self._path, hdu)
+                return RiceImage(self._bytes, hdu)
         elif not {"BZERO", "BSCALE", "BLANK"} & set(hdu.header):
-            return _PlainImage(self._path, hdu, plane)
+            return _PlainImage(self._bytes, hdu, plane)
         if self._images is None:
-            self._images = self._files.enter_context(fits.open(self._path, memmap=False))
+            self._images = self._files.enter_context(fits.open(self._bytes.open(), memmap=False))
         return _Section(self._images[extension], plane)
 
 
@@ -98,13 +101,17 @@ def _refusing_damage() -> Iterator[None]:
 class _PlainImage:
     """Pixels as they lie in the file."""
 
-    def __init__(self, path: Path, hdu, plane: int | None):
-        dtype = np.dtype(BITPIX2DTYPE[hdu.header["BITPIX"]]).newbyteorder(">")
-        pixels = np.memmap(path, dtype, "r", hdu.fileinfo()["datLoc"], hdu.shape)
-        self._pixels = pixels if plane is None else pixels[plane]
+    def __init__(self, file: LocalFile | FetchedFile, hdu, plane: int | None):
+        self._file, self._shape = file, hdu.shape[-2:]
+        self._dtype = np.dtype(BITPIX2DTYPE[hdu.header["BITPIX"]]).newbyteorder(">")
+        self._row_bytes = self._shape[1] * self._dtype.itemsize
+        self._start = hdu.fileinfo()["datLoc"] + (plane or 0) * self._shape[0] * self._row_bytes
 
     def read(self, rows: slice, columns: slice) -> np.ndarray:
-        return self._pixels[rows, columns]
+        stop = min(rows.stop, self._shape[0])
+        shape = (max(0, stop - rows.start), self._shape[1])
+        start = self._start + rows.start * self._row_bytes
+        return self._file.array(self._dtype, start, shape)[:, columns]
 
 
 class _Section:

@@ -1,13 +1,15 @@
 """The contract of a cutout source, and how a source is named and opened."""
 
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from catalogs.errors import InputError
+from catalogs.urls import is_url
+from lsbg_classifier.plugins import find_plugins, load_plugin, package_of
 from lsbg_classifier.surveys import CUTOUT_SIZE, Imaging
 
 ENTRY_POINT_GROUP = "lsbg_classifier.cutout_sources"
@@ -76,7 +78,7 @@ def open_source(spec: str, **options) -> CutoutSource:
     Parameters
     ----------
     spec : str
-        ``KIND:DETAIL``, for example ``legacysurvey:des-dr1``, ``tiles:FOLDER`` or
+        ``KIND:DETAIL``, for example ``legacysurvey:des-dr1``, ``tiles:FOLDER``, ``tiles:URL`` or
         ``hips:CDS/P/DES-DR2/ColorIRG``. Kinds are found through the entry-point group
         ``lsbg_classifier.cutout_sources``, so that other packages can add their own.
     options
@@ -85,17 +87,24 @@ def open_source(spec: str, **options) -> CutoutSource:
     Raises
     ------
     InputError
-        If the kind is unknown or the source does not take an option.
+        If the kind is unknown or cannot be loaded, or the source does not take an option.
     """
     kind, colon, detail = spec.partition(":")
     kinds = _installed_kinds()
     if not colon or not detail or kind not in kinds:
         known = ", ".join(f"{name}:..." for name in sorted(kinds))
-        hint = f"did you mean tiles:{spec}?" if Path(spec).is_dir() else f"choose one of {known}"
+        is_folder = is_url(spec) or Path(spec).is_dir()
+        hint = f"did you mean tiles:{spec}?" if is_folder else f"choose one of {known}"
         raise InputError(f"unknown cutout source {spec!r}: {hint}")
-    return kinds[kind].load()(detail, **options)
+    source = load_plugin(kinds[kind])(detail, **options)
+    if not isinstance(source, CutoutSource):
+        raise InputError(
+            f"{kind}: what the installed package {package_of(kinds[kind])} gives is no cutout "
+            "source; see lsbg_classifier.cutouts.source.CutoutSource"
+        )
+    return source
 
 
 @cache
-def _installed_kinds():
-    return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+def _installed_kinds() -> dict[str, EntryPoint]:
+    return {point.name: point for point in find_plugins(ENTRY_POINT_GROUP)}

@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 from catalogs.errors import InputError
 from catalogs.fits_headers import UNREADABLE, check_headers
 from lsbg_classifier.cutouts.colours import NANOMAGGIE_ZERO_POINT
+from lsbg_classifier.cutouts.tile_folder import TileFolder, open_folder
 from lsbg_classifier.folders import cache_folder
 from lsbg_classifier.surveys import Survey, survey_named
 
@@ -75,7 +76,7 @@ class BandImage:
     Attributes
     ----------
     path : str
-        File name, relative to the folder of tiles.
+        File name in the folder of tiles.
     extension : int
     plane : int or None
         Which plane, if the extension is a cube.
@@ -126,7 +127,7 @@ class TileIndex:
     Its `fingerprint` stands for the names, sizes and times of change of the folder's images.
     """
 
-    def __init__(self, folder: Path, tiles: list[Tile], fingerprint: str):
+    def __init__(self, folder: TileFolder, tiles: list[Tile], fingerprint: str):
         self.folder = folder
         self.tiles = tiles
         self.fingerprint = fingerprint
@@ -135,8 +136,8 @@ class TileIndex:
         self._reach = 2 * np.sin(max(radii) / 2) * 1.001
 
     @classmethod
-    def of_folder(cls, folder: Path, survey: str | None = None) -> "TileIndex":
-        """Index a folder, reading only the files that changed since the last time.
+    def of_folder(cls, folder: Path | str, survey: str | None = None) -> "TileIndex":
+        """Index a folder, a path or a URL, reading only files that changed since the last time.
 
         The index is kept beside the tiles, or in the user's cache where that is not writable.
 
@@ -147,8 +148,7 @@ class TileIndex:
             is truncated or not readable, two images of one band of a tile, or bands of a tile
             that do not lie on the same pixels.
         """
-        if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder of tiles")
+        folder = open_folder(folder)
         entries = _scan(folder)
         try:
             return cls(folder, _group(folder, entries, survey), _fingerprint(entries))
@@ -217,30 +217,34 @@ def _distance_to_edge(tile: Tile, positions: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(distance), distance, -1.0)
 
 
-def _scan(folder: Path) -> dict[str, dict]:
+def _scan(folder: TileFolder) -> dict[str, dict]:
     """Describe every image file of a folder, by file name, using what is remembered."""
-    files = sorted(
-        path
-        for path in folder.iterdir()
-        if path.name.endswith((".fits", ".fits.fz", ".fit")) and not _NOT_IMAGES.search(path.name)
+    names = sorted(
+        name
+        for name in folder.names()
+        if name.endswith((".fits", ".fits.fz", ".fit")) and not _NOT_IMAGES.search(name)
     )
-    if not files:
+    if not names:
         raise InputError(f"{folder}: no tiles (files named *.fits or *.fits.fz) in this folder")
-    places = (folder / INDEX_NAME, _cache_path(folder))
+    beside = folder.beside(INDEX_NAME)
+    places = (_cache_path(folder),) if beside is None else (beside, _cache_path(folder))
     remembered = _remembered(places)
-    entries = {}
-    for path in files:
-        status = path.stat()
-        stamp = [status.st_size, status.st_mtime_ns]
-        known = remembered.get(path.name)
-        entries[path.name] = known if known and known["stamp"] == stamp else _read(path, stamp)
+    stamps = folder.stamps(names)
+    known = {
+        name: entry for name, entry in remembered.items() if entry["stamp"] == stamps.get(name)
+    }
+    changed = [name for name in names if name not in known]
+    with warnings.catch_warnings(action="ignore"):
+        read = folder.each(lambda name: _read(folder, name, stamps[name]), changed)
+    known |= dict(zip(changed, read, strict=True))
+    entries = {name: known[name] for name in names}
     if entries != remembered:
         _remember(places, entries)
     return entries
 
 
-def _cache_path(folder: Path) -> Path:
-    digest = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+def _cache_path(folder: TileFolder) -> Path:
+    digest = hashlib.sha256(folder.identity().encode()).hexdigest()[:16]
     return cache_folder() / f"tiles-{digest}.json"
 
 
@@ -291,22 +295,21 @@ def _fingerprint(entries: dict[str, dict]) -> str:
     return hashlib.sha256(json.dumps(stamps).encode()).hexdigest()
 
 
-def _read(path: Path, stamp: list[int]) -> dict:
+def _read(folder: TileFolder, name: str, stamp: list) -> dict:
     """Describe the image in one file; refuse it by name if it is damaged."""
     try:
-        check_headers(path)
-        with warnings.catch_warnings(action="ignore"), fits.open(path, memmap=True) as hdus:
+        with folder.opened(name) as file, _checked(file) as hdus:
             number, image = _image_extension(hdus)
-            _check_whole(path, hdus)
+            _check_whole(hdus, size=stamp[0])
             header = image.header
-            survey, tile, band = _identify(path.name)
+            survey, tile, band = _identify(name)
             height, width = image.shape[-2:]
             wcs = _north_up(WCS(header, naxis=2))
             described = {
                 "stamp": stamp,
                 "survey": survey,
                 "tile": tile,
-                "bands": _bands_of(path, header, band),
+                "bands": _bands_of(header, band),
                 "cube": len(image.shape) == 3,
                 "shape": [height, width],
                 "wcs": wcs.to_header_string(),
@@ -318,8 +321,17 @@ def _read(path: Path, stamp: list[int]) -> dict:
             }
     except UNREADABLE as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: not a readable image ({reason}); repair or remove it") from error
+        where = folder.where(name)
+        raise InputError(
+            f"{where}: not a readable image ({reason}); repair or remove it"
+        ) from error
     return described
+
+
+def _checked(file) -> fits.HDUList:
+    """Open a FITS file after a look at its headers."""
+    check_headers(file)
+    return fits.open(file, memmap=True)
 
 
 def _image_extension(hdus):
@@ -329,10 +341,9 @@ def _image_extension(hdus):
     raise ValueError("no image extension")
 
 
-def _check_whole(path, hdus):
-    """Compare the size that the headers promise with the size on disk."""
+def _check_whole(hdus, size: int):
+    """Compare the size that the headers promise with the size of the file."""
     info = hdus[-1].fileinfo()
-    size = path.stat().st_size
     data_end = info["datLoc"] + info["datSpan"]
     if size < data_end:
         raise ValueError(f"truncated: {size} of {data_end} bytes")
@@ -346,7 +357,7 @@ def _identify(name: str) -> tuple[str, str, str]:
     return "decals", name, ""
 
 
-def _bands_of(path, header, band: str) -> list[str]:
+def _bands_of(header, band: str) -> list[str]:
     """Bands of the planes: from the file name, or from BANDS, BAND or FILTER in the header."""
     bands = [band] if band else list(str(header.get("BANDS", header.get("BAND", ""))).strip())
     bands = bands or [str(header.get("FILTER", "")).strip()[:1]]
@@ -426,10 +437,10 @@ def _group(folder, entries, survey) -> list[Tile]:
         )
         for band in set(entry["bands"]) & set(tile.images):
             raise InputError(
-                f"{folder / tile.images[band].path} and {name}: both are band {band} of tile "
+                f"{folder.where(tile.images[band].path)} and {name}: both are band {band} of tile "
                 f"{tile.name}; keep one of them"
             )
-        _check_grid(folder / name, entry, first.setdefault(entry["tile"], entry))
+        _check_grid(folder.where(name), entry, first.setdefault(entry["tile"], entry))
         for plane, band in enumerate(entry["bands"]):
             tile.images[band] = BandImage(
                 name,
@@ -440,7 +451,7 @@ def _group(folder, entries, survey) -> list[Tile]:
     return list(tiles.values())
 
 
-def _check_grid(path: Path, entry: dict, other: dict):
+def _check_grid(path: str, entry: dict, other: dict):
     """Refuse an image whose pixels are not those of another band of its tile."""
     if entry["shape"] != other["shape"]:
         raise InputError(f"{path}: another shape than the tile's other bands; remove it")

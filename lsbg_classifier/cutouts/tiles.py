@@ -1,4 +1,4 @@
-"""Cutouts from coadd tiles on disk, on exactly the grid of the viewer's."""
+"""Cutouts from coadd tiles, on exactly the grid of the viewer's."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +9,7 @@ from astropy.coordinates import SkyCoord
 
 from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED, Flag
+from catalogs.remote import RemoteError
 from lsbg_classifier.compiled import compiled
 from lsbg_classifier.cutouts.colours import colours_of_fluxes, compress, shrink
 from lsbg_classifier.cutouts.coverage import judge_gaps
@@ -20,6 +21,7 @@ from lsbg_classifier.cutouts.sections import (
     read_section,
 )
 from lsbg_classifier.cutouts.source import empty_cutouts
+from lsbg_classifier.cutouts.tile_folder import TileFolder
 from lsbg_classifier.cutouts.tile_index import BandImage, Tile, TileIndex
 from lsbg_classifier.surveys import VIEWER_SIZE, Survey, survey_named
 
@@ -29,18 +31,27 @@ _STRIP_ROWS = 1024
 _MASKED = 0.05
 """Fraction of bad pixels in the central quarter that gets a flag."""
 
+_COARSEST = 1.05
+"""Pixels of a tile between samples, at most: more would miss what the tile holds."""
+
+_FAILURES_IN_A_ROW = 3
+"""Tiles elsewhere that cannot be fetched until there is no hope left."""
+
 
 class TileSource:
     """Cutouts from a folder of coadd tiles.
 
-    Fluxes are sampled by Lanczos-3 on the viewer's 256x256 grid, coloured by its formula, and
-    shrunk to 64x64 by Pillow, so that the same position through the viewer gives the same cutout
-    up to JPEG noise; fluxes of pixels of another size than the survey's are converted to the
-    survey's. Only the rows of a tile that its candidates need are read, in strips, each once.
+    Fluxes are sampled by Lanczos-3 on the viewer's grid, coloured by its formula, and shrunk to
+    64x64 by Pillow's filter, so that the same position through the viewer gives the same cutout
+    up to JPEG noise. The viewer samples twice as finely as the survey's pixels; half as finely
+    holds as much, changes one value in a hundred by more than one count of 255, and takes a
+    quarter of the time. So that is done, except through JPEG and for images of finer pixels.
+    Fluxes of pixels of another size than the survey's are converted to the survey's. Only the
+    rows of a tile that its candidates need are read, in strips, each once.
 
     Parameters
     ----------
-    folder : path
+    folder : path or URL
         Holds ``*.fits`` or ``*.fits.fz``: DES tiles, HSC patches, or Legacy Surveys images in
         nanomaggies, one file a band or one cube.
     bands : str
@@ -62,16 +73,16 @@ class TileSource:
         survey: str | None = None,
         jpeg: bool = False,
     ):
-        folder = Path(folder).expanduser()
-        self.spec = f"tiles:{folder.absolute()}"
         self._index = TileIndex.of_folder(folder, survey)
+        self.spec = f"tiles:{self._index.folder.spec}"
+        self._failures = 0
         self._survey: Survey = survey_named(survey or self._index.tiles[0].survey)
         self._bands = tuple(bands)
         self._jpeg = jpeg
         self.imaging = self._survey.imaging(self._bands)
         self._scales = self._survey.colour_scales[self._bands]
         if not any(set(tile.images) & set(self._bands) for tile in self._index.tiles):
-            raise InputError(f"{folder}: no tile in any of the bands {bands}")
+            raise InputError(f"{self._index.folder}: no tile in any of the bands {bands}")
 
     @classmethod
     def from_spec(cls, detail: str, **options) -> "TileSource":
@@ -102,12 +113,20 @@ class TileSource:
                 cutouts[rows], flags[rows] = self._cut(tile, positions[rows])
             except UnreadableImageError:
                 flags[rows] = Flag.BAD_IMAGE
+            except RemoteError:
+                flags[rows] = Flag.FETCH_FAILED
+                self._failures += 1
+                if self._failures >= _FAILURES_IN_A_ROW:
+                    raise
+            else:
+                self._failures = 0
         return cutouts, flags
 
     def _cut(self, tile: Tile, positions: np.ndarray):
         cutouts, flags = empty_cutouts(len(positions))
         affines = _grid_in_tile(tile, positions, self._survey.viewer_scale)
         boxes = _boxes(affines)
+        side = self._side(affines)
         with _OpenTile(self._index.folder, tile, self._bands) as images:
             for rows in _strips(boxes, _STRIP_ROWS):
                 low, high = boxes[rows, :2].min(axis=0), boxes[rows, 2:].max(axis=0)
@@ -117,8 +136,13 @@ class TileSource:
                     flags[row] = judge_gaps(gaps) | (masked > _MASKED) * Flag.MASKED_PIXELS
                     if not flags[row] & NOT_SCORED:
                         shift = np.array([[boxes[row, 0]], [boxes[row, 1]]]) * [[1, 0, 0]]
-                        cutouts[row] = self._colour(resample(patch, affines[row] - shift))
+                        cutouts[row] = self._colour(resample(patch, affines[row] - shift, side))
         return cutouts, flags
+
+    def _side(self, affines: np.ndarray) -> int:
+        """Return how many samples along a side hold all that the tile's pixels tell."""
+        coarse = 2 * np.hypot(affines[:, 0, 1], affines[:, 1, 1]).max()
+        return VIEWER_SIZE if self._jpeg or coarse > _COARSEST else VIEWER_SIZE // 2
 
     def _colour(self, fluxes: np.ndarray) -> np.ndarray:
         image = colours_of_fluxes(fluxes, self._scales)
@@ -174,7 +198,7 @@ def _strips(boxes: np.ndarray, height: int) -> list[np.ndarray]:
 class _OpenTile:
     """The files of one tile, open for reading sections."""
 
-    def __init__(self, folder: Path, tile: Tile, bands: tuple[str, ...]):
+    def __init__(self, folder: TileFolder, tile: Tile, bands: tuple[str, ...]):
         self._size = np.array([tile.width, tile.height])
         self._bands = [tile.images.get(band) for band in bands]
         self._images: list[tuple[Image, Image | None] | None] = []
@@ -185,7 +209,7 @@ class _OpenTile:
                     self._images.append(None)
                     continue
                 if band.path not in files:
-                    files[band.path] = opened.enter_context(ImageFile(folder / band.path))
+                    files[band.path] = opened.enter_context(ImageFile(folder.file(band.path)))
                 file, mask = files[band.path], None
                 if band.mask_extension is not None:
                     mask = file.image(band.mask_extension, band.plane)
@@ -234,39 +258,63 @@ class _Strip:
         x0, y0, x1, y1 = box
         patch = np.zeros((len(self._layers), y1 - y0, x1 - x0), np.float32)
         bad = np.zeros(patch.shape[1:], bool)
+        seen = np.zeros(len(self._layers))
         start, stop = np.maximum(self._low, box[:2]), np.minimum(self._high, box[2:])
         if (start < stop).all():
             inner = _window(start - box[:2], stop - box[:2])
             outer = _window(start - self._low, stop - self._low)
-            for fluxes, layer in zip(patch, self._layers, strict=True):
+            for number, layer in enumerate(self._layers):
                 if layer is not None:
                     band, counts, mask = layer
                     mask = None if mask is None else mask[outer]
-                    fluxes[inner], masked = _fluxes(band, counts[outer], mask)
-                    bad[inner] |= masked
-        gaps = (patch == 0).mean(axis=(1, 2))
+                    seen[number] = _convert(
+                        band, counts[outer], mask, patch[number][inner], bad[inner]
+                    )
         height, width = bad.shape
+        gaps = 1 - seen / bad.size
         middle = bad[height // 4 : -(height // 4), width // 4 : -(width // 4)]
         return patch, gaps, float(middle.mean())
 
 
-def _fluxes(band: BandImage, counts: np.ndarray, mask: np.ndarray | None):
-    """Nanomaggies, zero where there are no data, and which pixels are bad."""
-    fluxes, bad = np.empty(counts.shape, np.float32), np.zeros(counts.shape, bool)
-    bits = np.zeros(counts.shape, np.int64) if mask is None else mask.astype(np.int64)
+def _convert(
+    band: BandImage,
+    counts: np.ndarray,
+    mask: np.ndarray | None,
+    fluxes: np.ndarray,
+    bad: np.ndarray,
+) -> int:
+    """Fill in nanomaggies where there are data, and mark bad pixels; return how many have data."""
+    counts = counts.astype(np.float32)
     scale = np.float32(band.nanomaggies)
-    _convert(counts.astype(np.float32), bits, scale, band.no_data_bits, band.bad_bits, fluxes, bad)
-    return fluxes, bad
+    if mask is None:
+        return _fill(counts, scale, fluxes)
+    bits = mask.astype(mask.dtype.newbyteorder("="))
+    return _fill_unmasked(counts, scale, bits, band.no_data_bits, band.bad_bits, fluxes, bad)
 
 
 @compiled
-def _convert(counts, bits, scale, no_data, is_bad, fluxes, bad):
+def _fill(counts, scale, fluxes):
+    seen = 0
     for row in range(counts.shape[0]):
         for column in range(counts.shape[1]):
             flux = counts[row, column] * scale
-            seen = np.isfinite(flux) and (bits[row, column] & no_data) == 0
-            fluxes[row, column] = flux if seen else np.float32(0)
-            bad[row, column] = (bits[row, column] & is_bad) != 0
+            if np.isfinite(flux) and flux != 0:
+                fluxes[row, column] = flux
+                seen += 1
+    return seen
+
+
+@compiled
+def _fill_unmasked(counts, scale, bits, no_data, is_bad, fluxes, bad):
+    seen = 0
+    for row in range(counts.shape[0]):
+        for column in range(counts.shape[1]):
+            flux, mask = counts[row, column] * scale, np.int64(bits[row, column])
+            if np.isfinite(flux) and flux != 0 and (mask & no_data) == 0:
+                fluxes[row, column] = flux
+                seen += 1
+            bad[row, column] |= (mask & is_bad) != 0
+    return seen
 
 
 def _window(start, stop):

@@ -1,18 +1,23 @@
-"""Where weight sets are: in the package, in the user's folder, or at a path."""
+"""Where weight sets are: in the package, in the user's folder, in other packages, or at a path."""
 
 import hashlib
 import os
 import shutil
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 from catalogs.errors import InputError
 from lsbg_classifier.folders import data_folder
+from lsbg_classifier.plugins import find_plugins, load_plugin, package_of
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.contents import check_contents
 
 DEFAULT_WEIGHTS = "des-simulated"
 """The shipped set that is used when none is named."""
+
+ENTRY_POINT_GROUP = "lsbg_classifier.weights"
+"""Entry points of other packages: each names a package whose folder holds weight sets."""
 
 _SUFFIX = ".weights.h5"
 _SHIPPED = Path(__file__).parent
@@ -53,7 +58,7 @@ def weights_folder() -> Path:
 
 
 def known_weights() -> dict[str, WeightSet]:
-    """Return all registered weight sets by name; the user's own hide shipped ones of that name."""
+    """Return all registered weight sets by name; the user's own hide others of that name."""
     return {name: found for name, found in _registered().items() if isinstance(found, WeightSet)}
 
 
@@ -110,21 +115,48 @@ def register_weights(weights: WeightSet) -> WeightSet:
 
 
 def _registered() -> dict[str, WeightSet | InputError]:
-    """Look through the folders; what is wrong with one set must not keep the others from use."""
-    registered = {}
-    for folder in (_SHIPPED, weights_folder()):
-        here = {}
-        for path in sorted(folder.glob(f"*{_SUFFIX}")):
-            try:
-                found = at_path(path)
-                name = found.card.name
-            except InputError as error:
-                found, name = error, _stem(path)
-            if name in here:
-                found = InputError(f"{folder}: several weight sets are named {name!r}; rename one")
-            here[name] = found
-        registered |= here
-    return registered
+    """Look everywhere; what is wrong with one set must not keep the others from use."""
+    shipped = _in_folder(_SHIPPED)
+    added = {}
+    for point in find_plugins(ENTRY_POINT_GROUP):
+        for name, found in _in_package(point).items():
+            if name in added or name in shipped:
+                found = InputError(
+                    f"the installed package {package_of(point)} has weights {name!r}, as another "
+                    "has; ask for another name"
+                )
+                name = f"{name} of {package_of(point)}"
+            added[name] = found
+    return added | shipped | _in_folder(weights_folder())
+
+
+def _in_package(point: EntryPoint) -> dict[str, WeightSet | InputError]:
+    """Return the weight sets of another package, or what is wrong with it by its own name."""
+    try:
+        package = load_plugin(point)
+    except InputError as error:
+        return {point.name: error}
+    folders = list(getattr(package, "__path__", []))
+    found = _in_folder(Path(folders[0])) if folders else {}
+    where = f"the installed package {package_of(point)}"
+    return found or {
+        point.name: InputError(f"{point.name}: {where} has no *{_SUFFIX} in {point.value}")
+    }
+
+
+def _in_folder(folder: Path) -> dict[str, WeightSet | InputError]:
+    """Return the weight sets of a folder, or what is wrong with them, by name."""
+    sets = {}
+    for path in sorted(folder.glob(f"*{_SUFFIX}")):
+        try:
+            found = at_path(path)
+            name = found.card.name
+        except InputError as error:
+            found, name = error, _stem(path)
+        if name in sets:
+            found = InputError(f"{folder}: several weight sets are named {name!r}; rename one")
+        sets[name] = found
+    return sets
 
 
 def at_path(path: Path) -> WeightSet:

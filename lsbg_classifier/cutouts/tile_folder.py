@@ -1,0 +1,168 @@
+"""Folders of coadd tiles, here or elsewhere, and the bytes of their files."""
+
+import math
+from collections.abc import Callable, Iterable
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from catalogs.errors import InputError
+from catalogs.remote import RemoteFile, in_threads, list_folder, look_up
+from catalogs.urls import is_url, masked
+
+
+class LocalFile:
+    """A file on disk as one memory map: what is not used of it is not read."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._bytes = np.memmap(path, np.uint8, "r").view(np.ndarray)
+        self.size = len(self._bytes)
+
+    def array(self, dtype: np.dtype, offset: int, shape: tuple[int, ...]) -> np.ndarray:
+        """Return part of the file as an array; raises ValueError where the file ends before."""
+        return self._bytes[_part(dtype, offset, shape)].view(dtype).reshape(shape)
+
+    def open(self):
+        """Return what astropy opens."""
+        return self._path
+
+
+class FetchedFile:
+    """A file elsewhere, of which only what is asked for is fetched."""
+
+    def __init__(self, file: RemoteFile):
+        self._file = file
+        self.size = file.size
+
+    def array(self, dtype: np.dtype, offset: int, shape: tuple[int, ...]) -> np.ndarray:
+        """Fetch part of the file as an array; raises EOFError where the file ends before."""
+        part = _part(dtype, offset, shape)
+        return np.frombuffer(self._file.read(part.start, part.stop), dtype).reshape(shape)
+
+    def open(self):
+        """Return what astropy opens."""
+        return self._file.open()
+
+
+def _part(dtype: np.dtype, offset: int, shape: tuple[int, ...]) -> slice:
+    """Return which bytes an array takes; headers may be wrong, so numbers are looked at."""
+    if min(offset, *shape) < 0:
+        raise ValueError("a negative size or offset")
+    return slice(offset, offset + math.prod(shape) * np.dtype(dtype).itemsize)
+
+
+class LocalFolder:
+    """A folder of tiles on disk.
+
+    Attributes
+    ----------
+    spec : str
+        Names it in any process.
+    """
+
+    def __init__(self, path: Path):
+        if not path.is_dir():
+            raise InputError(f"{path}: no such folder of tiles")
+        self.spec, self._path = str(path.absolute()), path
+
+    def __str__(self):
+        return str(self._path)
+
+    def names(self) -> list[str]:
+        """Return the names of all that is in the folder."""
+        return [path.name for path in self._path.iterdir()]
+
+    def stamps(self, names: Iterable[str]) -> dict[str, list]:
+        """Return what changes when a file does, by name."""
+        status = {name: (self._path / name).stat() for name in names}
+        return {name: [found.st_size, found.st_mtime_ns] for name, found in status.items()}
+
+    def each(self, function: Callable, names: Iterable[str]) -> list:
+        """Apply a function that reads one file to many."""
+        return [function(name) for name in names]
+
+    @contextmanager
+    def opened(self, name: str):
+        """Give a file, open for reading bytes."""
+        with open(self._path / name, "rb") as file:
+            yield file
+
+    def file(self, name: str) -> Path:
+        """Return a file as `sections.ImageFile` takes it."""
+        return self._path / name
+
+    def where(self, name: str) -> str:
+        """Name a file in messages."""
+        return str(self._path / name)
+
+    def beside(self, name: str) -> Path | None:
+        """Return the path of a file of ours beside the tiles; None where there can be none."""
+        return self._path / name
+
+    def identity(self) -> str:
+        """Return what tells the folder from others."""
+        return str(self._path.resolve())
+
+
+class RemoteFolder:
+    """A folder of tiles elsewhere, named by a URL; as `LocalFolder`."""
+
+    def __init__(self, url: str):
+        self.spec, self._urls = url, list_folder(url)
+        self._files: dict[str, RemoteFile] = {}
+
+    def __str__(self):
+        return masked(self.spec)
+
+    def names(self) -> list[str]:
+        """Return the names of all files in the folder."""
+        return list(self._urls)
+
+    def stamps(self, names: Iterable[str]) -> dict[str, list]:
+        """Return what changes when a file does, by name, as far as the server tells."""
+        names = list(names)
+        found = look_up(self._urls[name] for name in names)
+        self._files.update(zip(names, found, strict=True))
+        return {name: [self._files[name].size, self._files[name].stamp] for name in names}
+
+    def each(self, function: Callable, names: Iterable[str]) -> list:
+        """Apply a function that reads one file to many, some at a time."""
+        return in_threads(function, names)
+
+    @contextmanager
+    def opened(self, name: str):
+        """Give a file, open for reading bytes."""
+        with self._files[name].open() as file:
+            yield file
+
+    def file(self, name: str) -> FetchedFile:
+        """Return a file as `sections.ImageFile` takes it."""
+        return FetchedFile(self._files[name])
+
+    def where(self, name: str) -> str:
+        """Name a file in messages."""
+        return str(self._files[name])
+
+    def beside(self, name: str) -> None:
+        """Return None: nothing is written there."""
+        return None
+
+    def identity(self) -> str:
+        """Return what tells the folder from others, without secrets."""
+        return str(self)
+
+
+TileFolder = LocalFolder | RemoteFolder
+
+
+def open_folder(folder: str | Path) -> TileFolder:
+    """Open a folder of tiles, named by a path or a URL.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    return RemoteFolder(folder) if is_url(folder) else LocalFolder(Path(folder).expanduser())
