@@ -20,7 +20,7 @@ from lsbg_classifier.network import build_network
 from lsbg_classifier.surveys import survey_named
 from lsbg_classifier.training.dataset import CutoutDataset, Manifest, claim, part_path, write_part
 from lsbg_classifier.training.evaluation import judge
-from lsbg_classifier.training.figures import draw_study
+from lsbg_classifier.training.figures import draw_study, write_figure
 from lsbg_classifier.training.samples import SPLITS
 from lsbg_classifier.training.studies import SIDES, deal_folds, other_split, with_wrong_labels
 from pipeline.cli import main
@@ -352,8 +352,10 @@ def test_the_figure(tmp_path, with_curves, count):
         f"row {i}": {"accuracy": (0.5, 0.4, 0.6), "auc": (1.0, 1.0, 1.0)} for i in range(count)
     }
     judged = np.array([0, 1, 1]), np.array([0.1, 0.7, 0.4])
-    draw_study(scores, dict.fromkeys(scores, judged) if with_curves else {}, tmp_path / "a.png")
+    figure = draw_study(scores, dict.fromkeys(scores, judged) if with_curves else {})
+    write_figure(figure, tmp_path / "a.png", pdf=True)
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
 
 
 @pytest.mark.slow

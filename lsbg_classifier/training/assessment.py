@@ -16,7 +16,7 @@ from lsbg_classifier.classifier import Classifier
 from lsbg_classifier.surveys import CUTOUT_SIZE
 from lsbg_classifier.training.dataset import open_dataset
 from lsbg_classifier.training.evaluation import bootstrap_intervals, calibration_error, judge
-from lsbg_classifier.training.figures import draw_evaluation, draw_heat_maps
+from lsbg_classifier.training.figures import draw_evaluation, draw_heat_maps, write_figure
 
 _UNREADABLE = (
     ArithmeticError,
@@ -203,12 +203,13 @@ def evaluate(
 
 
 def write_evaluation(
-    classifier: Classifier, cutouts: LabelledCutouts, folder: Path, **options
+    classifier: Classifier, cutouts: LabelledCutouts, folder: Path, *, pdf: bool = False, **options
 ) -> Evaluation:
     """Judge a classifier and write the result into a folder; `options` as for `evaluate`.
 
     Writes ``evaluation.json``, ``evaluation.md``, ``evaluation.png`` (ROC curve with its band,
-    probabilities by class, reliability) and ``gradcam.png`` (confident right and wrong ones).
+    probabilities by class, reliability) and ``gradcam.png`` (confident right and wrong ones);
+    with `pdf` both also as PDF.
     """
     evaluation, probabilities = evaluate(classifier, cutouts, **options)
     folder.mkdir(parents=True, exist_ok=True)
@@ -216,18 +217,15 @@ def write_evaluation(
         partial.write_text(json.dumps(evaluation.to_json(), indent=2) + "\n")
     with written_whole(folder / "evaluation.md") as partial:
         partial.write_text(evaluation.to_markdown())
-    with written_whole(folder / "evaluation.png") as partial:
-        draw_evaluation(cutouts.labels, probabilities, partial)
+    drawn = draw_evaluation(cutouts.labels, probabilities)
+    write_figure(drawn, folder / "evaluation.png", pdf=pdf)
     chosen = confident(cutouts.labels, probabilities, evaluation.threshold)
-    with written_whole(folder / "gradcam.png") as partial:
-        draw_heat_maps(
-            {
-                title: (cutouts.images[rows], classifier.heat_maps(cutouts.images[rows]))
-                for title, rows in chosen.items()
-                if len(rows)
-            },
-            partial,
-        )
+    heat = {
+        title: (cutouts.images[rows], classifier.heat_maps(cutouts.images[rows]))
+        for title, rows in chosen.items()
+        if len(rows)
+    }
+    write_figure(draw_heat_maps(heat), folder / "gradcam.png", pdf=pdf)
     return evaluation
 
 

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED, Flag
+from catalogs.urls import masked
 from lsbg_classifier.cutouts import CutoutSource
 from lsbg_classifier.surveys import CUTOUT_SIZE, Imaging
 from lsbg_classifier.training.samples import SPARE, SPLITS, Sample
@@ -208,7 +209,10 @@ def build_dataset(
     """
     folder = Path(folder)
     units = _units(sample, source)
-    claim(folder, Manifest(sample.name, sample.sha256(), source.spec, source.imaging, len(units)))
+    claim(
+        folder,
+        Manifest(sample.name, sample.sha256(), masked(source.spec), source.imaging, len(units)),
+    )
     missing = {
         path: rows
         for number, rows in enumerate(units)

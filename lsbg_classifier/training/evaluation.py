@@ -126,6 +126,50 @@ def bootstrap_intervals(
     dict of str to (float, float)
         Percentiles 2.5 and 97.5 of ``accuracy``, ``completeness``, ``purity`` and ``auc``.
     """
+    drawn = _resampled(labels, probabilities, threshold, resamplings, seed)
+    return {name: _interval(values) for name, values in drawn.items()}
+
+
+def bootstrap_differences(
+    labels: np.ndarray,
+    probabilities: tuple[np.ndarray, np.ndarray],
+    thresholds: tuple[float, float] = (0.5, 0.5),
+    *,
+    resamplings: int = 1000,
+    seed: int = 0,
+) -> dict[str, tuple[float, float, float]]:
+    """Return by how much each score changes between two classifications of the same candidates.
+
+    Both are judged on the same resamplings, so that what is hard for both cancels.
+
+    Parameters
+    ----------
+    labels : array of int or bool, shape (N,)
+        As for `judge`.
+    probabilities : two arrays of float, shape (N,)
+        Of the old and of the new one.
+    thresholds : two floats
+        Of the same.
+    resamplings : int
+    seed : int
+
+    Returns
+    -------
+    dict of str to (float, float, float)
+        New minus old of ``accuracy``, ``completeness``, ``purity`` and ``auc``, and the percentiles
+        2.5 and 97.5 of the resamplings.
+    """
+    both = list(zip(probabilities, thresholds, strict=True))
+    old, new = (asdict(judge(labels, *one)) for one in both)
+    drawn_old, drawn_new = (_resampled(labels, *one, resamplings, seed) for one in both)
+    return {
+        name: (new[name] - old[name], *_interval(drawn_new[name] - drawn_old[name]))
+        for name in drawn_old
+    }
+
+
+def _resampled(labels, probabilities, threshold, resamplings, seed) -> dict[str, np.ndarray]:
+    """Return each score on every resampling of the candidates; the same ones for a seed."""
     labels, probabilities = _checked(labels, probabilities)
     rng = np.random.default_rng(seed)
     drawn = []
@@ -133,7 +177,7 @@ def bootstrap_intervals(
         rows = rng.integers(0, len(labels), len(labels))
         drawn.append(asdict(judge(labels[rows], probabilities[rows], threshold)))
     return {
-        name: _interval(np.array([scores[name] for scores in drawn]))
+        name: np.array([scores[name] for scores in drawn])
         for name in ("accuracy", "completeness", "purity", "auc")
     }
 

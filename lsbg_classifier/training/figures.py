@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from catalogs.output import written_whole
 from lsbg_classifier.training.evaluation import judge, reliability, roc_curve
 
 LSBG, OTHER = TRAINING, VALIDATION = "#0072b2", "#d55e00"
@@ -22,7 +24,17 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def draw_history(epochs: Sequence[dict[str, float]], path: Path):
+def write_figure(figure: Figure, path: Path, *, pdf: bool = False):
+    """Write a figure as PNG and, for papers, as PDF beside it; each whole or not at all."""
+    with written_whole(path) as partial:
+        figure.savefig(partial, format="png")
+    if pdf:
+        with written_whole(path.with_suffix(".pdf")) as partial:
+            with matplotlib.rc_context({"pdf.fonttype": 42}):  # text stays text
+                figure.savefig(partial, format="pdf", metadata={"CreationDate": None})
+
+
+def draw_history(epochs: Sequence[dict[str, float]]) -> Figure:
     """Draw loss and accuracy against the epoch.
 
     Parameters
@@ -30,8 +42,6 @@ def draw_history(epochs: Sequence[dict[str, float]], path: Path):
     epochs : sequence of dict
         With ``epoch``, ``loss``, ``accuracy`` and, where there was a validation set,
         ``val_loss`` and ``val_accuracy``.
-    path : Path
-        PNG to write.
     """
     figure = new_figure(9, 3.4)
     number = [epoch["epoch"] for epoch in epochs]
@@ -42,18 +52,16 @@ def draw_history(epochs: Sequence[dict[str, float]], path: Path):
             axes.plot(number, values, color=VALIDATION, linestyle="--", label="validation")
         axes.set(xlabel="epoch", ylabel=name)
     axes.legend(frameon=False)
-    figure.savefig(path)
+    return figure
 
 
-def draw_evaluation(labels: np.ndarray, probabilities: np.ndarray, path: Path):
+def draw_evaluation(labels: np.ndarray, probabilities: np.ndarray) -> Figure:
     """Draw the ROC curve with its 95% band, the probabilities by class, and the reliability.
 
     Parameters
     ----------
     labels, probabilities : arrays, shape (N,)
         As for `evaluation.judge`, with both classes present.
-    path : Path
-        PNG to write.
     """
     labels = np.asarray(labels).astype(bool)
     figure = new_figure(12, 3.8)
@@ -81,7 +89,7 @@ def draw_evaluation(labels: np.ndarray, probabilities: np.ndarray, path: Path):
         xlim=(-0.02, 1.02),
         ylim=(-0.02, 1.02),
     )
-    figure.savefig(path, format="png")
+    return figure
 
 
 def _draw_roc(axes, labels, probabilities):
@@ -105,15 +113,13 @@ def _draw_roc(axes, labels, probabilities):
     )
 
 
-def draw_heat_maps(rows: Mapping[str, tuple[np.ndarray, np.ndarray]], path: Path):
+def draw_heat_maps(rows: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     """Draw cutouts and, below each, the same with its Grad-CAM over it.
 
     Parameters
     ----------
     rows : mapping of str to (images, heat maps)
         For each title, at least one uint8 image (n, 64, 64, 3) and its heat map (n, 16, 16).
-    path : Path
-        PNG to write.
     """
     columns = max(len(images) for images, _ in rows.values())
     figure = new_figure(1.1 * columns, 2.6 * len(rows))
@@ -136,14 +142,13 @@ def draw_heat_maps(rows: Mapping[str, tuple[np.ndarray, np.ndarray]], path: Path
                 vmin=0,
                 vmax=max(float(maps.max()), 1e-6),
             )
-    figure.savefig(path, format="png")
+    return figure
 
 
 def draw_study(
     scores: Mapping[str, Mapping[str, tuple[float, float, float]]],
     curves: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    path: Path,
-):
+) -> Figure:
     """Draw accuracy and area under the ROC curve of several trainings, and the curves.
 
     Parameters
@@ -152,8 +157,6 @@ def draw_study(
         For each training ``accuracy`` and ``auc``: value, and the ends of its interval.
     curves : mapping of str to (labels, probabilities)
         Arrays of shape (N,); may be empty.
-    path : Path
-        PNG to write.
     """
     figure = new_figure(12 if curves else 8, 1.6 + max(0.4 * len(scores), 2.2))
     axes = figure.subplots(1, 3 if curves else 2)
@@ -179,4 +182,4 @@ def draw_study(
             ylim=(0, 1.01),
         )
         axes[2].legend(frameon=False, loc="lower right", fontsize=8)
-    figure.savefig(path, format="png")
+    return figure

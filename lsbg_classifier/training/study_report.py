@@ -9,7 +9,7 @@ import numpy as np
 
 from catalogs.output import written_whole
 from lsbg_classifier.training.assessment import METRICS, defined, table_row, with_interval
-from lsbg_classifier.training.figures import draw_study
+from lsbg_classifier.training.figures import draw_study, write_figure
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Study:
         lines += [line for note in self.notes for line in ("", note)]
         return "\n".join(lines) + "\n"
 
-    def write(self, folder: Path):
+    def write(self, folder: Path, *, pdf: bool = False):
         """Write ``study.json``, ``study.md`` and ``study.png`` into a folder.
 
         In the JSON, null is a score that is not defined, such as purity where nothing was found.
@@ -116,7 +116,6 @@ class Study:
             partial.write_text(json.dumps(content, indent=2) + "\n")
         with written_whole(folder / "study.md") as partial:
             partial.write_text(self.to_markdown())
-        with written_whole(folder / "study.png") as partial:
-            scores = {row.name: row.scores for row in self.rows}
-            curves = {row.name: row.judged for row in self.rows if row.judged}
-            draw_study(scores, curves, partial)
+        scores = {row.name: row.scores for row in self.rows}
+        curves = {row.name: row.judged for row in self.rows if row.judged}
+        write_figure(draw_study(scores, curves), folder / "study.png", pdf=pdf)

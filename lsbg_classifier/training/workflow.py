@@ -16,7 +16,7 @@ from lsbg_classifier.likeness import Likeness, load_likeness
 from lsbg_classifier.network import build_network, freeze_convolutions, load_network
 from lsbg_classifier.training.dataset import CutoutDataset
 from lsbg_classifier.training.evaluation import bootstrap_intervals, calibration_error, judge
-from lsbg_classifier.training.figures import draw_history
+from lsbg_classifier.training.figures import draw_history, write_figure
 from lsbg_classifier.training.likeness import fit_likeness
 from lsbg_classifier.training.recipes import History, Progress, Recipe, train
 from lsbg_classifier.weights.cards import Card
@@ -181,7 +181,7 @@ def write_history(history: History, folder: Path):
         writer.writeheader()
         writer.writerows(history.epochs)
     os.replace(partial, folder / "history.csv")
-    draw_history(history.epochs, folder / "curves.png")
+    write_figure(draw_history(history.epochs), folder / "curves.png")
 
 
 def _artifact_types(training: Training) -> np.ndarray | None:
