@@ -147,7 +147,7 @@ def as_the_command(work: Work, jobs: list[np.ndarray], workers: int | None = Non
     with connect(None, workers) as client:
         client.run(ours, work, jobs[0][:2])  # so that all is loaded and compiled
         start = time.perf_counter()
-        calls = ((np.arange(len(job)), job, work) for job in jobs)
+        calls = ((None, (np.arange(len(job)), job, work)) for job in jobs)
         list(in_order_of_completion(client, score, calls))
         return time.perf_counter() - start
 

@@ -29,12 +29,16 @@ from pipeline.study import FOLDS, FRACTIONS, SIDES, SPLITS, STUDIES
 app = new_app("Probabilities for low-surface-brightness galaxy candidates, in their own catalog.")
 
 _Table = Annotated[
-    str | None, typer.Option(help="FITS extension, by name or number.", metavar="NAME|N")
+    str | None,
+    typer.Option(help="FITS extension or VOTable table, by name or number.", metavar="NAME|N"),
 ]
 _Ra = Annotated[str | None, typer.Option(help="Column of right ascension.")]
 _Dec = Annotated[str | None, typer.Option(help="Column of declination.")]
 _PositionUnit = Annotated[
     str | None, typer.Option(help="Unit of the position, where the table has none: deg, rad.")
+]
+_Figures = Annotated[
+    bool, typer.Option("--figures", help="Write every figure as PDF too, for papers.")
 ]
 
 
@@ -56,23 +60,20 @@ def lsbg(
 @app.command(short_help="Add probabilities and flags to a catalog.")
 def classify(
     input_path: Annotated[
-        Path,
+        str,
         typer.Argument(
             metavar="INPUT",
-            help="Candidates: a FITS table, FITS_LDAC, Parquet file or folder.",
-            **ANY_PATH,
+            help="Candidates: FITS table, FITS_LDAC, Parquet file or folder, HATS catalog, "
+            "VOTable, ECSV, or a URL of one.",
         ),
     ],
     output: Annotated[
-        Path,
-        typer.Argument(
-            metavar="OUTPUT", help="The same catalog with two more columns.", **ANY_PATH
-        ),
+        str, typer.Argument(metavar="OUTPUT", help="The same catalog with two more columns.")
     ],
     cutouts: Annotated[
         str,
         typer.Option(
-            help="Where images come from: tiles:FOLDER, legacysurvey:LAYER or hips:ID. The sky "
+            help="Where images come from: tiles:FOLDER|URL, legacysurvey:LAYER, hips:ID. The sky "
             "viewer's layer of DES is legacysurvey:des-dr1."
         ),
     ],
@@ -109,10 +110,25 @@ def classify(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Worker processes to start instead of threads.")
     ] = None,
+    cluster: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML file of the jobs of Slurm to start as workers; --dry-run prints the script.",
+            **ANY_PATH,
+        ),
+    ] = None,
     chunk_size: Annotated[
         int,
         typer.Option(min=1, help="Candidates in a unit of work; those of one tile stay together."),
     ] = 256,
+    keep_cutouts: Annotated[
+        bool,
+        typer.Option(
+            "--keep-cutouts",
+            help="Keep the cutouts in the folder OUTPUT.cutouts, about 9 kB each: for a report, "
+            "or for other weights, as --cutouts kept:OUTPUT.",
+        ),
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace OUTPUT if it exists.")
@@ -120,6 +136,12 @@ def classify(
     overwrite_columns: Annotated[
         bool,
         typer.Option("--overwrite-columns", help="Replace our columns if INPUT has them already."),
+    ] = False,
+    vo_metadata: Annotated[
+        bool,
+        typer.Option(
+            "--vo-metadata", help="Describe the columns of Parquet in a VOTable too (VOParquet)."
+        ),
     ] = False,
     allow_mismatch: Annotated[
         bool,
@@ -136,6 +158,7 @@ def classify(
     from pipeline.annotate import run
     from pipeline.describe import describe_job
     from pipeline.job import Options, prepare
+    from pipeline.kept import kept_folder
     from pipeline.progress import show_progress
 
     options = Options(
@@ -150,10 +173,13 @@ def classify(
         source_options=given(bands=bands, survey=survey, url=url, connections=connections),
         scheduler=scheduler,
         workers=workers,
+        cluster=cluster,
         chunk_size=chunk_size,
+        keep_cutouts=keep_cutouts,
         resume=resume,
         overwrite=overwrite,
         overwrite_columns=overwrite_columns,
+        vo_metadata=vo_metadata,
         allow_mismatch=allow_mismatch,
     )
     job = prepare(input_path, output, cutouts, options)
@@ -163,7 +189,8 @@ def classify(
     with show_progress("candidates", quiet=quiet) as progress:
         summary = run(job, progress)
     if not quiet:
-        _say([*summary.lines(), f"wrote {output}"])
+        kept = f" and {kept_folder(job.output)}" if keep_cutouts else ""
+        _say([*summary.lines(), f"wrote {output}{kept}"])
 
 
 @app.command(short_help="Make a small simulated survey.")
@@ -237,25 +264,62 @@ def flags(
     _say(describe_flags(value))
 
 
-@app.command(short_help="Draw the best and the worst candidates.")
+@app.command(short_help="Show a run: summary, gallery and labelling, in any browser.")
 def report(
     annotated: Annotated[
         Path, typer.Argument(help="A catalog that lsbg classify wrote.", **ANY_PATH)
     ],
-    figure: Annotated[
-        Path, typer.Argument(metavar="FIGURE", help="The .png or .pdf to write.", **ANY_PATH)
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", help="Folder to write; open index.html in it.", **ANY_PATH),
     ],
-    cutouts: Annotated[str, typer.Option(help="Where its images come from, as for classify.")],
+    cutouts: Annotated[
+        str | None,
+        typer.Option(help="Where images come from that were not kept, as for classify."),
+    ] = None,
     truth: Annotated[
         Path | None,
         typer.Option(
             help="FITS table of the same rows, with LABEL (1 = LSBG, 0 = not).", **ANY_PATH
         ),
     ] = None,
-    count: Annotated[int, typer.Option(min=1, max=200, help="Cutouts of each kind.")] = 32,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="CSV of labels that the labelling page exported.", **ANY_PATH),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(help="With --labels: new weights, to compare with those of ANNOTATED."),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns of the catalog to show.",
+            metavar="A,B,...",
+            show_default="up to 30 of magnitudes, sizes, shapes",
+        ),
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="Candidates in the gallery.")] = 100_000,
+    to_label: Annotated[
+        int, typer.Option(min=0, help="Candidates in the set to label: half of them random.")
+    ] = 400,
+    heat_maps: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Candidates with a heat map, the highest probabilities first.",
+            show_default="1000, where the weights are there",
+        ),
+    ] = None,
     threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="Probability above which it counts as an LSBG.")
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Probability above which it counts as an LSBG.",
+            show_default="what ANNOTATED says",
+        ),
+    ] = None,
     table: _Table = None,
     ra: _Ra = None,
     dec: _Dec = None,
@@ -264,26 +328,37 @@ def report(
     survey: Survey = None,
     url: Url = None,
     connections: Connections = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace FIGURE if it exists.")
+    figures: Annotated[
+        bool, typer.Option("--figures", help="Write the plots as PDF and PNG too, for papers.")
     ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a report in OUT.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
 ):
-    """Draw the best and the worst candidates, and the accuracy where the truth is known."""
-    from pipeline.report import write_report
+    """Write a folder that shows a run: summary, plots, gallery and labelling, in any browser."""
+    from pipeline.progress import show_progress
+    from pipeline.report import ReportOptions, write_report
 
-    _say(
-        write_report(
-            annotated,
-            figure,
-            cutouts=cutouts,
-            truth=truth,
-            count=count,
-            threshold=threshold,
-            overwrite=overwrite,
-            catalog_options=given(table=table, ra=ra, dec=dec, position_unit=position_unit),
-            **given(bands=bands, survey=survey, url=url, connections=connections),
-        )
+    options = ReportOptions(
+        cutouts=cutouts,
+        source_options=given(bands=bands, survey=survey, url=url, connections=connections),
+        truth=truth,
+        labels=labels,
+        against=against,
+        columns=None if columns is None else [name.strip() for name in columns.split(",")],
+        count=count,
+        to_label=to_label,
+        heat_maps=heat_maps,
+        threshold=threshold,
+        figures=figures,
+        overwrite=overwrite,
+        catalog_options=given(table=table, ra=ra, dec=dec, position_unit=position_unit),
     )
+    with show_progress("cutouts", quiet=quiet) as progress:
+        lines = write_report(annotated, folder, options, progress)
+    if not quiet:
+        _say(lines)
 
 
 @app.command(short_help="Judge weights on labelled cutouts.")
@@ -320,6 +395,7 @@ def evaluate(
             help="The same, their parameters chosen by cross-validation on the validation split.",
         ),
     ] = False,
+    figures: _Figures = False,
 ):
     """Judge weights on labelled cutouts: scores with intervals, ROC, reliability, Grad-CAM."""
     from lsbg_classifier import load_classifier
@@ -333,7 +409,9 @@ def evaluate(
     others = {}
     if baselines or search:
         others = baseline_probabilities(open_dataset(cutouts), split=split, search=search)
-    found = write_evaluation(classifier, labelled, folder, calibrated=calibrated, baselines=others)
+    found = write_evaluation(
+        classifier, labelled, folder, calibrated=calibrated, baselines=others, pdf=figures
+    )
     _say([*found.to_markdown().splitlines(), "", f"wrote {folder}"])
 
 
@@ -386,6 +464,7 @@ def study(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Start again in a folder that is not empty.")
     ] = False,
+    figures: _Figures = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ):
     """Repeat a study of the paper on labelled cutouts: several trainings, one table."""
@@ -404,6 +483,7 @@ def study(
             resume=resume,
             overwrite=overwrite,
             quiet=quiet,
+            figures=figures,
         )
     )
 

@@ -1,23 +1,30 @@
-"""Where the work is done: threads of this process, or the workers of a Dask scheduler."""
+"""Where the work is done: threads, worker processes, a Dask scheduler, or jobs of Slurm."""
 
 import logging
+import math
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from distributed import Client, KilledWorker, LocalCluster, as_completed
 from distributed.comm import inproc
+from distributed.scheduler import NoWorkerError
 
 from catalogs.errors import InputError
+from pipeline.slurm import SlurmJobs
 
 _CONNECT_SECONDS = 10
 _WORKER_SECONDS = 30
 _INTERRUPT_SECONDS = 5
+_LOOK_SECONDS = 5
 _UNITS_A_THREAD = 2
 
 
 @contextmanager
-def connect(scheduler: str | None, workers: int | None = None) -> Iterator[Client]:
+def connect(
+    scheduler: str | None, workers: int | None = None, jobs: SlurmJobs | None = None
+) -> Iterator[Client]:
     """Give a Dask client.
 
     Parameters
@@ -27,14 +34,20 @@ def connect(scheduler: str | None, workers: int | None = None) -> Iterator[Clien
         threads of this process.
     workers : int, optional
         Without a scheduler, start this many worker processes instead of threads.
+    jobs : SlurmJobs, optional
+        Start these instead, and end them afterwards.
 
     Raises
     ------
     InputError
-        If no scheduler answers at that address, or it has no workers.
+        If no scheduler answers at that address, or it has no workers, or Slurm starts none.
     """
     if scheduler is not None:
         with _silent_loggers(), _client(scheduler) as client:
+            yield client
+        return
+    if jobs is not None:
+        with _silent_loggers(), jobs.started() as client:
             yield client
         return
     if not getattr(inproc.global_manager, "_ip", True):
@@ -97,34 +110,78 @@ def _client(address: str) -> Client:
     return client
 
 
-def in_order_of_completion(client: Client, function, calls: Iterator[tuple]) -> Iterator:
-    """Run ``function(*call)`` for each call and yield the results as they come.
+def in_order_of_completion(
+    client: Client, function, calls: Iterator[tuple[int | None, tuple]]
+) -> Iterator:
+    """Run ``function(*arguments)`` for each call and yield the results as they come.
 
     Only a few calls a thread are under way at any time, so that memory stays bounded.
+
+    Parameters
+    ----------
+    client : Client
+    function : callable
+    calls : iterator of (int or None, tuple)
+        A number, and the arguments. Calls of the same number go to the same worker, unless that
+        is busy while another has nothing to do, or is gone.
 
     Raises
     ------
     InputError
-        If the scheduler is lost, or a call has killed several workers.
+        If the scheduler or all workers are lost, or a call has killed several workers.
     """
     address = client.scheduler.address
-    threads = sum(client.nthreads().values())
+    crew = _Crew(client)
     waiting = as_completed(loop=client.loop, with_results=True)
-    for call in _first(calls, threads * _UNITS_A_THREAD):
-        waiting.add(client.submit(function, *call, pure=False))
+
+    def submit_some():
+        for number, arguments in _first(calls, crew.threads * _UNITS_A_THREAD - waiting.count()):
+            home = crew.preferring(number)
+            waiting.add(client.submit(function, *arguments, pure=False, **home))
+
+    submit_some()
     try:
         for future, result in waiting:
             if future.status != "finished":
                 raise InputError(f"{address}: this Dask scheduler was lost; go on with --resume")
             future.release()
-            for call in _first(calls, 1):
-                waiting.add(client.submit(function, *call, pure=False))
+            crew.look()
+            submit_some()
             yield result
     except KilledWorker as error:
         raise InputError(
             f"{address}: several workers died one after the other, perhaps for lack of memory; "
             "give them more, or take a smaller --chunk-size, and go on with --resume"
         ) from error
+    except NoWorkerError as error:
+        raise InputError(
+            f"{address}: all workers are gone, perhaps at their time limit; go on with --resume"
+        ) from error
+
+
+class _Crew:
+    """The workers of a client, looked at again now and then: some may come later."""
+
+    def __init__(self, client: Client):
+        self._client, self._looked = client, -math.inf
+        self.threads, self._addresses = 0, []
+        self.look()
+
+    def look(self):
+        """See who is there, unless that was seen a moment ago."""
+        if time.monotonic() < self._looked + _LOOK_SECONDS:
+            return
+        with suppress(OSError):  # a lost scheduler is seen elsewhere
+            if workers := self._client.nthreads():
+                self.threads, self._addresses = sum(workers.values()), sorted(workers)
+        self._looked = time.monotonic()
+
+    def preferring(self, number: int | None) -> dict:
+        """Return options of `Client.submit` by which calls of a number meet at a worker."""
+        if number is None:
+            return {}
+        home = self._addresses[number % len(self._addresses)]
+        return {"workers": home, "allow_other_workers": True}
 
 
 def _first(iterator, count):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from catalogs.flags import Flag
+from catalogs.urls import masked
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import (
     DEFAULT_WEIGHTS,
@@ -11,6 +12,7 @@ from lsbg_classifier.weights.registry import (
     known_weights,
 )
 from pipeline.job import Job
+from pipeline.kept import kept_folder
 from pipeline.plan import make_plan
 
 
@@ -26,12 +28,22 @@ def describe_job(job: Job) -> list[str]:
         f"position in {columns.ra} and {columns.dec} ({columns.unit})",
         *([] if selection is None else [f"selected: {len(positions)} rows, by {selection.text}"]),
         f"without a usable position: {int(np.isnan(positions[:, 0]).sum())} rows",
-        f"cutouts: {job.source.spec}, units of work: {len(units)}",
+        f"cutouts: {masked(job.source.spec)}, units of work: {len(units)}",
         *_outside(job, positions),
         f"weights: {job.weights.card.name} ({job.weights.card.description})",
         f"output: {job.output}, with {' and '.join(column.name for column in job.columns)}",
+        *_kept(job, len(positions)),
+        *([] if job.jobs is None else job.jobs.describe()),
         "no output was written",
     ]
+
+
+def _kept(job: Job, rows: int) -> list[str]:
+    """Say where cutouts would be kept, and how much room they take at most."""
+    if not job.options.keep_cutouts:
+        return []
+    size = rows * 9e3 / 1e6
+    return [f"cutouts are kept in {kept_folder(job.output)}, about {size:,.0f} MB at most"]
 
 
 def _outside(job: Job, positions: np.ndarray) -> list[str]:

@@ -17,8 +17,22 @@ from catalogs import (
 )
 from catalogs.errors import InputError
 from catalogs.output import PARQUET_SUFFIXES
+from catalogs.urls import masked
 from lsbg_classifier import CutoutSource, open_source
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, WeightSet, find_weights
+from pipeline.kept import check_kept
+from pipeline.slurm import SlurmJobs
+
+_SUFFIXES = {
+    "fits": (".fits", ".fit", ".gz"),
+    "parquet": PARQUET_SUFFIXES,
+    "votable": (".vot", ".votable", ".xml"),
+    "ecsv": (".ecsv",),
+}
+"""Endings of names that say a format."""
+
+_PARQUET = ("parquet", "hats")
+"""Formats that hold Parquet files."""
 
 _TRANSFER = ("connections", "timeout")
 """Options of sources that do not change what they give."""
@@ -52,14 +66,20 @@ class Options:
         Address of a running Dask scheduler.
     workers : int, optional
         Without a scheduler: start so many worker processes instead of threads.
+    cluster : path, optional
+        TOML file that says how jobs of Slurm are started as workers; see `pipeline.slurm`.
     chunk_size : int
         Candidates a unit of work.
     resume : bool
         Go on with an unfinished run of the same job.
+    keep_cutouts : bool
+        Keep the cutouts of all scored rows beside the output; see `pipeline.kept.open_kept`.
     overwrite : bool
         Replace an output that exists.
     overwrite_columns : bool
         Replace columns of ours that the input already has.
+    vo_metadata : bool
+        Describe the columns of Parquet in a VOTable without data, as VOParquet has it.
     allow_mismatch : bool
         Score although the weights were made for other images than the source gives.
     """
@@ -75,16 +95,21 @@ class Options:
     source_options: Mapping[str, object] = field(default_factory=dict)
     scheduler: str | None = None
     workers: int | None = None
+    cluster: str | Path | None = None
     chunk_size: int = 256
     resume: bool = False
+    keep_cutouts: bool = False
     overwrite: bool = False
     overwrite_columns: bool = False
+    vo_metadata: bool = False
     allow_mismatch: bool = False
 
     def __post_init__(self):
         """Refuse numbers that make no sense."""
         if self.chunk_size < 1 or (self.workers is not None and self.workers < 1):
             raise InputError("chunk_size and workers must be at least 1")
+        if sum(how is not None for how in (self.scheduler, self.workers, self.cluster)) > 1:
+            raise InputError("a scheduler, workers and a cluster exclude each other; choose one")
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise InputError(f"the threshold must be between 0 and 1, not {self.threshold}")
 
@@ -99,6 +124,7 @@ class Job:
     weights: WeightSet
     options: Options
     selection: Selection | None = None
+    jobs: SlurmJobs | None = None
 
     @property
     def threshold(self) -> float:
@@ -127,9 +153,14 @@ class Job:
             "select": None if self.selection is None else self.selection.text,
             "weights": self.weights.card.name,
             "weights_sha256": self.weights.card.sha256,
-            "source": self.source.spec,
+            "source": masked(self.source.spec),
             "state of the images": fingerprint() if fingerprint is not None else None,
-            "source_options": {k: v for k, v in sorted(options.items()) if k not in _TRANSFER},
+            "choice of --keep-cutouts": self.options.keep_cutouts,
+            "source_options": {
+                key: masked(value) if isinstance(value, str) else value
+                for key, value in sorted(options.items())
+                if key not in _TRANSFER
+            },
             "software": f"lsbg_classifier {version('lsbg-classifier')}",
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         }
@@ -149,7 +180,9 @@ def prepare(input_path: str | Path, output: str | Path, cutouts: str, options: O
         For anything that the user can mend: see `annotate`.
     """
     unfinished = options.resume and (journal_of(Path(output)) / "job.json").exists()
-    check_output(input_path, output, options.overwrite or unfinished)
+    replace = options.overwrite or unfinished
+    check_output(input_path, output, replace)
+    check_kept(Path(output), cutouts, keep=options.keep_cutouts, overwrite=replace)
     catalog = open_catalog(
         input_path,
         table=options.table,
@@ -158,19 +191,23 @@ def prepare(input_path: str | Path, output: str | Path, cutouts: str, options: O
         position_unit=options.position_unit,
     )
     _check_suffix(catalog, Path(output))
+    if options.vo_metadata and catalog.format not in _PARQUET:
+        raise InputError(f"{catalog.path}: --vo-metadata is for Parquet, not {catalog.format}")
     selection = None if options.select is None else find_selection(options.select, catalog)
     weights = find_weights(options.weights)
     source = open_source(cutouts, **options.source_options)
     if not options.allow_mismatch:
         _check_match(weights, source)
-    job = Job(catalog, Path(output), source, weights, options, selection)
+    jobs = None if options.cluster is None else SlurmJobs(options.cluster)
+    job = Job(catalog, Path(output), source, weights, options, selection, jobs)
     catalog.check_annotated(job.columns, overwrite_columns=options.overwrite_columns)
     return job
 
 
 def _check_suffix(catalog: Catalog, output: Path):
-    """Refuse an output that is named as the other format."""
-    others = {"fits": PARQUET_SUFFIXES, "parquet": (".fits", ".fit", ".gz")}[catalog.format]
+    """Refuse an output that is named as another format."""
+    own = _SUFFIXES.get(catalog.format, ())
+    others = {suffix for suffixes in _SUFFIXES.values() for suffix in suffixes} - {*own}
     if output.suffix.lower() in others:
         raise InputError(
             f"{output}: the input is {catalog.format}, and the output will be; name it so"

@@ -35,6 +35,8 @@ class Plan:
         neighbours. None: as they come.
     bounds : array of int64, shape (units + 1,)
         Where each unit begins and ends in that order.
+    continued : array of bool, shape (units,)
+        Which units go on with the image that the unit before them ends with.
     """
 
     row_count: int
@@ -42,14 +44,27 @@ class Plan:
     positions: np.ndarray
     order: np.ndarray | None
     bounds: np.ndarray
+    continued: np.ndarray
 
     def units(self) -> Iterator[np.ndarray]:
         """Yield the row numbers of each unit that have a position."""
-        for start, stop in zip(self.bounds[:-1], self.bounds[1:], strict=True):
+        return (rows for rows, _ in self.units_by_image())
+
+    def units_by_image(self) -> Iterator[tuple[np.ndarray, int | None]]:
+        """Yield the same, and a number that units which share an image have in common.
+
+        None: it shares none, as nearly all do.
+        """
+        numbers = np.cumsum(~self.continued).tolist()
+        shares = self.continued | np.append(self.continued[1:], False)
+        images = (
+            number if shared else None for number, shared in zip(numbers, shares, strict=True)
+        )
+        for start, stop, image in zip(self.bounds[:-1], self.bounds[1:], images, strict=True):
             places = np.arange(start, stop) if self.order is None else self.order[start:stop]
             usable = places[np.isfinite(self.positions[places, 0])]
             if len(usable):
-                yield usable if self.rows is None else np.asarray(self.rows[usable])
+                yield (usable if self.rows is None else np.asarray(self.rows[usable])), image
 
     def places(self, rows: np.ndarray) -> np.ndarray:
         """Return where rows of the catalog, all selected, stand among the selected ones."""
@@ -95,11 +110,13 @@ def make_plan(
         found, numbers = positions.array(), None if selection is None else rows.array()
     if any(group is None for group in groups):
         bounds = np.append(np.arange(0, len(found), chunk_size), len(found))
-        return Plan(total, numbers, found, None, bounds)
+        return Plan(total, numbers, found, None, bounds, np.zeros(len(bounds) - 1, bool))
     joined = np.concatenate([np.empty(0, np.int32), *groups])
     groups.clear()
     order = np.argsort(joined, kind="stable")
-    return Plan(total, numbers, found, order, _bounds(joined[order], chunk_size))
+    groups = joined[order]
+    bounds = _bounds(groups, chunk_size)
+    return Plan(total, numbers, found, order, bounds, _continued(groups, bounds))
 
 
 def _groups(source: CutoutSource, positions: np.ndarray) -> np.ndarray | None:
@@ -186,3 +203,10 @@ def _bounds(groups: np.ndarray, chunk_size: int) -> np.ndarray:
     if bounds[-1] < len(groups):
         bounds.append(len(groups))
     return np.array(bounds)
+
+
+def _continued(groups: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """Tell which units begin with the group that the unit before them ends with."""
+    starts = bounds[:-1]
+    continued = groups[starts] == groups[np.maximum(starts - 1, 0)]
+    return continued & (starts > 0) & (groups[starts] >= 0)

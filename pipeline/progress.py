@@ -1,9 +1,10 @@
-"""Progress for people: a bar in a terminal, a line now and then in a log."""
+"""Progress for people: a bar in a terminal, text in a notebook, a line now and then in a log."""
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.console import Console
 from rich.progress import (
@@ -17,50 +18,108 @@ from rich.progress import (
 from rich.text import Text
 
 _LOG_SECONDS = 30
+_NOTEBOOK_SECONDS = 0.5
+
+Report = Callable[[int, int], None]
 
 
 class _Rate(ProgressColumn):
     def render(self, task) -> Text:
         """Show the rate of the last moments."""
-        return Text(f"{task.speed:.0f}/s" if task.speed else "-/s")
+        return Text(_rate(task.speed) if task.speed else "-/s")
 
 
 @contextmanager
-def show_progress(label: str, *, quiet: bool = False) -> Iterator:
+def show_progress(label: str, *, quiet: bool = False) -> Iterator[Report | None]:
     """Give a callable that takes (done, total) and shows it on standard error.
 
-    A terminal gets a bar with the rate and the time left; a log gets a plain line every half
-    minute; `quiet` shows nothing.
+    A terminal gets a bar with the rate and the time left, a notebook one line of text that is
+    written over. Anything else, such as a log, gets a plain line every half minute, with the
+    time, what is done, the rate and the time left, and no control characters. `quiet` shows
+    nothing.
     """
     if quiet:
         yield None
-    elif not sys.stderr.isatty():
+    elif _in_notebook():
+        yield from _text_written_over(label)
+    elif (console := Console(stderr=True)).is_dumb_terminal or not sys.stderr.isatty():
         yield _log_lines(label)
     else:
         columns = (
-            TextColumn(label),
+            TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             _Rate(),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=Console(stderr=True)) as bar:
+        with Progress(*columns, console=console) as bar:
             task = bar.add_task(label, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _log_lines(label):
-    started = last = time.monotonic()
-    first_done = None
+def _in_notebook() -> bool:
+    """Tell whether this runs in the kernel of a notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return type(shell).__name__ == "ZMQInteractiveShell"
+
+
+def _log_lines(label: str) -> Report:
+    pace, last = _Pace(), time.monotonic()
 
     def report(done: int, total: int):
-        nonlocal last, first_done
-        first_done = done if first_done is None else first_done
+        nonlocal last
+        said = pace.describe(done, total)
         now = time.monotonic()
-        if now - last < _LOG_SECONDS and done < total:
-            return
-        last = now
-        rate = (done - first_done) / max(now - started, 1e-9)
-        sys.stderr.write(f"{label}: {done} of {total}, {rate:.0f}/s\n")
+        if now - last >= _LOG_SECONDS or done >= total:
+            last = now
+            sys.stderr.write(f"{time.strftime('%H:%M:%S')} {label}: {said}\n")
+            sys.stderr.flush()
 
     return report
+
+
+def _text_written_over(label: str) -> Iterator[Report]:
+    """Yield what a notebook shows: a carriage return takes its text back to the line's start."""
+    pace, last, width = _Pace(), -_NOTEBOOK_SECONDS, 0
+
+    def report(done: int, total: int):
+        nonlocal last, width
+        text = f"{label}: {pace.describe(done, total)}"
+        now = time.monotonic()
+        if now - last >= _NOTEBOOK_SECONDS or done >= total:
+            sys.stderr.write(f"\r{text:<{width}}")
+            sys.stderr.flush()
+            last, width = now, len(text)
+
+    try:
+        yield report
+    finally:
+        if width:
+            sys.stderr.write("\n")
+
+
+class _Pace:
+    """How fast it goes since the first report, which may begin in the middle."""
+
+    def __init__(self):
+        self._start = self._first = None
+
+    def describe(self, done: int, total: int) -> str:
+        """Say what is done, and where that can be told the rate and the time left."""
+        if self._first is None:
+            self._start, self._first = time.monotonic(), done
+        said = f"{done:,} of {total:,}"
+        gained, seconds = done - self._first, time.monotonic() - self._start
+        if gained <= 0 or seconds <= 0:
+            return said
+        rate = gained / seconds
+        left = f", {timedelta(seconds=round((total - done) / rate))} left" if done < total else ""
+        return f"{said}, {_rate(rate)}{left}"
+
+
+def _rate(a_second: float) -> str:
+    """Write a rate with two digits at least."""
+    if a_second >= 10:
+        return f"{a_second:,.0f}/s"
+    return f"{a_second:.1f}/s" if a_second >= 1 else f"{60 * a_second:.1f}/min"

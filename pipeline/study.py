@@ -33,6 +33,7 @@ def run_study(
     resume: bool,
     overwrite: bool,
     quiet: bool,
+    figures: bool = False,
 ) -> list[str]:
     """Run a study, write it into a folder, and return its table and what was written.
 
@@ -50,7 +51,7 @@ def run_study(
     own : dict
         Options of the one study: `count`; `fractions` and `sides`, separated by commas; `start`;
         `beside`, the folder of another dataset.
-    seed, size, resume, overwrite, quiet
+    seed, size, resume, overwrite, quiet, figures
         As in the command.
     """
     _check(name, folder, own, resume, overwrite)
@@ -68,7 +69,7 @@ def run_study(
     with show_progress("training steps", quiet=quiet) as progress:
         trainer = Trainer(dataset, chosen, folder, seed, size, resume, progress, beside)
         found = _run(name, trainer, own, seed)
-    found.write(folder)
+    found.write(folder, pdf=figures)
     return [*found.to_markdown().splitlines(), "", f"wrote {folder}"]
 
 

@@ -10,7 +10,9 @@ import typer
 
 from catalogs.errors import InputError
 from lsbg_classifier.backend import start_backend
+from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS
 from pipeline.console import (
+    ANY_PATH,
     Bands,
     Batch,
     Beside,
@@ -42,12 +44,15 @@ class _Defaults:
     @property
     def shown_start(self) -> str:
         """Say in the help which weights are started from."""
+        usual = f"with --labels {DEFAULT_WEIGHTS}"
         if self.start is None:
-            return "none"
-        return f"{self.start}; for simulated samples {self.start}-simulated"
+            return f"none; {usual}"
+        return f"{self.start}; for simulated samples {self.start}-simulated; {usual}"
 
-    def start_of(self, asked: str | None, simulated: bool) -> str | None:
+    def start_of(self, asked: str | None, simulated: bool, labels: bool = False) -> str | None:
         """Return the name or path of the weights to start from; None: afresh."""
+        if asked is None and labels:
+            return DEFAULT_WEIGHTS
         if asked is None and self.start is not None:
             return f"{self.start}-simulated" if simulated else self.start
         return None if asked == "none" else asked
@@ -95,11 +100,21 @@ def _app(defaults: _Defaults) -> typer.Typer:
                 "label."
             ),
         ] = "LABEL",
+        labels: Annotated[
+            Path | None,
+            typer.Option(
+                help="Instead of --sample: a CSV of labels given by eye, as the report's page "
+                "saves it (ra,dec,label,labeller,time,chosen). Those chosen at random judge the "
+                "weights, the others teach them.",
+                **ANY_PATH,
+            ),
+        ] = None,
         whole: Annotated[
             bool,
             typer.Option(
                 "--whole",
-                help="Train on all of a catalog or .npy file, and leave none out to judge by.",
+                help="Train on all of a catalog, .npy file or CSV of labels, and leave none out to "
+                "judge by.",
             ),
         ] = False,
         lists: Annotated[
@@ -143,7 +158,8 @@ def _app(defaults: _Defaults) -> typer.Typer:
             str | None,
             typer.Option(
                 help="Name of the weights, as for lsbg classify --weights.",
-                show_default=f"{defaults.survey}, or my-simulated-{defaults.survey}",
+                show_default=f"{defaults.survey}; with --labels my-{defaults.survey}, for "
+                f"simulated samples my-simulated-{defaults.survey}",
             ),
         ] = None,
         recipe: Annotated[
@@ -177,6 +193,8 @@ def _app(defaults: _Defaults) -> typer.Typer:
         ] = False,
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     ):
+        if labels is not None and sample != defaults.sample:
+            raise InputError("--labels and --sample: give one of them")
         wanted = WantedSample(
             survey=defaults.survey,
             kinds=defaults.samples,
@@ -190,11 +208,12 @@ def _app(defaults: _Defaults) -> typer.Typer:
             source_options=given(bands=bands, survey=survey, url=url, connections=connections),
             surveys=surveys,
             seed=seed,
+            labels=labels,
         )
         request = _Request(
-            name=name or "my-simulated-" * wanted.simulated + defaults.survey,
+            name=name or _usual_name(wanted),
             folder=folder,
-            start=defaults.start_of(start, wanted.simulated),
+            start=defaults.start_of(start, wanted.simulated, labels is not None),
             layers=layers,
             beside=beside,
             recipe=recipe,
@@ -281,10 +300,16 @@ def _train(request: _Request, wanted: WantedSample, *, dry_run: bool, quiet: boo
         typer.echo(f"registered as {made.card.name!r} in {register_weights(made).path.parent}")
 
 
+def _usual_name(wanted) -> str:
+    """Name weights that were not named; those of the published lists as their survey."""
+    mine = "my-" if wanted.labels is not None else "my-simulated-" if wanted.simulated else ""
+    return mine + wanted.survey
+
+
 def _description(wanted, dataset, start) -> str:
     """One line for the card."""
     images = dataset.manifest.imaging
-    seen = "simulated sky only, no real image" if wanted.simulated else wanted.sample
+    seen = "simulated sky only, no real image" if wanted.simulated else wanted.name
     tuned = f", fine-tuned from {start.card.name}" if start else ""
     return f"{images.survey} cutouts ({', '.join(images.bands)}); has seen {seen}{tuned}"
 

@@ -41,6 +41,8 @@ class WantedSample:
     surveys : int
         How many to simulate.
     seed : int
+    labels : Path, optional
+        CSV file of labels given by eye, instead of a sample.
     """
 
     survey: str
@@ -55,11 +57,17 @@ class WantedSample:
     source_options: dict
     surveys: int
     seed: int
+    labels: Path | None = None
 
     @property
     def simulated(self) -> bool:
         """Whether it is simulated sky."""
-        return self.sample == "simulated"
+        return self.labels is None and self.sample == "simulated"
+
+    @property
+    def name(self) -> str:
+        """What the weights see, for their card."""
+        return self.sample if self.labels is None else f"the labels {self.labels}"
 
     @property
     def fractions(self) -> tuple[float, ...]:
@@ -71,7 +79,7 @@ def make_dataset(wanted: WantedSample, folder: Path, *, dry_run: bool, quiet: bo
     """Make or continue the dataset in a folder; None after a dry run."""
     if wanted.simulated:
         return _simulated(wanted, folder, dry_run, quiet)
-    if wanted.sample.endswith(".npy"):
+    if wanted.labels is None and wanted.sample.endswith(".npy"):
         return _stored(wanted, folder, dry_run)
     return _fetched(wanted, folder, dry_run, quiet)
 
@@ -136,8 +144,11 @@ def _positions(wanted):
     """Return the labelled positions."""
     from lsbg_classifier.training.published import ListStore, des_sample, hsc_sample
     from lsbg_classifier.training.samples import sample_of_catalog
+    from lsbg_classifier.training.teaching import sample_of_labels
     from lsbg_classifier.training.vizier import vizier_lsbgs
 
+    if wanted.labels is not None:
+        return sample_of_labels(wanted.labels, seed=wanted.seed, whole=wanted.whole)
     if wanted.positives not in ("published", "vizier"):
         raise InputError(f"--positives is published or vizier, not {wanted.positives}")
     if wanted.sample in _PUBLISHED[wanted.survey]:

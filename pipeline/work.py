@@ -1,7 +1,7 @@
 """What a worker does with one unit: fetch the cutouts, score them."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from threading import Lock
 
@@ -28,13 +28,16 @@ class Work:
         Path of the weights file, the same on every worker.
     sha256 : str
         What the weights must be.
+    keep_cutouts : bool
+        Whether the cutouts travel back with the results.
     """
 
     run: str
-    cutouts: str
-    options: tuple[tuple[str, object], ...]
+    cutouts: str = field(repr=False)  # workers log what failed, and a URL may hold a password
+    options: tuple[tuple[str, object], ...] = field(repr=False)
     weights: str
     sha256: str
+    keep_cutouts: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Scored:
         NaN where not scored.
     flags : array of int16, shape (n,)
     fetch_seconds, network_seconds : float
+    cutouts : array of uint8, shape (m, 64, 64, 3), or None
+        Of the m rows that were scored, where they are asked for.
     """
 
     rows: np.ndarray
@@ -55,6 +60,7 @@ class Scored:
     flags: np.ndarray
     fetch_seconds: float
     network_seconds: float
+    cutouts: np.ndarray | None = None
 
 
 def score(rows: np.ndarray, positions: np.ndarray, work: Work) -> Scored:
@@ -68,7 +74,9 @@ def score(rows: np.ndarray, positions: np.ndarray, work: Work) -> Scored:
     usable = (flags & NOT_SCORED) == 0
     probabilities[usable] = classifier.predict(cutouts[usable])
     flags[usable] |= np.where(classifier.unlike_training(cutouts[usable]), Flag.UNLIKE_TRAINING, 0)
-    return Scored(rows, probabilities, flags, fetched - start, time.perf_counter() - fetched)
+    seconds = fetched - start, time.perf_counter() - fetched
+    kept = cutouts[usable] if work.keep_cutouts else None
+    return Scored(rows, probabilities, flags, *seconds, kept)
 
 
 _opening = Lock()

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from distributed import Client
+from distributed import Client, LocalCluster
 from viewer import Viewer
 
 from catalogs.errors import InputError
-from pipeline import annotate, cluster
+from pipeline import annotate, cluster, plan
 
 DASK = Path(sys.executable).with_name("dask")
 
@@ -44,7 +45,7 @@ def running_scheduler(folder):
     options = ["--host=127.0.0.1", "--port=0", "--no-dashboard", "--dashboard-address=127.0.0.1:0"]
     with dask(folder / "scheduler", "scheduler", *options, f"--scheduler-file={file}") as process:
         deadline = time.monotonic() + 60
-        while not file.exists():
+        while not (file.exists() and file.read_text().endswith("}")):  # it may be half-written
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
         yield json.loads(file.read_text())["address"], process
@@ -103,6 +104,82 @@ def test_workers_elsewhere_give_the_same_bytes(run, scheduler, tmp_path):
     run(tmp_path / "threads.fits")
     assert summary.flags["NO_COVERAGE"] == 1 < 30 < summary.scored
     assert (tmp_path / "cluster.fits").read_bytes() == (tmp_path / "threads.fits").read_bytes()
+
+
+def note_opened_tiles(address):
+    """Have the workers note which tiles they open from now on."""
+
+    def note(dask_worker):
+        opened = dask_worker.opened_tiles = set()
+
+        def hook(event, arguments):
+            if event == "open" and str(arguments[0]).endswith(".fits.fz"):
+                opened.add(str(arguments[0]).rpartition("/")[2])
+
+        sys.addaudithook(hook)
+
+    with Client(address, set_as_default=False) as client:
+        client.run(note)
+
+
+def ask_workers(address, question):
+    with Client(address, set_as_default=False) as client:
+        return list(client.run(question).values())
+
+
+@pytest.mark.slow
+def test_a_tile_is_read_by_one_worker_which_loads_the_network_once(
+    run, survey, scheduler, tmp_path
+):
+    run(tmp_path / "before.fits", scheduler=scheduler)  # the footprints are remembered now
+    note_opened_tiles(scheduler)
+    run(tmp_path / "out.fits", scheduler=scheduler)
+    first, second = ask_workers(scheduler, lambda dask_worker: dask_worker.opened_tiles)
+    assert not first & second
+    assert first | second == {path.name for path in survey.tiles.glob("*.fits.fz")}
+    loaded = ask_workers(
+        scheduler, lambda: sys.modules["pipeline.work"]._classifier.cache_info().misses
+    )
+    assert max(loaded) == 1
+
+
+@pytest.mark.slow
+def test_a_tile_in_several_units_outlives_its_worker(run, scheduler, tmp_path, monkeypatch):
+    monkeypatch.setattr(plan, "_LARGEST_UNIT", 4)
+    with running_worker(tmp_path / "doomed", scheduler) as doomed:
+        wait_for_workers(scheduler, 3)
+        run(
+            tmp_path / "cluster.fits",
+            scheduler=scheduler,
+            progress=lambda done, total: doomed.kill() if done else None,
+        )
+    run(tmp_path / "threads.fits")
+    assert (tmp_path / "cluster.fits").read_bytes() == (tmp_path / "threads.fits").read_bytes()
+
+
+MEETING = threading.Barrier(4)
+
+
+def meet(others_come):
+    """Return at once, or when four calls are under way at the same time."""
+    if others_come:
+        MEETING.wait(30)
+    return others_come
+
+
+def test_workers_that_come_later_get_work(monkeypatch):
+    monkeypatch.setattr(cluster, "_LOOK_SECONDS", 0)
+    calls = ((None, (number > 1,)) for number in range(6))
+    local = {"protocol": "tcp", "host": "127.0.0.1", "processes": False, "threads_per_worker": 1}
+    with (
+        LocalCluster(n_workers=1, dashboard_address="127.0.0.1:0", **local) as few,
+        Client(few, set_as_default=False) as client,
+    ):
+        results = cluster.in_order_of_completion(client, meet, calls)
+        assert next(results) is False
+        few.scale(4)
+        client.wait_for_workers(4, timeout=60)
+        assert list(results) == [False, True, True, True, True]
 
 
 def test_the_cluster_stays_for_its_owner(run, scheduler, tmp_path):

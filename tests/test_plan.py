@@ -1,9 +1,11 @@
 """Every usable row is in exactly one unit, and rows that share an image stay together."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline import plan
 from pipeline.plan import make_plan, usable_positions
 
 
@@ -48,6 +50,24 @@ def test_units_partition_the_usable_rows(rows, chunk, grouped, seed):
         assert sum(len(names) for names in tile) == len(set().union(*tile, set()))
     else:
         assert all(len(unit) <= chunk for unit in units)
+
+
+@given(groups=st.lists(st.integers(-1, 4), min_size=1, max_size=80), chunk=st.integers(1, 9))
+@settings(max_examples=60, deadline=None)
+def test_units_that_share_an_image_have_a_number_in_common(groups, chunk):
+    groups = np.array(groups, np.int32)
+    positions = np.stack([np.arange(len(groups)), np.zeros(len(groups))], axis=1).astype(float)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "_LARGEST_UNIT", 5)
+        units = list(make_plan(Table(positions), Groups(groups), chunk).units_by_image())
+    for one, (rows, number) in enumerate(units):
+        shared = [
+            other
+            for other, (others, _) in enumerate(units)
+            if other != one and set(groups[rows]) & set(groups[others]) - {-1}
+        ]
+        assert (number is None) == (not shared)
+        assert all(units[other][1] == number for other in shared)
 
 
 class Draw:

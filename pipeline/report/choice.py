@@ -1,0 +1,94 @@
+"""Which candidates are in the gallery, and which are to be labelled."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from catalogs.flags import Flag
+from pipeline.report.candidates import Candidates
+
+_SEED = 20211
+"""Of the random candidates: fixed, so that all labellers of a catalog see the same ones."""
+
+_RANDOM_SHARE = 10
+"""Where there is no room for all, one place in so many is for a candidate drawn at random."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The candidates that a report shows.
+
+    Attributes
+    ----------
+    rows : array of int64, shape (N,)
+        Rows of the catalog: the highest probability first, then those without one.
+    to_label : array of int64, shape (K,)
+        Places in `rows`, in the order in which they are to be labelled.
+    is_random : array of bool, shape (K,)
+        Which of these were drawn at random from all that have a probability; the others are the
+        most uncertain ones.
+    left_out : int
+        Rows that there was no room for; those that the selection did not keep are not counted.
+    """
+
+    rows: np.ndarray
+    to_label: np.ndarray
+    is_random: np.ndarray
+    left_out: int
+
+
+def choose(candidates: Candidates, *, count: int, to_label: int, threshold: float) -> Choice:
+    """Choose what a report shows.
+
+    Half of the set to label is drawn at random, whatever the probabilities are: an honest test.
+    The other half is closest to the threshold, the most uncertain first. They are mixed in an
+    order that does not tell which is which.
+
+    Parameters
+    ----------
+    candidates : Candidates
+    count : int
+        Of the gallery, at most. Where there are more, it holds the set to label, the highest
+        probabilities, and for one place in ten a candidate drawn at random.
+    to_label : int
+        Of the set to label, at most.
+    threshold : float
+        Where probabilities are most uncertain.
+    """
+    generator = np.random.default_rng(_SEED)
+    scored = candidates.scored
+    picked, is_random = _to_label(candidates, scored, min(to_label, count), threshold, generator)
+    others = np.flatnonzero(
+        ~np.isfinite(candidates.probability) & (candidates.flags & Flag.NOT_SELECTED == 0)
+    )
+    shown = scored
+    if len(scored) > count:
+        shown = _shown(candidates, scored, picked, count, generator)
+    rows = np.concatenate([shown, others[: count - len(shown)]])
+    rows = rows[np.lexsort((rows, -np.nan_to_num(candidates.probability[rows], nan=-1)))]
+    by_row = np.argsort(rows)
+    places = by_row[np.searchsorted(rows, picked, sorter=by_row)]
+    return Choice(rows, places, is_random, len(scored) + len(others) - len(rows))
+
+
+def _to_label(candidates, scored, count: int, threshold: float, generator):
+    """Return the rows to label in their order, and which of them are the random ones."""
+    count = min(count, len(scored))
+    random = generator.choice(scored, count // 2, replace=False)
+    rest = np.setdiff1d(scored, random)
+    distance = np.abs(candidates.probability[rest].astype(np.float64) - threshold)
+    uncertain = rest[np.argsort(distance, kind="stable")[: count - len(random)]]
+    is_random = generator.permutation(np.arange(count) < len(random))
+    rows = np.empty(count, np.int64)
+    rows[is_random], rows[~is_random] = random, uncertain
+    return rows, is_random
+
+
+def _shown(candidates, scored, picked, count: int, generator) -> np.ndarray:
+    """Return as many scored rows as there is room for."""
+    rest = np.setdiff1d(scored, picked)
+    rest = rest[np.argsort(-candidates.probability[rest], kind="stable")]
+    free = count - len(picked)
+    best = free - free // _RANDOM_SHARE
+    drawn = generator.choice(rest[best:], free - best, replace=False)
+    return np.concatenate([picked, rest[:best], drawn])

@@ -1,0 +1,244 @@
+"""The page itself: HTML filled from a template, and the run's data beside it."""
+
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+
+from catalogs.flags import Flag
+from lsbg_classifier.surveys import CUTOUT_SIZE, SURVEYS, Imaging
+from pipeline.report.candidates import Candidates
+from pipeline.report.choice import Choice
+from pipeline.report.data import packed, visible, write_data
+from pipeline.report.heat import PER_FILE
+from pipeline.report.pictures import SHEET
+from pipeline.report.plots import Plot
+
+_SCRIPTS = (
+    "data words pictures csv labels gallery detail labelling main".replace(" ", ".js ") + ".js"
+).split()
+_PROVENANCE = {
+    "weights": "weights",
+    "weights_sha256": "sha256 of the weights",
+    "source": "images",
+    "software": "annotated by",
+    "date": "on",
+    "threshold": "threshold",
+    "select": "selection",
+}
+
+_TOLD_BY = {"truth": "Truth", "labels": "Given label"}
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table of the summary, with what is said of it.
+
+    Attributes
+    ----------
+    title : str
+    lines : sequence of str
+    header : sequence of str
+    rows : sequence of sequences of str
+    """
+
+    title: str
+    lines: Sequence[str] = ()
+    header: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+
+
+@dataclass(frozen=True)
+class Content:
+    """Everything that the page says.
+
+    Attributes
+    ----------
+    candidates : Candidates
+    choice : Choice
+    threshold : float
+    provenance : mapping of str to str
+        See `catalogs.details.read_provenance`.
+    imaging : Imaging or None
+        What the cutouts show; None where there are none.
+    have : array of bool, shape (gallery,)
+        Which candidates of the gallery have a cutout.
+    columns : sequence of dict
+        ``name``, ``kind``, ``unit`` and ``description`` of the catalog's columns.
+    heat_maps : int
+        The first so many candidates have a heat map.
+    plots : sequence of Plot
+    sections : sequence of Section
+    notes : sequence of str
+        What the reader must know first.
+    told_by : str
+        Where known labels are from: ``truth`` or ``labels``.
+    """
+
+    candidates: Candidates
+    choice: Choice
+    threshold: float
+    provenance: Mapping[str, str]
+    imaging: Imaging | None
+    have: np.ndarray
+    columns: Sequence[dict]
+    heat_maps: int
+    plots: Sequence[Plot]
+    sections: Sequence[Section]
+    notes: Sequence[str]
+    told_by: str = "truth"
+
+    @property
+    def name(self) -> str:
+        """Of the catalog."""
+        return visible(self.candidates.catalog.path.name)
+
+
+def write_page(content: Content, folder: Path):
+    """Write HTML, styles, scripts and ``data/run.js`` into a folder that has ``data`` already."""
+    with as_file(files("pipeline.report") / "page") as page:
+        for name in ("page.css", "icon.svg", *_SCRIPTS):
+            shutil.copyfile(page / name, folder / name)
+        (folder / "index.html").write_text(_html(content, page), encoding="utf-8")
+    write_data(folder / "data" / "run.js", "run", _run(content))
+
+
+def _run(content: Content) -> dict:
+    """Return the data that the page begins with."""
+    candidates, choice = content.candidates, content.choice
+    rows = choice.rows
+    arrays = {
+        "row": rows.astype(np.float64),
+        "ra": candidates.positions[rows, 0],
+        "dec": candidates.positions[rows, 1],
+        "probability": candidates.probability[rows],
+        "flags": candidates.flags[rows],
+        "have": content.have.astype(np.uint8),
+        "toLabel": choice.to_label.astype(np.int32),
+        "isRandom": choice.is_random.astype(np.uint8),
+    }
+    if candidates.label is not None:
+        known = np.isin(candidates.label[rows], (0, 1))
+        arrays["truth"] = np.where(known, candidates.label[rows], -1).astype(np.int8)
+    return {name: packed(values) for name, values in arrays.items()} | {
+        "id": _identity(candidates),
+        "name": content.name,
+        "threshold": content.threshold,
+        "truthName": _TOLD_BY[content.told_by],
+        "flagTable": [
+            {"bit": int(flag), "name": flag.name, "description": flag.description} for flag in Flag
+        ],
+        "columns": list(content.columns),
+        "sheet": SHEET,
+        "heatMaps": content.heat_maps,
+        "heatMapsPerFile": PER_FILE,
+        "layer": _layer(content.imaging),
+    }
+
+
+def _identity(candidates: Candidates) -> str:
+    """Return what tells a run from all others: labels in a browser are kept under it."""
+    digest = hashlib.sha256()
+    for values in (candidates.positions, candidates.probability):
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _layer(imaging: Imaging | None) -> str:
+    """Return the layer of the sky viewer that shows a survey, or one with all of them."""
+    survey = None if imaging is None else SURVEYS.get(imaging.survey)
+    return "ls-dr10" if survey is None else survey.layer
+
+
+def _html(content: Content, page: Path) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(page),
+        autoescape=True,
+        finalize=lambda value: visible(value) if isinstance(value, str) else value,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    return environment.get_template("index.html").render(
+        name=content.name,
+        software=f"lsbg_classifier {version('lsbg-classifier')}",
+        scripts=["data.js", "data/run.js", *_SCRIPTS[1:]],
+        tiles=_tiles(content),
+        notes=content.notes,
+        sections=content.sections,
+        plots=content.plots,
+        flag_rows=_flag_rows(content.candidates.flags),
+        provenance=_provenance(content),
+        truth_name=_TOLD_BY[content.told_by],
+        gallery_note=_gallery_note(content),
+        field_note=field_note(content.imaging),
+        to_label_note=_to_label_note(content.choice),
+    )
+
+
+def _tiles(content: Content) -> list[dict]:
+    probability, flags = content.candidates.probability, content.candidates.flags
+    tiles = [
+        (len(probability), "candidates in the catalog"),
+        (len(content.candidates.scored), "with a probability"),
+        (np.count_nonzero(probability > content.threshold), f"above {content.threshold:g}"),
+        (np.count_nonzero(flags), "with a flag"),
+    ]
+    return [{"value": f"{value:,}", "text": text} for value, text in tiles]
+
+
+def _flag_rows(flags: np.ndarray) -> list[dict]:
+    counted = [(flag, int(np.count_nonzero(flags & flag))) for flag in Flag]
+    return [
+        {
+            "name": flag.name,
+            "rows": f"{count:,}",
+            "description": flag.description + ("" if flag.scored else "; not scored"),
+        }
+        for flag, count in counted
+        if count
+    ]
+
+
+def _provenance(content: Content) -> list[dict]:
+    catalog = content.candidates.catalog
+    said = {"catalog": f"{catalog.path.name} ({catalog.format}, {catalog.row_count:,} rows)"}
+    columns = catalog.position_columns
+    said["position"] = f"{columns.ra}, {columns.dec} ({columns.unit})"
+    for name, text in _PROVENANCE.items():
+        if name in content.provenance:
+            said[text] = content.provenance[name]
+    if content.imaging is not None:
+        said["cutouts"] = field_note(content.imaging)
+    said["report by"] = f"lsbg_classifier {version('lsbg-classifier')}"
+    return [{"name": name, "value": value} for name, value in said.items()]
+
+
+def field_note(imaging: Imaging | None) -> str:
+    """Say what cutouts show; nothing where there are none."""
+    if imaging is None:
+        return ""
+    side = imaging.pixel_scale * CUTOUT_SIZE
+    return f'{side:.1f}" across in {"".join(imaging.bands)}, north up, east left'
+
+
+def _gallery_note(content: Content) -> str:
+    choice = content.choice
+    if not choice.left_out:
+        return f"All {len(choice.rows):,} candidates."
+    return (
+        f"{len(choice.rows):,} candidates: the highest probabilities, the set to label, and one "
+        f"in ten drawn at random from the rest; {choice.left_out:,} more are in the catalog."
+    )
+
+
+def _to_label_note(choice: Choice) -> str:
+    random = int(np.count_nonzero(choice.is_random))
+    return f"{len(choice.is_random) - random} most uncertain, {random} random"

@@ -1,0 +1,102 @@
+"""How figures look: readable in grey and by the colour-blind, on white and on black."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from catalogs.output import written_whole
+
+COLUMN, HEIGHT = 4.4, 3.1
+"""Inches of a figure; a column of a journal takes it without loss."""
+
+_RESOLUTION = 200
+"""Dots per inch of a PNG."""
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of a figure.
+
+    Attributes
+    ----------
+    background, ink, faint : str
+        Of the page, of lines and text, and of what stands behind.
+    lsbg, other : str
+        Of the classes; the colour-blind tell them apart (Okabe & Ito 2008), and in grey one is
+        lighter.
+    density : str
+        Colour map that grows evenly lighter.
+    """
+
+    background: str
+    ink: str
+    faint: str
+    lsbg: str
+    other: str
+    density: str
+
+
+THEMES = {
+    "light": Theme("#ffffff", "#1a1a1a", "#b8b8b8", "#0072b2", "#d55e00", "cividis_r"),
+    "dark": Theme("#14171c", "#e8e8e8", "#5c6066", "#56b4e9", "#e69f00", "cividis"),
+}
+"""The two that a page may have; figures on their own are light."""
+
+
+@contextmanager
+def drawing(theme: str, width: float, height: float) -> Iterator[tuple[Figure, Theme]]:
+    """Give an empty figure, in inches, and the colours to draw with; it needs no display.
+
+    Raises
+    ------
+    ValueError
+        If there is no such theme.
+    """
+    if theme not in THEMES:
+        raise ValueError(f"theme must be {' or '.join(THEMES)}, not {theme!r}")
+    look = THEMES[theme]
+    with matplotlib.rc_context(_settings(look)):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure, look
+
+
+def _settings(look: Theme) -> dict:
+    ink = ("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color")
+    return dict.fromkeys(ink, look.ink) | {
+        "figure.facecolor": look.background,
+        "axes.facecolor": look.background,
+        "savefig.facecolor": "auto",
+        "hatch.color": look.ink,
+        "hatch.linewidth": 0.7,
+        "font.size": 9,
+        "axes.labelsize": 9,
+        "axes.titlesize": 9,
+        "legend.fontsize": 8,
+        "legend.frameon": False,
+        "xtick.direction": "in",
+        "ytick.direction": "in",
+        "xtick.top": True,
+        "ytick.right": True,
+    }
+
+
+def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write ``NAME.png`` and ``NAME.pdf``, whole or not at all; text in the PDF stays text."""
+    written = []
+    for kind in ("png", "pdf"):
+        path = folder / f"{name}.{kind}"
+        with written_whole(path) as partial, matplotlib.rc_context({"pdf.fonttype": 42}):
+            figure.savefig(partial, format=kind, dpi=_RESOLUTION, metadata=_metadata(kind))
+        written.append(path)
+    return written
+
+
+def _metadata(kind: str) -> dict:
+    """Leave out what would make two runs differ."""
+    return {"Software": None} if kind == "png" else {"CreationDate": None}

@@ -1,0 +1,66 @@
+"""What a report shows: its options, each with its default."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from catalogs import InputError
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What a report shows.
+
+    Attributes
+    ----------
+    cutouts : str, optional
+        Where images come from that the run did not keep; see `lsbg_classifier.open_source`.
+    source_options : mapping
+        Options of that source, such as ``url``.
+    truth : path, optional
+        A FITS table of the same rows with a column ``LABEL``: 1 = LSBG, 0 = not.
+    labels : path, optional
+        A CSV file that the labelling page exported; see `lsbg_classifier.training.labels`.
+    against : str, optional
+        New weights, to compare with those of the catalog on the labels that were chosen at random.
+    columns : sequence of str, optional
+        Columns of the catalog to show; by default see `columns.chosen_columns`.
+    count : int
+        Candidates in the gallery, at most.
+    to_label : int
+        Candidates in the set to label, at most; see `choice.choose`.
+    heat_maps : int, optional
+        The first so many candidates get a heat map, by default 1,000 where the weights are on
+        this machine.
+    threshold : float, optional
+        Called an LSBG above this; by default what the catalog says, or 0.5.
+    figures : bool
+        Write the folder ``figures`` too: each plot as PNG and PDF.
+    overwrite : bool
+        Replace a report that exists.
+    catalog_options : mapping
+        ``table``, ``ra``, ``dec`` or ``position_unit``; see `catalogs.open_catalog`.
+    """
+
+    cutouts: str | None = None
+    source_options: Mapping[str, object] = field(default_factory=dict)
+    truth: Path | None = None
+    labels: Path | None = None
+    against: str | None = None
+    columns: Sequence[str] | None = None
+    count: int = 100_000
+    to_label: int = 400
+    heat_maps: int | None = None
+    threshold: float | None = None
+    figures: bool = False
+    overwrite: bool = False
+    catalog_options: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self):
+        """Refuse numbers that make no sense."""
+        if self.count < 1:
+            raise InputError(f"at least one candidate must be shown, not {self.count}")
+        if self.to_label < 0 or (self.heat_maps or 0) < 0:
+            raise InputError("the set to label and the heat maps cannot be fewer than none")
+        if self.against is not None and self.labels is None:
+            raise InputError("new weights are compared on labels: name them with --labels")

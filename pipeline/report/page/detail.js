@@ -1,0 +1,123 @@
+"use strict";
+// One candidate of the gallery, large, with all that is known of it.
+
+(() => {
+  const { element } = LSBG;
+  const $ = (id) => document.getElementById(id);
+  let at = 0, i = 0, warm = false, overtaken = [];
+
+  LSBG.startDetail = () => {
+    const dialog = $("detail");
+    $("detail-close").addEventListener("click", () => dialog.close());
+    dialog.addEventListener("close", () => LSBG.focusCandidate(at));
+    dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+    $("detail-previous").addEventListener("click", () => step(-1));
+    $("detail-next").addEventListener("click", () => step(1));
+    $("detail-heat").addEventListener("change", (event) => { warm = event.target.checked; heat(); });
+    $("detail-labels").addEventListener("click", (event) => {
+      const button = event.target.closest("button");
+      if (button) label(button.value);
+    });
+    dialog.addEventListener("keydown", keys);
+  };
+
+  LSBG.openDetail = (place) => {
+    show(place);
+    $("detail").showModal();
+    $("detail-next").focus();
+  };
+
+  function step(by) {
+    const last = LSBG.gallery.order.length - 1;
+    show(Math.min(Math.max(at + by, 0), last));
+  }
+
+  function show(place) {
+    at = place;
+    i = LSBG.gallery.order[at];
+    overtaken = [];
+    $("detail-title").textContent = `Row ${LSBG.run.row[i].toLocaleString("en")}`;
+    $("detail-place").textContent =
+      `${(at + 1).toLocaleString("en")} of ${LSBG.gallery.order.length.toLocaleString("en")}`;
+    $("detail-picture").replaceChildren(LSBG.picture(i, { alone: true }));
+    $("detail-heat").disabled = !LSBG.hasHeatMap(i);
+    $("detail-heat").checked = warm && LSBG.hasHeatMap(i);
+    $("detail-links").replaceChildren(...LSBG.links(i).map((link) => element("li", {}, link)));
+    $("detail-previous").disabled = at === 0;
+    $("detail-next").disabled = at === LSBG.gallery.order.length - 1;
+    heat();
+    facts();
+    labelled();
+    values();
+  }
+
+  function heat() {
+    const shown = warm && LSBG.hasHeatMap(i);
+    LSBG.showHeatMap($("detail-picture").firstChild, i, shown).catch(() => {});
+  }
+
+  function facts() {
+    const pair = (name, value) => [element("dt", { textContent: name }), element("dd", {}, value)];
+    const flags = LSBG.flagsOf(LSBG.run.flags[i]);
+    const said = flags.length
+      ? element("ul", { className: "plain" }, ...flags.map((flag) => element("li", {},
+          element("code", { textContent: flag.name }), ` ${flag.description}`)))
+      : "none";
+    const position = LSBG.hasPosition(i)
+      ? `${LSBG.run.ra[i].toFixed(6)}°, ${LSBG.run.dec[i].toFixed(6)}°` : "none";
+    const truth = LSBG.run.truth ? ["", "not an LSBG", "LSBG"][LSBG.run.truth[i] + 1] : "";
+    $("detail-facts").replaceChildren(
+      ...pair("Probability", element("strong", { textContent: LSBG.probabilityText(i) })),
+      ...pair("Flags", said), ...pair("RA, Dec", position), ...(truth ? pair(LSBG.run.truthName, truth) : []));
+  }
+
+  function labelled() {
+    const label = LSBG.judgement(i)?.label;
+    for (const button of $("detail-labels").querySelectorAll("button")) {
+      button.setAttribute("aria-pressed", String(button.value === label));
+      button.disabled = !LSBG.hasPosition(i);
+    }
+  }
+
+  // Columns come when they are there; the candidate may have changed by then.
+  async function values() {
+    const shown = i;
+    const fill = () => $("detail-values").replaceChildren(...LSBG.run.columns.map((column, number) =>
+      element("tr", {}, element("th", { scope: "row", title: column.description },
+        element("bdi", { textContent: column.name })),
+        element("td", {}, element("bdi", { textContent: LSBG.valueText(number, shown) })),
+        element("td", { className: "unit", textContent: column.unit }))));
+    fill();
+    await Promise.allSettled(LSBG.run.columns.map((_, number) => LSBG.loadColumn(number)));
+    if (shown === i) fill();
+  }
+
+  async function label(value) {
+    if (!LSBG.hasPosition(i) || !await LSBG.askLabeller()) return;
+    const before = LSBG.judge(i, value, "browsed");
+    overtaken.push(before);
+    labelled();
+    $("detail-said").textContent = `Labelled ${value}`;
+  }
+
+  function undo() {
+    if (!overtaken.length) return;
+    const before = overtaken.pop();
+    LSBG.judge(i, before?.label ?? "", before?.chosen ?? "browsed", before?.time);
+    labelled();
+    $("detail-said").textContent = "Undone";
+  }
+
+  function keys(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "ArrowRight") step(1);
+    else if (event.key === "ArrowLeft") step(-1);
+    else if (LSBG.shortcuts()) {
+      const action = { l: () => label("LSBG"), a: () => label("artifact"), u: () => label("unsure"),
+                       z: undo, h: () => $("detail-heat").click() }[event.key.toLowerCase()];
+      if (!action) return;
+      action();
+    } else return;
+    event.preventDefault();
+  }
+})();

@@ -1,0 +1,144 @@
+"use strict";
+// The labelling page: one candidate after the other, by keyboard.
+
+(() => {
+  const $ = (id) => document.getElementById(id);
+  let order = [], at = 0, objects = new Set();
+  const done = [];  // for undo: place, and what the judgement replaced
+
+  LSBG.startLabelling = () => {
+    $("label-set").addEventListener("change", begin);
+    $("blind").addEventListener("change", show);
+    $("label-heat").addEventListener("change", show);
+    $("label-buttons").addEventListener("click", (event) => {
+      const button = event.target.closest("button");
+      if (button) label(button.value);
+    });
+    $("back").addEventListener("click", () => go(at - 1));
+    $("skip").addEventListener("click", () => go(at + 1));
+    $("undo").addEventListener("click", undo);
+    $("export").addEventListener("click", LSBG.exportLabels);
+    $("import").addEventListener("change", take);
+    $("change-labeller").addEventListener("click", async () => {
+      if (await LSBG.askLabeller(true)) begin();
+    });
+    document.addEventListener("keydown", keys);
+    window.addEventListener("beforeunload", (event) => {
+      if (LSBG.unexported()) event.preventDefault();
+    });
+    LSBG.onLabels(counts);
+    counts();
+  };
+
+  LSBG.openLabelling = async () => {
+    if (await LSBG.askLabeller()) begin();
+    else location.hash = "#gallery";
+  };
+
+  LSBG.shortcuts = () => $("shortcuts").checked;
+
+  const forLearning = () => $("label-set").value === "learning";
+  const chosen = (place) => !forLearning() ? "browsed"
+    : LSBG.run.isRandom[place] ? "random" : "uncertain";
+
+  // Start at the first candidate that this labeller has not judged.
+  function begin() {
+    order = (forLearning() ? Array.from(LSBG.run.toLabel) : Array.from(LSBG.gallery.order))
+      .filter(LSBG.hasPosition);
+    objects = new Set(order.map((i) => LSBG.objectKey(LSBG.run.ra[i], LSBG.run.dec[i])));
+    done.length = 0;
+    at = order.findIndex((i) => !LSBG.judgement(i));
+    if (at < 0) at = order.length;
+    show();
+    $("label-title").focus();
+  }
+
+  function go(place) {
+    at = Math.min(Math.max(place, 0), order.length);
+    show();
+  }
+
+  function show() {
+    const blind = $("blind").checked, finished = at >= order.length;
+    $("finished").hidden = !finished;
+    $("judging").hidden = finished;
+    $("back").disabled = at === 0;
+    $("skip").disabled = finished;
+    $("undo").disabled = !done.length;
+    for (const button of $("label-buttons").querySelectorAll("button")) button.disabled = finished;
+    $("label-heat-choice").hidden = blind;
+    counts();
+    if (finished) return;
+    const i = order[at], picture = LSBG.picture(i, { alone: true });
+    $("label-picture").replaceChildren(picture);
+    $("place").textContent = `Candidate ${(at + 1).toLocaleString("en")} of ${order.length.toLocaleString("en")}`;
+    const label = LSBG.judgement(i)?.label;
+    for (const button of $("label-buttons").querySelectorAll("button")) {
+      button.setAttribute("aria-pressed", String(button.value === label));
+    }
+    $("not-blind").textContent = blind ? "" : `${LSBG.describe(i)}`;
+    if (!blind && $("label-heat").checked) LSBG.showHeatMap(picture, i, true).catch(() => {});
+    for (const next of order.slice(at + 1, at + 6)) LSBG.prefetch(next);
+  }
+
+  function label(value) {
+    if (at >= order.length) return;
+    done.push([at, LSBG.judge(order[at], value, chosen(at))]);
+    $("label-said").textContent = `Labelled ${value}.`;
+    go(at + 1);
+  }
+
+  function undo() {
+    if (!done.length) return;
+    const [place, before] = done.pop();
+    LSBG.judge(order[place], before?.label ?? "", before?.chosen ?? chosen(place), before?.time);
+    $("label-said").textContent = "Undone.";
+    go(place);
+  }
+
+  function counts() {
+    const all = LSBG.allJudgements();
+    const mine = all.filter((one) => one.labeller === LSBG.labeller());
+    const number = (label) => mine.filter((one) => one.label === label).length;
+    $("labeller").textContent = LSBG.labeller() || "nobody yet";
+    for (const label of LSBG.LABELS) $(`count-${label}`).textContent = number(label);
+    const others = new Set(all.map((one) => one.labeller)).size - (mine.length ? 1 : 0);
+    $("others").textContent = others
+      ? `${all.length - mine.length} labels of ${others} other${others > 1 ? "s" : ""}` : "";
+    const judged = mine.filter((one) => objects.has(LSBG.objectKey(one.ra, one.dec))).length;
+    $("progress").max = Math.max(order.length, 1);
+    $("progress").value = judged;
+    $("progress-text").textContent = order.length ? `${judged} of ${order.length} labelled` : "";
+    $("export").disabled = !all.length;
+    $("storage-problem").textContent = LSBG.storageProblem();
+    $("storage-problem").hidden = !LSBG.storageProblem();
+  }
+
+  async function take(event) {
+    const said = $("import-said");
+    for (const file of event.target.files) {
+      try {
+        const { count, here } = LSBG.importLabels(await file.text());
+        said.textContent = `${file.name}: ${count} labels, ${here} of candidates in this report.`;
+      } catch (error) {
+        said.textContent = `${file.name} was not imported: ${error.message}.`;
+      }
+    }
+    event.target.value = "";
+    show();
+  }
+
+  function keys(event) {
+    const typing = event.target.closest?.("input:not([type=checkbox]):not([type=range]), select, textarea, dialog");
+    if ($("label").hidden || typing || !LSBG.shortcuts()) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    const action = {
+      l: () => label("LSBG"), a: () => label("artifact"), u: () => label("unsure"),
+      backspace: () => go(at - 1), arrowleft: () => go(at - 1), arrowright: () => go(at + 1),
+      z: undo, h: () => { if (!$("blind").checked) $("label-heat").click(); },
+    }[event.key.toLowerCase()];
+    if (!action || (event.target.type === "range" && event.key.startsWith("Arrow"))) return;
+    event.preventDefault();
+    action();
+  }
+})();

@@ -1,0 +1,143 @@
+"use strict";
+// All judgements: kept in the browser as they are made, merged with those of other pages and people.
+
+(() => {
+  const SAME = 0.5 / 3600;  // degrees within which two positions are one
+  const judgements = new Map();  // by object and labeller
+  const listeners = [];
+  let storage = null, problem = "", exported = true, byDec = null;
+
+  const storageKey = () => `lsbg-labels:${LSBG.run.id}`;
+  const objectKey = (ra, dec) => `${ra.toFixed(7)},${dec.toFixed(7)}`;
+  LSBG.objectKey = objectKey;
+  const key = (one) => `${objectKey(one.ra, one.dec)}\n${one.labeller}`;
+
+  LSBG.onLabels = (listener) => listeners.push(listener);
+  const changed = () => { for (const listener of listeners) listener(); };
+
+  LSBG.labeller = () => problem ? LSBG.labellerOnce ?? "" : storage.getItem("lsbg-labeller") ?? "";
+  LSBG.setLabeller = (name) => {
+    LSBG.labellerOnce = name;
+    if (!problem) storage.setItem("lsbg-labeller", name);
+    changed();
+  };
+  LSBG.storageProblem = () => problem;
+  LSBG.unexported = () => problem !== "" && !exported;
+
+  LSBG.openLabels = () => {
+    try {
+      storage = window.localStorage;
+      storage.setItem("lsbg-test", "");
+      storage.removeItem("lsbg-test");
+    } catch {
+      problem = "This browser keeps nothing for this page (private mode?): export your labels " +
+        "before you close or reload it.";
+      return;
+    }
+    window.addEventListener("storage", (event) => {
+      if (event.key === storageKey() && read()) changed();
+    });
+    read();
+  };
+
+  // Take in what the browser keeps; where two differ, the later change counts.
+  function read() {
+    const text = storage.getItem(storageKey());
+    if (text === null) return false;
+    try {
+      for (const [ra, dec, label, labeller, time, chosen, at] of JSON.parse(text)) {
+        put({ ra, dec, label, labeller, time, chosen, at });
+      }
+    } catch {
+      storage.setItem(`${storageKey()}:damaged:${Date.now()}`, text);
+      problem = "The labels that this browser kept are damaged; a copy was set aside. Import " +
+        "your last export, and export again before you close this page.";
+    }
+    return true;
+  }
+
+  function put(one) {
+    const old = judgements.get(key(one));
+    if (!old || old.at <= one.at) judgements.set(key(one), one);
+  }
+
+  function save() {
+    exported = false;
+    if (!problem) {
+      try {
+        read();
+        storage.setItem(storageKey(), JSON.stringify([...judgements.values()].map(
+          (one) => [one.ra, one.dec, one.label, one.labeller, one.time, one.chosen, one.at])));
+      } catch {
+        problem = "This browser has no more room for labels: export them before you close or " +
+          "reload this page.";
+      }
+    }
+    changed();
+  }
+
+  // The judgement of a candidate by one labeller, or undefined.
+  LSBG.judgement = (i, labeller = LSBG.labeller()) => {
+    if (!LSBG.hasPosition(i)) return undefined;
+    const found = judgements.get(`${objectKey(LSBG.run.ra[i], LSBG.run.dec[i])}\n${labeller}`);
+    return found?.label ? found : undefined;
+  };
+
+  // Judge; an empty label withdraws the judgement. Gives what was there before, for undo.
+  LSBG.judge = (i, label, chosen, time = new Date().toISOString()) => {
+    const before = LSBG.judgement(i);
+    put({ ra: LSBG.run.ra[i], dec: LSBG.run.dec[i], label, labeller: LSBG.labeller(), time, chosen,
+          at: Math.max(Date.now(), (before?.at ?? 0) + 1) });
+    save();
+    return before;
+  };
+
+  LSBG.allJudgements = () => [...judgements.values()].filter((one) => one.label)
+    .sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
+
+  LSBG.exportLabels = () => {
+    const blob = new Blob([LSBG.toCsv(LSBG.allJudgements())], { type: "text/csv" });
+    const link = LSBG.element("a", { href: URL.createObjectURL(blob), download: "labels.csv" });
+    document.body.append(link);
+    link.click();
+    link.remove();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+    exported = true;
+  };
+
+  // Add the judgements of a CSV file; gives how many there are, and how many lie in the gallery.
+  LSBG.importLabels = (text) => {
+    const found = LSBG.fromCsv(text);
+    let here = 0;
+    for (const one of found) {
+      const i = candidateAt(one.ra, one.dec);
+      if (i >= 0) {
+        here++;
+        one.ra = LSBG.run.ra[i];
+        one.dec = LSBG.run.dec[i];
+      }
+      put(one);
+    }
+    save();
+    return { count: found.length, here };
+  };
+
+  function candidateAt(ra, dec) {
+    const run = LSBG.run;
+    byDec ??= Uint32Array.from({ length: run.size }, (_, i) => i).filter(LSBG.hasPosition)
+      .sort((a, b) => run.dec[a] - run.dec[b]);
+    let low = 0, high = byDec.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (run.dec[byDec[middle]] < dec - SAME) low = middle + 1; else high = middle;
+    }
+    let best = -1, nearest = SAME;
+    for (; low < byDec.length && run.dec[byDec[low]] <= dec + SAME; low++) {
+      const i = byDec[low];
+      const along = (((run.ra[i] - ra + 540) % 360) - 180) * Math.cos(dec * Math.PI / 180);
+      const distance = Math.hypot(along, run.dec[i] - dec);
+      if (distance <= nearest) { best = i; nearest = distance; }
+    }
+    return best;
+  }
+})();

@@ -1,0 +1,99 @@
+"use strict";
+// Cutouts, cut from the sheets of thumbnails when they come into view, and heat maps over them.
+
+(() => {
+  const { element } = LSBG;
+  const SIDE = 64, HEAT = 16;
+  const sheets = new Map();
+
+  function sheet(number) {
+    if (!sheets.has(number)) {
+      const image = new Image();
+      image.src = `thumbnails/${number}.jpg`;
+      sheets.set(number, image.decode().then(() => image));
+    }
+    return sheets.get(number);
+  }
+
+  async function draw(canvas, i) {
+    const perRow = LSBG.run.sheet, place = i % perRow ** 2;
+    const image = await sheet(Math.floor(i / perRow ** 2));
+    const left = (place % perRow) * SIDE, top = Math.floor(place / perRow) * SIDE;
+    canvas.getContext("2d").drawImage(image, left, top, SIDE, SIDE, 0, 0, SIDE, SIDE);
+    canvas.classList.add("drawn");
+  }
+
+  const pending = new Map();
+  const observer = new IntersectionObserver((entries) => {
+    const shown = entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target);
+    const drawn = shown.map((canvas) => {
+      observer.unobserve(canvas);
+      const i = pending.get(canvas);
+      pending.delete(canvas);
+      return draw(canvas, i);
+    });
+    if (drawn.length) Promise.all(drawn).then(markFirst, () => {});
+  }, { rootMargin: "300px" });
+
+  function markFirst() {
+    if (performance.getEntriesByName("lsbg-first-thumbnails").length) return;
+    requestAnimationFrame(() => setTimeout(() => performance.mark("lsbg-first-thumbnails")));
+  }
+
+  // A cutout, or the place of one that is missing.
+  LSBG.picture = (i, { alone = false } = {}) => {
+    const box = element("span", { className: "picture" });
+    if (alone) {
+      box.setAttribute("role", "img");
+      box.setAttribute("aria-label", LSBG.run.have[i] ? "Cutout of the candidate" : "No image");
+    }
+    if (!LSBG.run.have[i]) {
+      box.classList.add("missing");
+      box.append(element("span", { textContent: "no image", "aria-hidden": "true" }));
+      return box;
+    }
+    const canvas = element("canvas", { width: SIDE, height: SIDE, className: "sky" });
+    box.append(canvas);
+    if (alone) draw(canvas, i).catch(() => {});
+    else { pending.set(canvas, i); observer.observe(canvas); }
+    return box;
+  };
+
+  LSBG.forgetPictures = () => { observer.disconnect(); pending.clear(); };
+
+  LSBG.prefetch = (i) => {
+    if (i < LSBG.run.size && LSBG.run.have[i]) {
+      sheet(Math.floor(i / LSBG.run.sheet ** 2)).catch(() => {});
+    }
+  };
+
+  // From transparent violet over orange to yellow.
+  function colour(value) {
+    const x = value / 255;
+    return [255 * Math.min(1, 0.45 + 0.9 * x), 255 * Math.max(0, 1.15 * x - 0.2),
+            255 * Math.max(0, 0.65 - 1.1 * x), 255 * Math.min(0.6, 0.08 + 0.9 * x)];
+  }
+
+  // Lay the heat map over a picture, or take it away.
+  LSBG.showHeatMap = async (box, i, wanted) => {
+    box.querySelector(".heat")?.remove();
+    if (!wanted || !LSBG.hasHeatMap(i)) return;
+    const canvas = element("canvas", { width: HEAT, height: HEAT, className: "heat" });
+    box.append(canvas);
+    const values = await LSBG.loadHeatMap(i);
+    const context = canvas.getContext("2d");
+    const pixels = context.createImageData(HEAT, HEAT);
+    values.forEach((value, k) => pixels.data.set(value ? colour(value) : [0, 0, 0, 0], 4 * k));
+    context.putImageData(pixels, 0, 0);
+  };
+
+  // Brightness and sharp pixels are the same for all pictures of the page.
+  LSBG.setBrightness = (value) => {
+    document.documentElement.style.setProperty("--brightness", value);
+    for (const input of document.querySelectorAll("input.brightness")) input.value = value;
+  };
+  LSBG.setSharp = (sharp) => {
+    document.documentElement.classList.toggle("sharp", sharp);
+    for (const input of document.querySelectorAll("input.sharp")) input.checked = sharp;
+  };
+})();

@@ -1,0 +1,227 @@
+"""One picture of a run: the best and the worst candidates, and the accuracy where it is known."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from lsbg_classifier.training.evaluation import judge, roc_curve
+from pipeline.report.candidates import Candidates
+
+_LSBG, _OTHER = "#0072b2", "#d55e00"
+"""Colours that the colour-blind tell apart (Okabe & Ito 2008)."""
+
+_WIDTH, _MARGIN, _GUTTER = 11.0, 0.3, 0.35
+_TITLE, _HEADING, _CAPTION, _GAP, _PLOTS, _TICKS = 0.6, 0.28, 0.17, 0.07, 2.1, 0.45
+_PANEL = (_WIDTH - 2 * _MARGIN - _GUTTER) / 2
+"""Sizes on the page, in inches."""
+
+Pictures = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""From rows (N,) to cutouts, uint8 (N, 64, 64, 3), and which of them there are, bool (N,)."""
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """The candidates with a probability, and how to get their cutouts."""
+
+    rows: np.ndarray
+    probability: np.ndarray
+    label: np.ndarray | None
+    pictures: Pictures
+
+
+class _Page:
+    """A figure whose parts are placed in inches from its left upper corner."""
+
+    def __init__(self, height: float):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        self.height = height
+        self.figure = Figure(figsize=(_WIDTH, height))
+        FigureCanvasAgg(self.figure)
+
+    def point(self, left: float, top: float) -> tuple[float, float]:
+        """Convert to the fractions that matplotlib takes."""
+        return left / _WIDTH, 1 - top / self.height
+
+    def axes(self, left: float, top: float, width: float, height: float):
+        """Add axes."""
+        x, y = self.point(left, top + height)
+        return self.figure.add_axes((x, y, width / _WIDTH, height / self.height))
+
+
+def draw_panel(
+    candidates: Candidates,
+    pictures: Pictures,
+    *,
+    name: str,
+    field: str = "",
+    count: int = 32,
+    threshold: float = 0.5,
+):
+    """Draw the candidates of the highest and of the lowest probability, and how all are spread.
+
+    Parameters
+    ----------
+    candidates : Candidates
+        Where their labels are known, cutouts get frames in the colour of their class, and the ROC
+        curve is drawn; labels other than 0 and 1 are unknown.
+    pictures : callable
+        Gives the cutouts of rows; see `Pictures`.
+    name : str
+        Of the catalog, for the title.
+    field : str
+        What the cutouts show, for the title.
+    count : int
+        Cutouts of each kind, at most; no candidate is drawn twice.
+    threshold : float
+        Called an LSBG above this.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        11 inches wide.
+    """
+    rows = candidates.scored
+    label = None if candidates.label is None else candidates.label[rows]
+    scored = _Scored(rows, candidates.probability[rows], label, pictures)
+    order = np.argsort(-scored.probability, kind="stable")
+    best = order[: min(count, -(-len(order) // 2))]
+    worst = order[::-1][: min(count, len(order) // 2)]
+    per_row = int(np.clip(np.ceil(np.sqrt(2 * len(best))), 3, 12))
+    panel = -(-len(best) // per_row) * ((_PANEL + _GAP) / per_row + _CAPTION)
+    page = _Page(_TITLE + _HEADING + panel + _PLOTS + 4 * _MARGIN)
+    _title(page, scored, f"{_shortened(name)}: {len(candidates.probability)} candidates", field)
+    left = _MARGIN
+    for title, chosen in (("Highest probability", best), ("Lowest probability", worst)):
+        axes = page.axes(left, _TITLE + _HEADING, _PANEL, panel)
+        axes.set(xlim=(0, _PANEL), ylim=(panel, 0))
+        _cutouts(axes, title, scored, chosen, per_row)
+        left += _PANEL + _GUTTER
+    _plots(page, scored, _TITLE + _HEADING + panel + 2 * _MARGIN, threshold)
+    return page.figure
+
+
+def _plots(page: _Page, scored: _Scored, top: float, threshold: float):
+    """Draw the distribution and, where both classes are known, the ROC curve."""
+    width = _WIDTH - 2 * _MARGIN - _TICKS
+    if {0, 1} <= set(scored.label if scored.label is not None else ()):
+        width -= _PLOTS + 2 * _TICKS
+        _roc(page.axes(_WIDTH - _MARGIN - _PLOTS, top, _PLOTS, _PLOTS), scored, threshold)
+    _distribution(page.axes(_MARGIN + _TICKS, top, width, _PLOTS), scored, threshold)
+
+
+def _shortened(name: str) -> str:
+    name = name.encode("utf-8", "replace").decode()
+    return name if len(name) <= 60 else f"{name[:30]}...{name[-27:]}"
+
+
+def _title(page: _Page, scored: _Scored, heading: str, field: str):
+    """Say what is shown, and with labels what the colours mean."""
+    said = "; ".join(part for part in (f"{len(scored.rows)} with a probability", field) if part)
+    for top, size, line in ((0.17, 12, heading), (0.41, 9, said)):
+        page.figure.text(*page.point(_MARGIN, top), line, fontsize=size, va="top", parse_math=False)
+    if scored.label is not None:
+        page.figure.legend(
+            handles=[_patch(scored, 1), _patch(scored, 0)],
+            loc="upper right",
+            bbox_to_anchor=page.point(_WIDTH - _MARGIN, 0.12),
+            borderaxespad=0,
+            ncols=2,
+            frameon=False,
+        )
+
+
+def _patch(scored: _Scored, value: int):
+    from matplotlib.patches import Patch
+
+    name = f"{'LSBG' if value else 'other'} ({int((scored.label == value).sum())})"
+    return Patch(**_look(value), label=name)
+
+
+def _look(value: int) -> dict:
+    """How the histogram and the legend show a class: LSBGs filled, the others not."""
+    colour = _LSBG if value else _OTHER
+    return {
+        "edgecolor": colour,
+        "facecolor": (colour, 0.25) if value else "none",
+        "linewidth": 1.6,
+        "linestyle": "-" if value else "--",
+    }
+
+
+def _cutouts(axes, title, scored: _Scored, chosen, per_row: int):
+    """Draw cutouts with their probabilities in rows, on axes in inches."""
+    from matplotlib.patches import Rectangle
+
+    axes.set_axis_off()
+    if not len(chosen):
+        return
+    axes.set_title(title, fontsize=11, loc="left", pad=3)
+    pitch = (_PANEL + _GAP) / per_row
+    side = pitch - _GAP
+    images, there = scored.pictures(scored.rows[chosen])
+    for number, (which, image, found) in enumerate(zip(chosen, images, there, strict=True)):
+        row, column = divmod(number, per_row)
+        x, y = column * pitch, row * (pitch + _CAPTION) + _CAPTION
+        if found:
+            axes.imshow(image, extent=(x, x + side, y + side, y), aspect="auto")
+        else:
+            axes.text(x + side / 2, y + side / 2, "no image", fontsize=6, ha="center", va="center")
+        colour, line = "0.6", "-"
+        if scored.label is not None and scored.label[which] in (0, 1):
+            colour, line = ((_OTHER, "--"), (_LSBG, "-"))[scored.label[which]]
+        frame = Rectangle((x, y), side, side, fill=False, edgecolor=colour, linestyle=line)
+        frame.set_linewidth(1.8)
+        axes.add_patch(frame).set_clip_on(False)
+        axes.text(x, y - 0.03, f"{scored.probability[which]:.3f}", fontsize=7, va="bottom")
+
+
+def _distribution(axes, scored: _Scored, threshold: float):
+    bins = np.linspace(0, 1, 41)
+    if scored.label is None or not np.isin(scored.label, (0, 1)).all():
+        axes.hist(scored.probability, bins, histtype="stepfilled", color="0.7", edgecolor="0.3")
+    if scored.label is not None:
+        for value in (0, 1):
+            chosen = scored.probability[scored.label == value]
+            axes.hist(chosen, bins, histtype="stepfilled", **_look(value))
+    axes.axvline(threshold, color="0.3", linewidth=0.8, linestyle=":")
+    side = "left" if threshold < 0.1 else "right" if threshold > 0.9 else "center"
+    axes.annotate(
+        f"threshold {threshold:g}",
+        (threshold, 1),
+        (0, 3),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        ha=side,
+        fontsize=9,
+    )
+    axes.set(xlabel="probability of LSBG", ylabel="candidates", yscale="log", xlim=(0, 1))
+    axes.set_ylim(0.7, max(axes.get_ylim()[1], 12))
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.yaxis.set_minor_formatter("")
+    _small(axes)
+
+
+def _roc(axes, scored: _Scored, threshold: float):
+    """Draw the ROC curve, and the point on it that the threshold makes."""
+    known = np.isin(scored.label, (0, 1))
+    label, probability = scored.label[known], scored.probability[known]
+    false, true = roc_curve(label, probability)
+    scores = judge(label, probability, threshold)
+    others = probability[label == 0]
+    axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle=":")
+    axes.plot(false, true, color="0.15", linewidth=1.6)
+    axes.plot(np.mean(others > threshold), scores.completeness, "o", color="0.15")
+    axes.set_title(f"area {scores.auc:.3f}; dot: threshold {threshold:g}", fontsize=9, pad=4)
+    ticks = np.linspace(0, 1, 6)
+    axes.set(xlabel="fraction of others called LSBG", ylabel="completeness")
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=ticks, yticks=ticks)
+    _small(axes)
+
+
+def _small(axes):
+    axes.tick_params(labelsize=8)
+    axes.xaxis.label.set_size(9)
+    axes.yaxis.label.set_size(9)

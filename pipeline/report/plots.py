@@ -1,0 +1,99 @@
+"""The page's plots: those of `figures`, as SVG, once on white and once on black."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.report.candidates import Candidates
+from pipeline.report.comparison import Comparison
+from pipeline.report.figures import Drawn, draw_all, roc_curves
+from pipeline.report.quantities import Quantity
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot of the page.
+
+    Attributes
+    ----------
+    name : str
+        For a file.
+    title, description : str
+        The description says what it shows to those who cannot see it.
+    light, dark : str
+        Its files, relative to the page.
+    width, height : int
+        CSS pixels.
+    """
+
+    name: str
+    title: str
+    description: str
+    light: str
+    dark: str
+    width: int
+    height: int
+
+    @property
+    def wide(self) -> bool:
+        """Whether it needs more than half of the page."""
+        return self.width > 600
+
+
+def write_plots(
+    folder: Path,
+    candidates: Candidates,
+    quantities: Sequence[Quantity],
+    *,
+    threshold: float,
+    more: Callable[[str], Iterator[Drawn]] = lambda theme: iter(()),
+) -> list[Plot]:
+    """Write the plots that the candidates allow into a folder, made here.
+
+    Parameters
+    ----------
+    folder : Path
+    candidates, quantities, threshold
+        As for `figures.draw_all`.
+    more : callable
+        Given the name of a theme, yields further plots.
+    """
+    import matplotlib
+
+    folder.mkdir()
+    plots = []
+    themes = [
+        chain(draw_all(candidates, quantities, threshold=threshold, theme=theme), more(theme))
+        for theme in ("light", "dark")
+    ]
+    for light, dark in zip(*themes, strict=True):
+        names = [f"{light.name}-{theme}.svg" for theme in ("light", "dark")]
+        for drawn, name in zip((light, dark), names, strict=True):
+            with matplotlib.rc_context({"svg.hashsalt": drawn.name}):
+                drawn.figure.savefig(folder / name, format="svg", metadata={"Date": None})
+        width, height = (round(96 * inches) for inches in light.figure.get_size_inches())
+        files = (f"{folder.name}/{name}" for name in names)
+        plots.append(Plot(light.name, light.title, light.description, *files, width, height))
+    return plots
+
+
+def draw_comparison(comparison: Comparison | None, theme: str = "light") -> Iterator[Drawn]:
+    """Draw the ROC curves of old and new weights, where both classes are among the labels."""
+    if comparison is None or len(np.unique(comparison.labels)) < 2:
+        return
+    names = comparison.old_name, comparison.new_name
+    areas = [scores["auc"][0] for scores in (comparison.old_scores, comparison.new_scores)]
+    curves = {
+        name: (comparison.labels, found)
+        for name, found in zip(names, (comparison.old, comparison.new), strict=True)
+    }
+    yield Drawn(
+        "roc_old_and_new",
+        "Old and new weights",
+        f"ROC curves on {len(comparison.labels):,} labels: area {areas[0]:.3f} with {names[0]}, "
+        f"{areas[1]:.3f} with {names[1]}.",
+        roc_curves(curves, theme=theme),
+    )

@@ -1,0 +1,242 @@
+"""Write a report: read the run, choose what to show, collect pictures, fill the page."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from catalogs import InputError
+from catalogs.details import ColumnDetail, read_provenance
+from catalogs.output import written_whole
+from lsbg_classifier.cutouts.kept import KeptSource
+from pipeline.report.candidates import Candidates, read_candidates
+from pipeline.report.choice import Choice, choose
+from pipeline.report.columns import chosen_columns, column_data
+from pipeline.report.comparison import Comparison, compare
+from pipeline.report.data import visible, write_data
+from pipeline.report.document import Content, field_note, write_page
+from pipeline.report.figures import save_figures
+from pipeline.report.folder import check_folder, mark_folder
+from pipeline.report.heat import find_used_weights, write_heat_maps
+from pipeline.report.labels import compared, judged, open_labels
+from pipeline.report.look import save_figure
+from pipeline.report.options import ReportOptions
+from pipeline.report.panel import draw_panel
+from pipeline.report.pictures import Pictures, Progress, write_sheets
+from pipeline.report.plots import draw_comparison, write_plots
+from pipeline.report.quantities import find_quantities
+
+_NO_PICTURES = (
+    "The gallery has no pictures: annotate with lsbg classify --keep-cutouts, or add --cutouts "
+    "SOURCE to lsbg report."
+)
+
+_HEAT_MAPS = 1000
+"""Candidates that get a heat map unless another number is asked for."""
+
+
+def write_report(
+    annotated: Path | str,
+    folder: Path | str,
+    options: ReportOptions | None = None,
+    progress: Progress | None = None,
+) -> list[str]:
+    """Write a folder that shows a run in any browser: ``index.html`` is the page.
+
+    Parameters
+    ----------
+    annotated : path
+        A catalog that `annotate` wrote.
+    folder : path
+        Appears under this name only when it is whole.
+    options : ReportOptions, optional
+    progress : callable, optional
+        Called with (pictures done, pictures in all).
+
+    Returns
+    -------
+    list of str
+        What it found, in lines for a terminal.
+
+    Raises
+    ------
+    InputError
+        For anything that the user can mend, in one line: a catalog without probabilities, a truth
+        of other rows, an unknown source or column, a folder that exists.
+    """
+    annotated, folder, options = Path(annotated), Path(folder), options or ReportOptions()
+    inputs = [path for path in (annotated, options.truth, options.labels) if path is not None]
+    check_folder(folder, map(Path, inputs), options.overwrite)
+    candidates = read_candidates(annotated, options.truth, options.catalog_options)
+    pictures = Pictures.open(candidates, options.cutouts, options.source_options)
+    provenance = read_provenance(candidates.catalog)
+    sections, candidates, comparison = _labelled(candidates, pictures, provenance, options)
+    threshold = _threshold(options, provenance)
+    run = _Run(candidates, pictures, provenance, options, threshold, comparison)
+    columns = chosen_columns(candidates, options.columns)
+    with written_whole(folder) as unfinished:
+        unfinished.mkdir()
+        content = _write(unfinished, run, columns, sections, progress)
+    return [*_said(content), f"wrote {folder / 'index.html'}"]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What a report is made of."""
+
+    candidates: Candidates
+    pictures: Pictures
+    provenance: Mapping[str, str]
+    options: ReportOptions
+    threshold: float
+    comparison: Comparison | None
+
+
+def _labelled(candidates, pictures, provenance, options):
+    """Give the candidates their labels; return what there is to say of these and of weights."""
+    if options.labels is None:
+        return [], candidates, None
+    judgements, candidates, said = open_labels(Path(options.labels), candidates)
+    if options.against is None:
+        return [said], candidates, None
+    if pictures.imaging is None:
+        raise InputError(
+            "weights are compared on cutouts: keep them with lsbg classify --keep-cutouts, or "
+            "name a source with --cutouts"
+        )
+    source = pictures.source if pictures.kept is None else KeptSource(candidates.catalog.path)
+    comparison = compare(judgements, source, find_used_weights(provenance), options.against)
+    return [compared(comparison), said], candidates, comparison
+
+
+def _write(folder: Path, run: _Run, columns, sections, progress) -> Content:
+    """Write everything into a folder that is empty, and return what the page says."""
+    candidates, options = run.candidates, run.options
+    choice = choose(
+        candidates, count=options.count, to_label=options.to_label, threshold=run.threshold
+    )
+    (folder / "data").mkdir()
+    have, heat_maps, notes = _write_pictures(folder, run, choice, progress)
+    quantities = find_quantities(candidates.catalog, options.truth)
+    told_by = "labels" if options.truth is None else "truth"
+    content = Content(
+        candidates=candidates,
+        choice=choice,
+        threshold=run.threshold,
+        provenance=run.provenance,
+        imaging=run.pictures.imaging,
+        have=have,
+        columns=[
+            _write_column(folder / "data", number, candidates, column, choice)
+            for number, column in enumerate(columns)
+        ],
+        heat_maps=heat_maps,
+        plots=write_plots(
+            folder / "plots",
+            candidates,
+            quantities,
+            threshold=run.threshold,
+            more=partial(draw_comparison, run.comparison),
+        ),
+        sections=[*judged(candidates, run.threshold, told_by), *sections],
+        notes=notes,
+        told_by=told_by,
+    )
+    write_page(content, folder)
+    if options.figures:
+        _write_figures(folder / "figures", run, content, quantities)
+    mark_folder(folder, {"catalog": content.name, **run.provenance})
+    return content
+
+
+def _threshold(options: ReportOptions, provenance: Mapping[str, str]) -> float:
+    """Return the threshold that is asked for, or that the catalog says."""
+    if options.threshold is not None:
+        return options.threshold
+    said = provenance.get("threshold", "0.5")
+    try:
+        if 0 <= float(said) <= 1:
+            return float(said)
+    except ValueError:
+        pass
+    raise InputError(f"the catalog says {visible(said)!r} of its threshold; give --threshold")
+
+
+def _write_pictures(folder: Path, run: _Run, choice: Choice, progress):
+    """Write thumbnails and heat maps; return which there are, how many maps, and what to note."""
+    if run.pictures.imaging is None:
+        return np.zeros(len(choice.rows), bool), 0, [_NO_PICTURES]
+    path = folder / "cutouts"
+    cutouts, have = run.pictures.collect(choice.rows, path, progress)
+    write_sheets(cutouts, folder / "thumbnails")
+    count, notes = _heat_maps(run, len(choice.rows))
+    if count:
+        weights = find_used_weights(run.provenance)
+        write_heat_maps(weights, cutouts[:count], have[:count], folder / "heat")
+    path.unlink()
+    return have, count, notes
+
+
+def _heat_maps(run: _Run, shown: int) -> tuple[int, list[str]]:
+    """Return how many candidates get a heat map, and what to say where none does."""
+    wanted = run.options.heat_maps
+    count = min(_HEAT_MAPS if wanted is None else wanted, len(run.candidates.scored), shown)
+    try:
+        if count:
+            find_used_weights(run.provenance)
+    except InputError as error:
+        if wanted is not None:
+            raise
+        return 0, [f"There are no heat maps: {error}."]
+    return count, []
+
+
+def _write_column(folder: Path, number: int, candidates, column: ColumnDetail, choice) -> dict:
+    """Write the values of a column, and return what the page says of it."""
+    data = column_data(candidates, column, choice.rows)
+    write_data(folder / f"column-{number}.js", "column", [number, data])
+    kind = "text" if "texts" in data else column.kind
+    about = {"name": column.name, "unit": column.unit, "description": column.description}
+    return {name: visible(text) for name, text in about.items()} | {"kind": kind}
+
+
+def _write_figures(folder: Path, run: _Run, content: Content, quantities):
+    def panel():
+        return draw_panel(
+            run.candidates,
+            run.pictures.read,
+            name=run.candidates.catalog.path.name,
+            field=field_note(content.imaging),
+            threshold=run.threshold,
+        )
+
+    save_figures(
+        folder,
+        run.candidates,
+        quantities,
+        threshold=run.threshold,
+        panel=None if run.pictures.imaging is None else panel,
+    )
+    for drawn in draw_comparison(run.comparison):
+        save_figure(drawn.figure, folder, drawn.name)
+
+
+def _said(content: Content) -> list[str]:
+    candidates, choice = content.candidates, content.choice
+    lines = [
+        f"{len(candidates.scored)} of {len(candidates.probability)} candidates have a probability",
+        f"in the gallery: {len(choice.rows)}, {np.count_nonzero(content.have)} with a cutout; "
+        f"to label: {len(choice.to_label)}",
+    ]
+    for section in content.sections:
+        lines += section.lines
+        lines += [
+            f"{section.title.lower()}, {row[0]}: "
+            + ", ".join(
+                f"{name} {value}" for name, value in zip(section.header[1:], row[1:], strict=True)
+            )
+            for row in section.rows
+        ]
+    return [*lines, *(note[:1].lower() + note[1:].rstrip(".") for note in content.notes)]

@@ -1,0 +1,140 @@
+"""Candidates in a notebook: the panel of the best and the worst, from a file or a table."""
+
+import io
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from catalogs import InputError, find_lsbg_columns, open_catalog
+from catalogs.flags import NOT_SCORED
+from lsbg_classifier import CutoutSource, open_source
+from lsbg_classifier.surveys import CUTOUT_SIZE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def show(
+    table,
+    *,
+    n: int = 32,
+    cutouts: str | CutoutSource | None = None,
+    threshold: float = 0.5,
+    label: str | None = None,
+    ra: str | None = None,
+    dec: str | None = None,
+    position_unit: str | None = None,
+    **source_options,
+) -> "Figure":
+    """Draw the candidates of the highest and of the lowest probability, and how all are spread.
+
+    Parameters
+    ----------
+    table : path, astropy.table.Table, pandas.DataFrame or pyarrow.Table
+        Rows that `annotate` wrote, all or some, in any order, with the columns of position,
+        probability and flags.
+    n : int
+        Cutouts of each kind, at most; no candidate is drawn twice.
+    cutouts : str or CutoutSource, optional
+        Where images come from, see `lsbg_classifier.open_source`: ``kept:ANNOTATED`` are those
+        that a run has kept. Not needed for the path of a catalog whose run has kept them.
+    threshold : float
+        Called an LSBG above this.
+    label : str, optional
+        Column with the truth: 1 = LSBG, 0 = not. Cutouts get frames in the colour of their class.
+    ra, dec, position_unit : str, optional
+        Columns of the position, and ``deg`` or ``rad``, where they are not found.
+    source_options
+        Options of the cutout source, such as ``url``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A notebook shows it as the last value of a cell; ``savefig`` writes it.
+
+    Raises
+    ------
+    InputError
+        If there are no probabilities, positions or cutouts.
+    TypeError
+        If the table is of another kind.
+    """
+    if n < 1:
+        raise InputError(f"at least one cutout of each kind must be drawn, not {n}")
+    from pipeline.report.panel import draw_panel
+    from pipeline.tables import TableInMemory
+
+    where = {"ra": ra, "dec": dec, "position_unit": position_unit}
+    path = table if isinstance(table, str | Path) else None
+    catalog = TableInMemory(table, **where) if path is None else open_catalog(path, **where)
+    candidates = _candidates(catalog, label)
+    source = _source(path, cutouts, source_options)
+    figure = draw_panel(
+        candidates,
+        partial(_pictures, source, candidates.positions),
+        name="table" if path is None else Path(path).name,
+        count=n,
+        threshold=threshold,
+    )
+    # Notebooks draw figures by themselves only once pyplot has been imported.
+    figure._repr_png_ = partial(_png, figure)
+    return figure
+
+
+def _candidates(catalog, label: str | None):
+    from pipeline.report.candidates import Candidates
+
+    rows = 0, catalog.row_count
+    probability, flags = (
+        catalog.read_column(name, *rows)
+        for name in find_lsbg_columns(catalog.column_names, catalog.path)
+    )
+    if not np.isfinite(probability).any():
+        raise InputError(f"{catalog.path}: no candidate has a probability to show")
+    return Candidates(
+        catalog,
+        probability.astype(np.float32),
+        np.nan_to_num(flags).astype(np.int16),
+        catalog.read_positions(*rows),
+        None if label is None else _labels(catalog, label),
+    )
+
+
+def _labels(catalog, name: str) -> np.ndarray:
+    if name not in catalog.column_names:
+        raise InputError(f"{catalog.path}: no column {name}; name the one with the truth")
+    values = catalog.read_column(name, 0, catalog.row_count)
+    if not np.isin(values, (0, 1)).all():
+        raise InputError(f"{catalog.path}: {name} must be 1 (LSBG) or 0 (not) in every row")
+    return values.astype(int)
+
+
+def _source(path, cutouts, options) -> CutoutSource:
+    """Open where the cutouts come from; without a word, those kept with the catalog."""
+    if isinstance(cutouts, str):
+        return open_source(cutouts, **options)
+    if cutouts is not None:
+        return cutouts
+    if path is None:
+        raise InputError("say where the cutouts come from, such as cutouts='kept:annotated.fits'")
+    from lsbg_classifier.cutouts.kept import KeptSource
+
+    return KeptSource(path)
+
+
+def _pictures(source: CutoutSource, positions: np.ndarray, rows: np.ndarray):
+    """Return the cutouts of some rows, uint8 (N, 64, 64, 3), and which there are, bool (N,)."""
+    have = np.isfinite(positions[rows]).all(axis=1)
+    cutouts = np.zeros((len(rows), CUTOUT_SIZE, CUTOUT_SIZE, 3), np.uint8)
+    cutouts[have], flags = source.fetch(positions[rows[have]])
+    have[have] = (flags & NOT_SCORED) == 0
+    return cutouts, have
+
+
+def _png(figure: "Figure") -> bytes:
+    """Return the figure as a notebook shows it."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=90)
+    return content.getvalue()

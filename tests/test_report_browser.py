@@ -1,0 +1,536 @@
+"""The report in a real browser: quick, complete by keyboard alone, and closed to the outside."""
+
+import csv
+import datetime
+import io
+import re
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from PIL import Image
+from reports import address, made_run, open_browser, random_columns, write_annotated
+
+from catalogs import open_catalog
+from catalogs.flags import Flag
+from pipeline import annotate
+from pipeline.kept import open_kept
+from pipeline.report import ReportOptions, write_report
+
+ROWS = 20_000
+LABELS = {"l": "LSBG", "a": "artifact", "u": "unsure"}
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A report of 20,000 candidates with their cutouts."""
+    folder = tmp_path_factory.mktemp("large")
+    write_report(made_run(folder, ROWS), folder / "report", ReportOptions(heat_maps=0))
+    return folder / "report"
+
+
+@pytest.fixture(scope="module")
+def catalog(large):
+    return Table.read(large.parent / "annotated.fits")
+
+
+@pytest.fixture(scope="module")
+def small(survey, tmp_path_factory):
+    """A report of 60 simulated candidates, as the commands make it, with truth and heat maps."""
+    folder = tmp_path_factory.mktemp("small")
+    Table.read(survey.candidates)[:60].write(folder / "candidates.fits")
+    Table.read(survey.truth)[:60].write(folder / "truth.fits")
+    annotated = folder / "annotated.fits"
+    annotate(
+        folder / "candidates.fits", annotated, cutouts=f"tiles:{survey.tiles}", keep_cutouts=True
+    )
+    options = ReportOptions(truth=folder / "truth.fits", to_label=12)
+    write_report(annotated, folder / "report", options)
+    return folder / "report"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with open_browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def new_page(browser):
+    """A page of a context of its own; at the end nothing was asked of others, or went wrong."""
+    contexts, requests, errors = [], [], []
+
+    def new(context=None, **options):
+        if context is None:
+            context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)
+            contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+        return page
+
+    yield new
+    for context in contexts:
+        context.close()
+    assert errors == []
+    assert requests
+    assert {url.partition(":")[0] for url in requests} <= {"file", "data", "blob"}
+
+
+def start_labelling(page, report, name="Vera"):
+    page.goto(address(report, "label"))
+    page.get_by_label("Name", exact=True).fill(name)
+    page.keyboard.press("Enter")
+    page.get_by_text(re.compile("^Candidate 1 of")).wait_for()
+
+
+def exported(page):
+    with page.expect_download() as caught:
+        page.get_by_role("button", name="Export CSV").click()
+    assert caught.value.suggested_filename == "labels.csv"
+    return caught.value.path().read_text()
+
+
+def shown(page):
+    return page.locator("#shown").text_content()
+
+
+def until(page, condition):
+    """Wait for a condition; Playwright's own way evaluates texts, which the page forbids."""
+    look = f"() => ({condition}) ? resolve() : setTimeout(look, 20)"
+    page.evaluate(f"new Promise((resolve) => {{ const look = {look}; look(); }})")
+
+
+def values(page, expression):
+    """What the page's own data say of the candidates on show."""
+    return page.evaluate(f"Array.from(LSBG.gallery.order, (i) => {expression})")
+
+
+def test_the_first_pictures_are_there_within_three_seconds(large, new_page):
+    page = new_page()
+    page.goto(address(large, "gallery"))
+    name = "lsbg-first-thumbnails"
+    until(page, f"performance.getEntriesByName('{name}').length > 0")
+    milliseconds = page.evaluate(f"performance.getEntriesByName('{name}')[0].startTime")
+    assert milliseconds < 3000
+    assert page.locator("#cards canvas.drawn").count() > 20
+    assert shown(page) == "20,000 candidates, 1 to 200 on this page"
+
+
+def test_pictures_come_as_they_are_scrolled_to(large, new_page):
+    page = new_page()
+    page.goto(address(large, "gallery"))
+    page.locator("#cards canvas.drawn").first.wait_for()
+    last = page.locator("#cards .card").last
+    assert "drawn" not in last.locator("canvas").get_attribute("class")
+    last.scroll_into_view_if_needed()
+    last.locator("canvas.drawn").wait_for()
+
+
+def test_a_picture_is_that_of_its_row(small, new_page):
+    page = new_page()
+    page.goto(address(small, "gallery"))
+    page.locator("#cards .card").nth(33).click()
+    page.get_by_role("dialog").get_by_label("Sharp pixels").check()
+    picture = page.locator("#detail canvas.drawn")
+    with Image.open(io.BytesIO(picture.screenshot(animations="disabled"))) as taken:
+        seen = np.asarray(taken.convert("L").resize((64, 64), Image.Resampling.BOX)).astype(float)
+    rows = np.array(values(page, "LSBG.run.row[i]"), int)
+    cutouts, have = open_kept(small.parent / "annotated.fits").read(rows)
+    difference = abs(cutouts.mean(axis=-1) - seen).mean(axis=(1, 2))
+    assert have[33] and difference.argmin() == 33
+
+
+def test_sorting_filtering_and_pages(large, catalog, new_page):
+    page = new_page()
+    page.goto(address(large, "gallery"))
+    page.get_by_label("Probability from").fill("0.9")
+    page.get_by_label("to", exact=True).fill("0.95")
+    p = catalog["P_LSBG"]
+    expected = np.count_nonzero((p >= np.float32(0.9)) & (p <= np.float32(0.95)))
+    until(page, f"LSBG.gallery.order.length === {expected}")
+    assert shown(page).startswith(f"{expected:,} of 20,000 candidates")
+
+    page.get_by_role("button", name="Reset").click()
+    page.locator("#flag").select_option(label="with MASKED_PIXELS")
+    expected = np.count_nonzero(catalog["FLAGS_LSBG"] & Flag.MASKED_PIXELS)
+    until(page, f"LSBG.gallery.order.length === {expected}")
+    page.locator("#add-filter").select_option(label="MAG_AUTO_G")
+    page.locator("#filters .from").fill("23")
+    page.locator("#add-filter").select_option(label="TILENAME")
+    page.locator("#filters .contains").fill("des0007")
+    chosen = (
+        (catalog["FLAGS_LSBG"] & Flag.MASKED_PIXELS != 0)
+        & (catalog["MAG_AUTO_G"] >= 23)
+        & (catalog["TILENAME"] == "DES0007-4000")
+    )
+    rows = np.flatnonzero(chosen)
+    until(page, f"LSBG.gallery.order.length === {len(rows)}")
+    page.locator("#sort").select_option(label="MAG_AUTO_G")
+    page.locator("#descending").select_option("false")
+    ascending = rows[np.argsort(catalog["MAG_AUTO_G"][rows])].tolist()
+    first = f"LSBG.run.row[LSBG.gallery.order[0]] === {ascending[0]}"
+    until(page, first)
+    assert values(page, "LSBG.run.row[i]") == ascending
+
+    page.get_by_role("button", name="Reset").click()
+    until(page, f"LSBG.gallery.order.length === {ROWS}")
+    page.get_by_role("button", name="Last").first.click()
+    assert shown(page) == "20,000 candidates, 19,801 to 20,000 on this page"
+    assert page.locator("#cards .card").last.get_attribute("aria-label").endswith("NO_COVERAGE")
+
+
+def test_fifty_labels_by_keyboard_survive_a_reload(large, catalog, new_page, tmp_path):
+    page = new_page(accept_downloads=True)
+    start_labelling(page, large)
+    keys = [("l", "a", "u")[n % 3] for n in range(50)]
+    for key in keys:
+        page.keyboard.press(key)
+    page.reload()
+    page.get_by_text("Candidate 51 of 400").wait_for()
+    assert page.locator("#progress-text").text_content() == "50 of 400 labelled"
+    text = exported(page)
+    assert text.splitlines()[0] == "ra,dec,label,labeller,time,chosen"
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["label"] for row in rows] == [LABELS[key] for key in keys]
+    assert {row["labeller"] for row in rows} == {"Vera"}
+    assert {row["chosen"] for row in rows} == {"uncertain", "random"}
+    now = datetime.datetime.now(datetime.UTC)
+    for row in rows:
+        assert re.fullmatch(r"\d+\.\d{7}", row["ra"]) and re.fullmatch(r"-?\d+\.\d{7}", row["dec"])
+        assert row["time"].endswith("Z")
+        assert abs(now - datetime.datetime.fromisoformat(row["time"])) < datetime.timedelta(hours=1)
+    at = {(f"{one['RA']:.7f}", f"{one['DEC']:.7f}"): one for one in catalog}
+    found = [at[row["ra"], row["dec"]] for row in rows]
+    distance = [abs(one["P_LSBG"] - 0.5) for one in found]
+    uncertain = [d for d, row in zip(distance, rows, strict=True) if row["chosen"] == "uncertain"]
+    assert uncertain == sorted(uncertain) and uncertain[-1] < 0.02
+    assert max(distance) > 0.3
+
+
+def test_several_labellers_meet_in_one_file(large, new_page, tmp_path):
+    vera, henri = new_page(accept_downloads=True), new_page(accept_downloads=True)
+    start_labelling(vera, large, "Vera")
+    start_labelling(henri, large, 'Henri "H", fils')
+    for key in "lall":
+        vera.keyboard.press(key)
+    for key in "laul":
+        henri.keyboard.press(key)
+    (tmp_path / "henri.csv").write_text(exported(henri), encoding="utf-8")
+    vera.locator("#import").set_input_files(tmp_path / "henri.csv")
+    vera.get_by_text("henri.csv: 4 labels, 4 of candidates in this report.").wait_for()
+    assert vera.locator("#count-LSBG").text_content() == "3"
+    rows = list(csv.DictReader(io.StringIO(exported(vera))))
+    by_name = {}
+    for row in rows:
+        by_name.setdefault(row["labeller"], []).append((row["ra"], row["dec"], row["chosen"]))
+    assert set(by_name) == {"Vera", 'Henri "H", fils'}
+    assert sorted(by_name["Vera"]) == sorted(by_name['Henri "H", fils'])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("hello\n", "no column ra, dec, label, labeller, time"),
+        ("ra,dec,label,labeller,time,chosen\n1,2,galaxy,V,2026-01-01T00:00:00Z,random\n", "row 2"),
+        ("ra,dec,label,labeller,time\n1,200,LSBG,V,2026-01-01T00:00:00Z\n", "no position"),
+        ("ra,dec,label,labeller,time\n1,2,LSBG,,2026-01-01T00:00:00Z\n", "no labeller"),
+        ("ra,dec,label,labeller,time\n1,2,LSBG,V,yesterday\n", "no time"),
+        ('ra,dec,label,labeller,time\n1,2,"LSBG,V,2026-01-01T00:00:00Z\n', "no end"),
+    ],
+)
+def test_a_file_that_is_no_export_is_refused_whole(small, new_page, tmp_path, text, said):
+    page = new_page()
+    start_labelling(page, small)
+    (tmp_path / "bad.csv").write_text(text)
+    page.locator("#import").set_input_files(tmp_path / "bad.csv")
+    page.get_by_text("bad.csv was not imported").wait_for()
+    assert said in page.locator("#import-said").text_content()
+    assert page.evaluate("LSBG.allJudgements().length") == 0
+
+
+def test_positions_half_an_arcsecond_away_are_the_same_object(small, new_page, tmp_path):
+    page = new_page()
+    start_labelling(page, small)
+    ra, dec = page.evaluate("[LSBG.run.ra[3], LSBG.run.dec[3]]")
+    time = "2026-01-01T00:00:00Z"
+    rows = [f"{ra},{dec + shift / 3600},{label},V,{time}" for shift, label in
+            ((0.45, "artifact"), (20, "unsure"))]  # fmt: skip
+    (tmp_path / "near.csv").write_text("\n".join(["ra,dec,label,labeller,time", *rows]))
+    page.locator("#import").set_input_files(tmp_path / "near.csv")
+    page.get_by_text("2 labels, 1 of candidates in this report").wait_for()
+    assert page.evaluate("LSBG.judgement(3, 'V').label") == "artifact"
+
+
+def test_back_undo_and_a_second_thought(small, new_page):
+    page = new_page(accept_downloads=True)
+    start_labelling(page, small)
+    for key in ("l", "l", "Backspace", "Backspace", "a"):
+        page.keyboard.press(key)
+    assert page.locator("#place").text_content() == "Candidate 2 of 12"
+    assert page.locator("#count-LSBG").text_content() == "1"
+    page.keyboard.press("z")
+    assert page.locator("#place").text_content() == "Candidate 1 of 12"
+    assert page.locator("#count-LSBG").text_content() == "2"
+    for key in "zz":
+        page.keyboard.press(key)
+    assert page.locator("#progress-text").text_content() == "0 of 12 labelled"
+    page.reload()
+    page.get_by_text("Candidate 1 of 12").wait_for()
+    for key in "la" * 6:
+        page.keyboard.press(key)
+    page.get_by_role("heading", name="All done").wait_for()
+    page.keyboard.press("l")
+    assert len(list(csv.DictReader(io.StringIO(exported(page))))) == 12
+
+
+def test_labelling_is_blind_unless_asked(small, new_page):
+    page = new_page()
+    start_labelling(page, small)
+    view = page.locator("#label")
+    probability = page.evaluate("LSBG.probabilityText(LSBG.run.toLabel[0])")
+    assert probability not in view.inner_text()
+    assert probability not in view.evaluate("(element) => element.outerHTML")
+    page.get_by_label("Blind").uncheck()
+    assert f"probability {probability}" in view.inner_text()
+
+
+def test_two_open_pages_lose_nothing(small, new_page):
+    one = new_page()
+    start_labelling(one, small)
+    two = new_page(one.context)
+    two.goto(address(small, "label"))
+    two.get_by_text("Candidate 1 of 12").wait_for()
+    one.keyboard.press("l")
+    two.locator("#count-LSBG").get_by_text("1").wait_for()
+    two.keyboard.press("ArrowRight")
+    two.keyboard.press("a")
+    one.locator("#count-artifact").get_by_text("1").wait_for()
+    one.reload()
+    assert one.evaluate("LSBG.allJudgements().length") == 2
+
+
+def test_a_browser_that_keeps_nothing_says_so(small, new_page):
+    page = new_page(accept_downloads=True)
+    page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('no'); }})"
+    )
+    start_labelling(page, small)
+    page.get_by_role("alert").get_by_text("export your labels").wait_for()
+    page.keyboard.press("l")
+    assert len(list(csv.DictReader(io.StringIO(exported(page))))) == 1
+
+
+def test_a_browser_that_is_full_says_so(small, new_page):
+    page = new_page(accept_downloads=True)
+    start_labelling(page, small)
+    page.evaluate(
+        "for (let size = 1 << 22; size >= 1; size >>= 1) {"
+        "  try { while (true) localStorage.setItem(`x${Math.random()}`, 'x'.repeat(size)); }"
+        "  catch {} }"
+    )
+    page.keyboard.press("l")
+    page.get_by_role("alert").get_by_text("no more room").wait_for()
+    assert len(list(csv.DictReader(io.StringIO(exported(page))))) == 1
+
+
+def test_labels_given_in_the_gallery_are_browsed(small, new_page):
+    page = new_page(accept_downloads=True)
+    page.goto(address(small, "gallery"))
+    page.locator("#cards .card").nth(2).click()
+    page.keyboard.press("a")
+    page.get_by_label("Name", exact=True).fill("Vera")
+    page.keyboard.press("Enter")
+    page.get_by_text("Labelled artifact").wait_for()
+    page.keyboard.press("Escape")
+    assert "labelled artifact" in page.locator("#cards .card").nth(2).get_attribute("aria-label")
+    page.locator("#label-choice").select_option("artifact")
+    until(page, "LSBG.gallery.order.length === 1")
+    page.goto(address(small, "label"))
+    (row,) = csv.DictReader(io.StringIO(exported(page)))
+    assert (row["label"], row["chosen"]) == ("artifact", "browsed")
+
+
+def test_by_keyboard_alone(small, new_page):
+    page = new_page()
+    page.goto(address(small))
+    focused = "document.activeElement"
+    visible = f"getComputedStyle({focused}).outlineStyle !== 'none'"
+    page.keyboard.press("Tab")
+    assert page.evaluate(f"{focused}.textContent") == "Skip to the content"
+    for _ in range(2):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    assert page.evaluate(f"{focused}.textContent") == "Label" and page.evaluate(visible)
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    page.locator("#cards .card").first.wait_for()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        assert page.evaluate(visible), page.evaluate(f"{focused}.outerHTML")
+        if page.evaluate(f"{focused}.matches('.card')"):
+            break
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(f"{focused}.dataset.at") == "2"
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    dialog.wait_for()
+    page.keyboard.press("ArrowRight")
+    assert "4 of 60" in dialog.inner_text()
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden")
+    assert page.evaluate(f"{focused}.dataset.at") == "3" and page.evaluate(visible)
+
+
+def test_everything_known_of_a_candidate(small, new_page):
+    page = new_page()
+    page.goto(address(small, "gallery"))
+    page.locator("#flag").select_option("none")
+    page.locator("#cards .card").first.click()
+    dialog = page.get_by_role("dialog")
+    row = int(page.evaluate("LSBG.run.row[LSBG.gallery.order[0]]"))
+    candidate = Table.read(small.parent / "annotated.fits")[row]
+    page.get_by_role("row", name=re.compile("^TILENAME")).wait_for()
+    text = dialog.inner_text()
+    assert f"{candidate['P_LSBG']:.3f}" in text
+    assert f"{candidate['ALPHA_J2000']:.6f}°, {candidate['DELTA_J2000']:.6f}°" in text
+    line = page.get_by_role("row", name=re.compile("^MAG_AUTO_G")).inner_text().split()
+    assert line[0] == "MAG_AUTO_G" and line[2] == "mag"
+    assert float(line[1]) == pytest.approx(candidate["MAG_AUTO_G"], rel=1e-6)
+    links = dialog.get_by_role("link")
+    hosts = ["www.legacysurvey.org", "simbad.cds.unistra.fr", "ned.ipac.caltech.edu"]
+    for link, host in zip(links.all(), hosts, strict=True):
+        assert link.get_attribute("href").startswith(f"https://{host}/")
+        assert f"{candidate['ALPHA_J2000']:.6f}" in link.get_attribute("href")
+        assert link.get_attribute("rel") == "noopener noreferrer"
+        assert link.get_attribute("target") == "_blank"
+
+
+def test_the_heat_map_lies_over_the_picture_on_demand(small, new_page):
+    page = new_page()
+    page.goto(address(small, "gallery"))
+    page.locator("#cards .card").first.click()
+    assert page.locator(".heat").count() == 0
+    page.keyboard.press("h")
+    page.locator("#detail .heat").wait_for()
+    opaque = (
+        "LSBG.loadHeatMap(LSBG.gallery.order[0]).then(() => {"
+        "  const canvas = document.querySelector('.heat');"
+        "  const {data} = canvas.getContext('2d').getImageData(0, 0, 16, 16);"
+        "  return Array.from(data).filter((value, n) => n % 4 === 3 && value > 50).length; })"
+    )
+    assert 0 < page.evaluate(opaque) < 256
+    page.keyboard.press("h")
+    assert page.locator(".heat").count() == 0
+
+
+HOSTILE = [
+    "<script>window.hacked = 1</script>",
+    "</script><img src=x onerror='window.hacked = 2'>",
+    "\"'`&amp;<!--",
+    "right \u202eto left\u2066",
+    "nul \x00 and \u2028 and \u2029",
+    "${window.hacked = 3}",
+    "\ud800".encode("utf-8", "surrogatepass").decode("utf-8", "replace"),
+    "javascript:window.hacked=4",
+]
+SHOWN = {"\u202e": "\\u202e", "\u2066": "\\u2066", "\x00": "\u2400", "\u2028": "\\u2028",
+         "\u2029": "\\u2029"}  # fmt: skip
+
+
+def test_hostile_texts_are_shown_as_texts(new_page, tmp_path):
+    count = len(HOSTILE)
+    columns = random_columns(count) | {"</script><b>NAME": HOSTILE, "constructor": HOSTILE}
+    probability = np.linspace(0.9, 0.1, count).astype("f4")
+    path = tmp_path / "<img src=x onerror=alert(1)>&'.parquet"
+    provenance = {"weights": "<script>window.hacked=5</script>", "source": 'x" onclick="y'}
+    write_annotated(path, columns, probability, np.zeros(count, "i2"), provenance)
+    write_report(path, tmp_path / "report", ReportOptions(heat_maps=0))
+    page = new_page()
+    page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+    page.goto(address(tmp_path / "report"))
+    summary = page.locator("#summary").inner_text()
+    assert path.name in summary and "<script>window.hacked=5</script>" in summary
+    page.goto(address(tmp_path / "report", "gallery"))
+    page.locator("#add-filter").select_option(label="</script><b>NAME")
+    page.locator("#filters .contains").fill("<SCRIPT>")
+    until(page, "LSBG.gallery.order.length === 1")
+    page.get_by_role("button", name="Reset").click()
+    until(page, f"LSBG.gallery.order.length === {count}")
+    page.locator("#cards .card").first.click()
+    for text in HOSTILE:
+        for character, picture in SHOWN.items():
+            text = text.replace(character, picture)
+        cells = page.get_by_role("row").get_by_text(text, exact=True)
+        cells.first.wait_for()
+        assert cells.count() == 2
+        page.keyboard.press("ArrowRight")
+    assert page.evaluate("typeof window.hacked") == "undefined"
+    assert page.locator("#detail img, #detail script, #detail b").count() == 0
+
+
+def test_without_pictures_the_page_says_how_to_get_them(new_page, tmp_path):
+    columns, probability = random_columns(30), np.linspace(0, 1, 30).astype("f4")
+    write_annotated(tmp_path / "a.fits", columns, probability, np.zeros(30, "i2"))
+    write_report(tmp_path / "a.fits", tmp_path / "report")
+    page = new_page()
+    page.goto(address(tmp_path / "report"))
+    page.get_by_text("lsbg classify --keep-cutouts").wait_for()
+    page.get_by_role("link", name="Gallery").click()
+    assert page.locator("#cards .missing").count() == 30
+    page.locator("#cards .card").first.click()
+    page.get_by_role("img", name="No image").wait_for()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 400)])
+def test_axe_finds_nothing_serious(small, new_page, scheme, width):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = new_page(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 900})
+
+    def check(state):
+        found = axe.run(page, options={"preload": False}).response["violations"]
+        bad = [
+            (state, one["id"], node["html"], node.get("failureSummary"))
+            for one in found
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"]
+        ]
+        assert bad == []
+
+    page.goto(address(small))
+    check("summary")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_role("link", name="Gallery").click()
+    page.locator("#cards canvas.drawn").first.wait_for()
+    page.locator("#add-filter").select_option(label="MAG_AUTO_G")
+    check("gallery")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.locator("#cards .card").first.click()
+    check("detail")
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name="Label").click()
+    check("who")
+    page.get_by_label("Name", exact=True).fill("Vera")
+    page.keyboard.press("Enter")
+    page.keyboard.press("l")
+    page.get_by_label("Blind").uncheck()
+    check("label")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_pictures_have_texts_with_their_numbers(small, new_page):
+    page = new_page()
+    page.goto(address(small))
+    images = page.locator("#summary img").all()
+    assert len(images) >= 5
+    for image in images:
+        assert re.search(r"\d", image.get_attribute("alt"))
+        assert image.evaluate("(image) => image.complete && image.naturalWidth > 100")
+    annotated = open_catalog(small.parent / "annotated.fits")
+    assert f"{annotated.row_count} candidates" in images[0].get_attribute("alt")

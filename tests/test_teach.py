@@ -1,0 +1,164 @@
+"""From a run through labels to better weights, with real files: annotate, label, teach, compare."""
+
+import sys
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from catalogs.errors import InputError
+from lsbg_classifier.cutouts.kept import KeptSource
+from lsbg_classifier.training.dataset import CutoutDataset
+from lsbg_classifier.training.labels import read_judgements
+from lsbg_classifier.weights.cards import Card
+from pipeline import annotate
+from pipeline.report.comparison import compare
+from pipeline.train import des
+
+
+@pytest.fixture
+def train(monkeypatch, capsys, tmp_path):
+    """Run lsbg-train-des in this process, with weights of its own; as the fixture `lsbg`."""
+    monkeypatch.setenv("LSBG_WEIGHTS", str(tmp_path / "weights"))
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["lsbg-train-des", *map(str, arguments)])
+        code = 0
+        try:
+            des()
+        except SystemExit as ending:
+            code = ending.code or 0
+        out, err = capsys.readouterr()
+        return (1, out, f"{err}{code}\n") if isinstance(code, str) else (code, out, err)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def annotated(survey, tmp_path_factory):
+    path = tmp_path_factory.mktemp("annotated") / "annotated.fits"
+    annotate(survey.candidates, path, cutouts=f"tiles:{survey.tiles}", keep_cutouts=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def truth(survey):
+    """Right ascension, declination and label of every candidate."""
+    table = Table.read(survey.candidates)
+    labels = np.asarray(Table.read(survey.truth)["LABEL"])
+    return np.stack([table["ALPHA_J2000"], table["DELTA_J2000"], labels], axis=1).astype(float)
+
+
+@pytest.fixture(scope="module")
+def labels(truth, tmp_path_factory):
+    """Ninety candidates, 36 of them at random; three labellers, who err and doubt."""
+    rng = np.random.default_rng(5)
+    lines = ["ra,dec,label,labeller,time,chosen"]
+    for number, row in enumerate(rng.permutation(len(truth))[:90]):
+        ra, dec, label = truth[row]
+        chosen = "random" if number < 36 else ("uncertain", "browsed")[number % 2]
+        for labeller, part, wrong in (("ada", 1.0, 0.02), ("ben", 0.6, 0.1), ("cleo", 0.3, 0.2)):
+            if rng.random() < part:
+                said = ("artifact", "LSBG")[int(label) ^ int(rng.random() < wrong)]
+                said = "unsure" if rng.random() < 0.04 else said
+                time = f"2026-11-26T{number // 60:02d}:{number % 60:02d}:00.000Z"
+                lines.append(f"{ra:.7f},{dec:.7f},{said},{labeller},{time},{chosen}")
+    path = tmp_path_factory.mktemp("labels") / "labels.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.slow
+def test_from_labels_to_compared_weights(annotated, labels, train, tmp_path):
+    code, out, err = train(
+        tmp_path / "out", "--labels", labels, "--cutouts", f"kept:{annotated}",
+        "--from", "des-simulated", "--name", "taught", "--epochs", "2", "--batch", "16",
+    )  # fmt: skip
+    assert code == 0, err
+    assert "registered as 'taught'" in out and "left out: ties between labellers" in out
+    assert "labels to judge by: an accuracy of 0.90 would be known to about" in out
+    card = Card.read(tmp_path / "weights" / "taught.json")
+    assert card.recipe.startswith("lsbg-train-des") and "--labels" in card.recipe
+    assert "starting from des-simulated" in card.sample
+    assert f"has seen the labels {labels}, fine-tuned from des-simulated" in card.description
+
+    consensus = read_judgements(labels).consensus()
+    dataset = CutoutDataset(tmp_path / "out" / "cutouts")
+    taught, judged = (
+        {
+            tuple(row)
+            for row in zip(*dataset.table(split, ["ra", "dec"]).to_pydict().values(), strict=True)
+        }
+        for split in ("train", "test")
+    )
+    at_random = {tuple(position) for position in consensus.positions[consensus.random]}
+    assert judged == at_random and not taught & at_random and len(taught) >= 40
+
+    source = KeptSource(annotated)
+    found = compare(read_judgements(labels), source, "des-simulated", "taught")
+    assert (found.old_name, found.new_name) == ("des-simulated", "taught")
+    assert len(found.labels) == len(at_random)
+    (scores,) = card.scores.values()
+    assert found.new_scores["accuracy"][0] == pytest.approx(scores["accuracy"], abs=1e-3)
+    for name, (change, low, high) in found.differences.items():
+        expected = found.new_scores[name][0] - found.old_scores[name][0]
+        assert change == pytest.approx(expected) and low <= change <= high
+    same = compare(
+        read_judgements(labels), source, "taught", tmp_path / "weights" / "taught.weights.h5"
+    )
+    assert all(values == (0, 0, 0) for values in same.differences.values())
+    assert "cannot be told apart" in same.verdict()
+    table = found.to_markdown()
+    assert "| score | des-simulated | taught | difference |" in table
+    assert "| ada and ben |" in table and "Cohen's kappa" in table
+    assert found.old.min() >= 0 and (found.old != found.new).any()
+
+
+def test_nothing_random_to_judge_by(annotated, labels, tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text(labels.read_text().replace(",random", ",browsed"))
+    with pytest.raises(InputError, match="no label was chosen at random"):
+        compare(read_judgements(path), KeptSource(annotated), "des-simulated", "des-tuned")
+
+
+def test_labels_of_another_sky(annotated, tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("ra,dec,label,chosen\n200,50,LSBG,random\n201,50,artifact,random\n")
+    with pytest.raises(InputError, match="has no cutout of the candidates labelled in"):
+        compare(read_judgements(path), KeptSource(annotated), "des-simulated", "des-tuned")
+
+
+def test_hostile_names_are_text(annotated, truth, tmp_path):
+    lines = ["ra,dec,label,labeller,chosen"]
+    for ra, dec, label in truth[:12]:
+        for labeller in ("<b>|ada", "*ben*\x00"):
+            lines.append(f"{ra},{dec},{int(label)},{labeller},random")
+    path = tmp_path / "labels.csv"
+    path.write_text("\n".join(lines) + "\n")
+    found = compare(read_judgements(path), KeptSource(annotated), "des-simulated", "des-tuned")
+    (line,) = [line for line in found.to_markdown().splitlines() if "ada" in line]
+    assert line == r"| \*ben\* and \<b\>\|ada | 12 | 100% | 1.00 |"
+
+
+@pytest.mark.parametrize(
+    ("content", "more", "message"),
+    [
+        ("ra,dec,label\n10,1,LSBG\n", (), "1 LSBGs and 0 artifacts to train on, but at least 5"),
+        ("ra,dec,label\n10,1,LSB\n", (), "line 2: label is LSBG, artifact or unsure, not 'LSB'"),
+        ("ra,dec,label\n10,1,LSBG\n", ("--sample", "simulated"), "--labels and --sample: give one"),
+    ],
+)
+def test_bad_labels_are_one_line(train, annotated, tmp_path, content, more, message):
+    (tmp_path / "labels.csv").write_text(content)
+    arguments = ("--labels", tmp_path / "labels.csv", "--cutouts", f"kept:{annotated}")
+    code, _, err = train(tmp_path / "out", *arguments, *more)
+    assert code == 1 and message in err and err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_says_what_the_labels_allow(train, labels, annotated, tmp_path):
+    arguments = ("--labels", labels, "--cutouts", f"kept:{annotated}", "--dry-run")
+    code, out, err = train(tmp_path / "out", *arguments)
+    assert (code, err) == (0, "")
+    assert "train: " in out and "test: " in out and "left out: unsure" in out
+    assert not (tmp_path / "out").exists()
