@@ -1,0 +1,93 @@
+"""What our ceci stages share: their kinds of files, and options that are those of a command."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+from catalogs.errors import InputError
+from pipeline.stages._options import Option, check
+
+try:
+    from ceci import PipelineStage
+    from ceci.config import StageParameter
+    from ceci.file_types import DataFile
+except ImportError as missing:
+    raise InputError(
+        "these stages need ceci, which is not installed here: pip install lsbg-classifier[ceci]"
+    ) from missing
+
+
+class _Table(DataFile):
+    """A table, opened as a binary file, which astropy and pyarrow take."""
+
+    @classmethod
+    def open(cls, path, mode, **_):
+        """Open for reading or writing bytes."""
+        return open(path, f"{mode}b")
+
+
+class FitsCatalog(_Table):
+    """A FITS table, also FITS_LDAC; ceci's own file type needs fitsio."""
+
+    suffix = "fits"
+
+
+class ParquetCatalog(_Table):
+    """A Parquet file, or a folder of them; ceci's own file type cannot be written."""
+
+    suffix = "parquet"
+
+
+class CsvTable(_Table):
+    """Comma-separated values under a header line."""
+
+    suffix = "csv"
+
+
+class Folder(DataFile):
+    """A folder of whatever a stage makes."""
+
+    @classmethod
+    def open(cls, path, mode, **_):
+        """Return the path; made if it is to be written."""
+        path = Path(path)
+        if mode == "w":
+            path.mkdir(parents=True, exist_ok=True)
+        elif not path.is_dir():
+            raise NotADirectoryError(path)
+        return path
+
+    def close(self):
+        """Do nothing: a folder is never open."""
+
+
+class LsbgStage(PipelineStage):
+    """A stage whose options are those of a command.
+
+    It runs in one process, which finds its own threads, worker processes or cluster.
+    """
+
+    parallel = False
+    options: tuple[Option, ...] = ()
+
+    def values(self) -> dict[str, object]:
+        """Return the value of each option; refuse what is out of range or misspelt."""
+        names = [option.name for option in self.options]
+        known = {*names, *self.input_tags(), *self.output_tags()}
+        for given in self.config:
+            near = get_close_matches(given, names, n=1, cutoff=0.8)
+            if near and given not in known:
+                raise InputError(f"there is no option {given}; did you mean {near[0]}?")
+        values = {name: self.config[name] for name in names}
+        check(self.options, values)
+        return values
+
+
+def parameters_of(options: Iterable[Option]) -> dict[str, StageParameter]:
+    """Give options to ceci."""
+    return {
+        option.name: StageParameter(
+            option.kind, option.default, required=option.required, msg=option.help
+        )
+        for option in options
+    }

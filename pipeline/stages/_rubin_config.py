@@ -1,0 +1,176 @@
+"""What the tasks for Rubin read and write, and their options, which are those of the command."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from pipeline.cli import classify
+from pipeline.stages._lsst import (
+    Config,
+    Field,
+    FieldValidationError,
+    Input,
+    Output,
+    PipelineTaskConfig,
+    PipelineTaskConnections,
+    PrerequisiteInput,
+    RangeField,
+)
+from pipeline.stages._options import Option, options_of
+
+_NOT_HERE = (
+    *("input_path", "output", "keep_cutouts", "resume", "overwrite", "dry_run", "quiet"),
+    "table",
+)
+"""Options that are the Butler's business, or for FITS only."""
+
+RENAMED = {"connections": "source_connections"}
+"""Words of the command that Rubin's tasks have for themselves."""
+
+OPTIONS = options_of(classify, without=_NOT_HERE)
+"""The options of the command that the tasks have."""
+
+_CATALOG = "{catalogName}"
+_ANNOTATED = "{catalogName}_lsbg"
+_TRACT = ("skymap", "tract")
+_HEALPIX = 5
+
+
+def _fields(options: Iterable[Option]) -> dict[str, Field]:
+    """Turn options into fields, by name."""
+    return {RENAMED.get(option.name, option.name): _field(option) for option in options}
+
+
+def _field(option: Option) -> Field:
+    common = {
+        "doc": option.help,
+        "dtype": option.kind,
+        "default": option.default,
+        "optional": option.default is None,
+    }
+    if option.low is None and option.high is None:
+        return Field(**common)
+    return RangeField(min=option.low, max=option.high, inclusiveMax=True, **common)
+
+
+_Options = type(Config)("ClassifyLsbgOptions", (Config,), _fields(OPTIONS))
+
+
+class ClassifyLsbgConnections(
+    PipelineTaskConnections,
+    dimensions=_TRACT,
+    defaultTemplates={"catalogName": "object", "coaddName": "deep_coadd"},
+):
+    """A table of candidates per tract in, the same table out with two more columns."""
+
+    catalog = Input(
+        doc="Candidates.",
+        name=_CATALOG,
+        storageClass="ArrowAstropy",
+        dimensions=_TRACT,
+        deferLoad=True,
+    )
+    weights = PrerequisiteInput(
+        doc="Trained weights, made by weights_table().",
+        name="lsbg_weights",
+        storageClass="ArrowTable",
+        dimensions=(),
+    )
+    coadds = Input(
+        doc="Images that the cutouts are made from; their files are read, which must be FITS.",
+        name="{coaddName}",
+        storageClass="ExposureF",
+        dimensions=(*_TRACT, "patch", "band"),
+        multiple=True,
+        deferLoad=True,
+    )
+    annotated = Output(
+        doc="The candidates with the probability of being an LSBG, and flags.",
+        name=_ANNOTATED,
+        storageClass="ArrowAstropy",
+        dimensions=_TRACT,
+    )
+
+    def __init__(self, *, config=None):
+        super().__init__(config=config)
+        if not config.weights_from_butler:
+            del self.weights
+        if not config.coadds_from_butler:
+            del self.coadds
+
+
+class ClassifyLsbgConfig(PipelineTaskConfig, _Options, pipelineConnections=ClassifyLsbgConnections):
+    """Options of `ClassifyLsbgTask`: those of the command, and what comes from the Butler.
+
+    ``source_connections`` is the command's ``--connections``, a word that tasks have for
+    themselves.
+    """
+
+    weights_from_butler = Field[bool](
+        doc="Take the weights from the Butler, as the dataset of the connection weights.",
+        default=False,
+    )
+    coadds_from_butler = Field[bool](
+        doc="Make the cutouts from the coadds that the Butler knows, instead of from cutouts.",
+        default=False,
+    )
+
+    def setDefaults(self):  # noqa: N802
+        """Name the new columns in Rubin's style."""
+        super().setDefaults()
+        self.style = "rubin"
+
+    def validate(self):
+        """Demand one source of cutouts, and for coadds the survey that tells their scale."""
+        super().validate()
+        fields = type(self)._fields
+        if (self.cutouts is None) == (not self.coadds_from_butler):
+            raise FieldValidationError(
+                fields["cutouts"], self, "set it, or set coadds_from_butler, and not both"
+            )
+        if self.coadds_from_butler and self.survey is None:
+            raise FieldValidationError(
+                fields["survey"], self, "coadds from the Butler need it, for their zero point"
+            )
+
+
+class ClassifyLsbgHealpixConnections(
+    PipelineTaskConnections,
+    dimensions=(f"healpix{_HEALPIX}",),
+    defaultTemplates={"catalogName": "object_healpix"},
+):
+    """A table of candidates per HEALPix pixel in, the same table out with two more columns."""
+
+    catalog = replace(ClassifyLsbgConnections.catalog, dimensions=(f"healpix{_HEALPIX}",))
+    weights = ClassifyLsbgConnections.weights
+    annotated = replace(ClassifyLsbgConnections.annotated, dimensions=(f"healpix{_HEALPIX}",))
+
+    def __init__(self, *, config=None):
+        super().__init__(config=config)
+        self.dimensions = {f"healpix{config.healpix_order}"}
+        self.catalog = replace(self.catalog, dimensions=self.dimensions)
+        self.annotated = replace(self.annotated, dimensions=self.dimensions)
+        if not config.weights_from_butler:
+            del self.weights
+
+
+class ClassifyLsbgHealpixConfig(
+    ClassifyLsbgConfig, pipelineConnections=ClassifyLsbgHealpixConnections
+):
+    """Options of `ClassifyLsbgHealpixTask`."""
+
+    healpix_order = RangeField(
+        doc="Order of the HEALPix pixels that the tables are divided by.",
+        dtype=int,
+        default=_HEALPIX,
+        min=1,
+        max=17,
+        inclusiveMax=True,
+    )
+
+    def validate(self):
+        """Refuse coadds, which are divided by tracts."""
+        super().validate()
+        if self.coadds_from_butler:
+            raise FieldValidationError(
+                type(self)._fields["coadds_from_butler"], self, "is for tables by tract only"
+            )

@@ -1,0 +1,172 @@
+"""Stages for ceci, in which DESC writes its pipelines.
+
+They are started by ceci's launcher, or by hand::
+
+    python3 -m pipeline ClassifyLsbgStage --candidates=... --cutouts=... --config=config.yml
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from catalogs.errors import InputError
+from lsbg_classifier.cutouts.kept import is_kept, kept_folder
+from pipeline import annotate
+from pipeline.cli import classify, report, simulate
+from pipeline.stages._ceci_base import (
+    CsvTable,
+    FitsCatalog,
+    Folder,
+    LsbgStage,
+    ParquetCatalog,
+    PipelineStage,
+    parameters_of,
+)
+from pipeline.stages._ceci_training import (
+    TrainLsbgStage,
+    TrainOnLabelsLsbgStage,
+    TrainSimulatedLsbgStage,
+)
+from pipeline.stages._options import annotate_arguments, options_of, report_options
+
+__all__ = [
+    "ClassifyLsbgParquetStage",
+    "ClassifyLsbgStage",
+    "CsvTable",
+    "FitsCatalog",
+    "Folder",
+    "ParquetCatalog",
+    "ReportLsbgParquetStage",
+    "ReportLsbgStage",
+    "SimulateLsbgStage",
+    "TrainLsbgStage",
+    "TrainOnLabelsLsbgStage",
+    "TrainSimulatedLsbgStage",
+    "main",
+]
+
+_OF_CECI = (
+    *("input_path", "annotated", "output", "folder"),
+    *("resume", "overwrite", "dry_run", "quiet"),
+)
+"""Options of commands for which ceci has its own way: files, and what becomes of old ones."""
+
+
+class ClassifyLsbgStage(LsbgStage):
+    """Add the probability of being an LSBG, and flags, to a FITS table of candidates.
+
+    A stage that was stopped goes on where it was when the pipeline is started again.
+    """
+
+    name = "ClassifyLsbgStage"
+    inputs = (("candidates", FitsCatalog),)
+    outputs = (("annotated_candidates", FitsCatalog),)
+    options = options_of(classify, without=_OF_CECI)
+    config_options = parameters_of(options)
+
+    def run(self):
+        """Annotate the catalog."""
+        summary = annotate(
+            self.get_input("candidates"),
+            self.get_output("annotated_candidates"),
+            resume=True,
+            overwrite=True,
+            **annotate_arguments(self.values()),
+        )
+        _say(summary.lines())
+
+    def finalize(self):
+        """Move the catalog into place, and the cutouts with it if they are kept."""
+        made, place = (
+            kept_folder(Path(self.get_output("annotated_candidates", final_name=final)))
+            for final in (False, True)
+        )
+        if is_kept(place):
+            shutil.rmtree(place)
+        super().finalize()
+        if made.is_dir():
+            os.replace(made, place)
+
+
+class ClassifyLsbgParquetStage(ClassifyLsbgStage):
+    """Add the probability of being an LSBG, and flags, to a Parquet table of candidates."""
+
+    name = "ClassifyLsbgParquetStage"
+    inputs = (("candidates", ParquetCatalog),)
+    outputs = (("annotated_candidates", ParquetCatalog),)
+
+
+class SimulateLsbgStage(LsbgStage):
+    """Make a small simulated survey: coadd tiles, candidates found in them, and the truth."""
+
+    name = "SimulateLsbgStage"
+    inputs = ()
+    outputs = (("candidates", FitsCatalog), ("truth", FitsCatalog), ("coadd_tiles", Folder))
+    options = options_of(simulate, without=_OF_CECI)
+    config_options = parameters_of(options)
+
+    def run(self):
+        """Simulate, and give the parts the names that ceci wants."""
+        from lsbg_classifier.simulation.survey import simulate_survey
+
+        values = self.values()
+        coadds = Path(self.get_output("coadd_tiles"))
+        folder = coadds.with_name(f"{coadds.name}.survey")
+        made = simulate_survey(
+            values.pop("survey"), folder, processes=os.cpu_count() or 1, overwrite=True, **values
+        )
+        os.replace(made.candidates, self.get_output("candidates"))
+        os.replace(made.truth, self.get_output("truth"))
+        shutil.rmtree(coadds, ignore_errors=True)
+        os.replace(made.tiles, coadds)
+        folder.rmdir()
+        _say([f"{made.candidate_count} candidates, {made.lsbg_count} of them LSBGs"])
+
+
+class ReportLsbgStage(LsbgStage):
+    """Show the best and the worst candidates of a FITS table, and how right they are."""
+
+    name = "ReportLsbgStage"
+    inputs = (("annotated_candidates", FitsCatalog),)
+    outputs = (("lsbg_report", Folder),)
+    options = options_of(report, without=_OF_CECI)
+    config_options = parameters_of(options)
+
+    def run(self):
+        """Write the report."""
+        from pipeline.report import write_report
+
+        _say(
+            write_report(
+                Path(self.get_input("annotated_candidates")),
+                Path(self.get_output("lsbg_report")),
+                report_options(self.values()),
+            )
+        )
+
+
+class ReportLsbgParquetStage(ReportLsbgStage):
+    """Show the best and the worst candidates of a Parquet table, and how right they are."""
+
+    name = "ReportLsbgParquetStage"
+    inputs = (("annotated_candidates", ParquetCatalog),)
+    outputs = (("lsbg_report", Folder),)
+
+
+def _say(lines: Iterable[str]):
+    """Write to the log of the stage."""
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def main() -> int:
+    """Run the stage that the command line names; what a user can mend is said in one line."""
+    try:
+        return PipelineStage.main()
+    except InputError as error:
+        sys.exit(f"{sys.argv[1]}: {error}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,313 @@
+"""The stages for ceci: the shipped pipeline by ceci's launcher, and what a stage must not do."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from astropy.io import fits
+from astropy.table import Table
+from distributed import Client
+from test_cluster import running_scheduler, running_worker, wait_for_workers
+
+from catalogs import InputError
+from lsbg_classifier.cutouts.kept import kept_folder
+from lsbg_classifier.weights.registry import at_path
+from pipeline import annotate
+from pipeline.job import journal_of
+
+pytest.importorskip("ceci", reason="needs the extra ceci")
+
+from pipeline.stages import ceci
+
+BIN = Path(sys.executable).parent
+PAGE = (Path(__file__).parents[1] / "docs" / "pipelines.md").read_text(encoding="utf-8")
+SECTION = PAGE.partition("\n## ceci\n")[2].partition("\n## ")[0]
+ROWS = 24
+
+
+def blocks(kind):
+    """Return the snippets of a kind in what the docs say of ceci."""
+    return re.findall(rf"```{kind}\n(.*?)```", SECTION, re.DOTALL)
+
+
+def execute(stage, **given):
+    """Run a stage in this process, as ``python3 -m pipeline STAGE`` would."""
+    command = [f"--{name}={value}" for name, value in given.items() if value is not True]
+    command += [f"--{name}" for name, value in given.items() if value is True]
+    stage.execute(stage.parse_command_line([stage.name, *command]))
+
+
+@pytest.fixture(scope="module")
+def candidates(survey, tmp_path_factory):
+    """The first and the last candidates of the survey, which lie on two tiles."""
+    path = tmp_path_factory.mktemp("candidates") / "candidates.fits"
+    table = Table.read(survey.candidates)
+    table[[*range(ROWS // 2), *range(-ROWS // 2, 0)]].write(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(survey, candidates, tmp_path_factory):
+    """What the command makes of them: a FITS table."""
+    output = tmp_path_factory.mktemp("expected") / "annotated.fits"
+    annotate(candidates, output, cutouts=f"tiles:{survey.tiles}")
+    return output
+
+
+@pytest.fixture
+def stage(survey, candidates, tmp_path):
+    """The arguments of the stage that classifies."""
+    return {
+        "candidates": candidates,
+        "annotated_candidates": tmp_path / "annotated.fits",
+        "cutouts": f"tiles:{survey.tiles}",
+    }
+
+
+@pytest.fixture(scope="module")
+def page(survey, tmp_path_factory):
+    """What the docs' lines leave, where `make demo` ran before; its own pipeline on a cluster."""
+    folder = tmp_path_factory.mktemp("page")
+    (folder / "demo").mkdir()
+    (folder / "demo" / "survey").symlink_to(survey.tiles.parent)
+    for text in blocks("yaml"):
+        (folder / text.partition("\n")[0].removeprefix("# ")).write_text(text)
+    with (
+        running_scheduler(folder) as (address, _),
+        running_worker(folder / "worker", address),
+    ):
+        wait_for_workers(address, 1)
+        with open(folder / "own_config.yaml", "a") as file:
+            file.write(f"  scheduler: {address}\n")
+        for lines in blocks("console"):
+            run_in_shell(folder, lines)
+        with Client(address, set_as_default=False) as client:
+            steps = client.run_on_scheduler(
+                lambda dask_scheduler: dask_scheduler.transition_counter
+            )
+    return folder, steps
+
+
+def run_in_shell(folder, lines):
+    """Run lines as a user does; ceci finds python3 in the PATH."""
+    done = subprocess.run(
+        ["bash", "-euc", lines],
+        cwd=folder,
+        env=os.environ
+        | {
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "XDG_CACHE_HOME": str(folder / "cache"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    said = "".join(path.read_text() for path in folder.glob("*/logs/*.out"))
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{said}"
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_shipped_pipeline_runs_from_the_sky_to_the_report(page):
+    folder, _ = page
+    out = folder / "lsbg"
+    assert {path.name for path in out.iterdir()} == {
+        *("candidates.fits", "truth.fits", "coadd_tiles", "logs"),
+        *("annotated_candidates.fits", "lsbg_report"),
+    }
+    annotate(
+        out / "candidates.fits", folder / "expected.fits", cutouts=f"tiles:{out / 'coadd_tiles'}"
+    )
+    assert_same(out / "annotated_candidates.fits", folder / "expected.fits")
+    assert (out / "lsbg_report" / "index.html").is_file()
+    assert " of them LSBGs" in (out / "logs" / "SimulateLsbgStage.out").read_text()
+    assert " scored, " in (out / "logs" / "ClassifyLsbgStage.out").read_text()
+
+
+@pytest.mark.slow
+def test_a_pipeline_of_ones_own_uses_the_scheduler_it_is_given(page, survey):
+    folder, steps = page
+    cutouts, select = f"tiles:{survey.tiles}", "FLUX_RADIUS_G * 0.263 > 2.5"
+    annotate(survey.candidates, folder / "own.fits", cutouts=cutouts, select=select)
+    assert_same(folder / "own" / "annotated_candidates.fits", folder / "own.fits")
+    assert steps > 0
+
+
+@pytest.mark.slow
+def test_what_is_there_is_not_made_again(page):
+    folder, _ = page
+    before = (folder / "own" / "annotated_candidates.fits").stat()
+    assert "Executing" not in run_in_shell(folder, "ceci own.yaml")
+    assert (folder / "own" / "annotated_candidates.fits").stat() == before
+
+
+def assert_same(annotated, expected):
+    """All data to the bit; the headers hold the times of two runs."""
+    with fits.open(annotated) as found, fits.open(expected) as right:
+        assert len(found) == len(right)
+        for one, other in zip(found[1:], right[1:], strict=True):
+            assert one.columns.names == other.columns.names
+            assert one.data.tobytes() == other.data.tobytes()
+
+
+def test_a_stage_that_was_stopped_goes_on(stage, expected):
+    working = stage["annotated_candidates"].with_name("inprogress_annotated.fits")
+    stopped_at = []
+
+    def stop(done, total):
+        stopped_at.append(done)
+        if done:
+            raise KeyboardInterrupt
+
+    arguments = {"cutouts": stage["cutouts"], "chunk_size": 4}
+    with pytest.raises(KeyboardInterrupt):
+        annotate(stage["candidates"], working, progress=stop, **arguments)
+    log = journal_of(working) / "results.log"
+    assert 0 < stopped_at[-1] < ROWS and log.stat().st_size
+    execute(ceci.ClassifyLsbgStage, **stage, chunk_size=4)
+    assert_same(stage["annotated_candidates"], expected)
+    assert not working.exists() and not log.parent.exists()
+
+
+def test_kept_cutouts_move_with_the_catalog_and_go_with_it(stage):
+    place = kept_folder(stage["annotated_candidates"])
+    execute(ceci.ClassifyLsbgStage, **stage, keep_cutouts=True)
+    assert place.is_dir() and Table.read(stage["annotated_candidates"])["P_LSBG"][0] >= 0
+    execute(ceci.ClassifyLsbgStage, **stage)
+    assert sorted(path.name for path in place.parent.iterdir()) == ["annotated.fits"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"chunk_sise": 3}, "no option chunk_sise; did you mean chunk_size"),
+        ({"threshold": 2.0}, "threshold must be at most 1, not 2"),
+        ({"connections": 0}, "connections must be at least 1, not 0"),
+        ({"weights": "nobody"}, "unknown weights 'nobody'"),
+    ],
+)
+def test_what_is_wrong_in_the_configuration_is_said(stage, options, message, tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.dump({"ClassifyLsbgStage": options}))
+    with pytest.raises(InputError, match=message):
+        execute(ceci.ClassifyLsbgStage, **stage, config=config)
+    assert not stage["annotated_candidates"].exists()
+
+
+def test_a_missing_source_of_cutouts_is_said(stage):
+    del stage["cutouts"]
+    with pytest.raises(ValueError, match="Missing configuration option cutouts"):
+        execute(ceci.ClassifyLsbgStage, **stage)
+
+
+def test_the_command_says_in_one_line_what_is_wrong(stage, monkeypatch):
+    stage["cutouts"] = "nonsense"
+    arguments = [f"--{name}={value}" for name, value in stage.items()]
+    monkeypatch.setattr(sys, "argv", ["pipeline", "ClassifyLsbgStage", *arguments])
+    with pytest.raises(SystemExit) as ending:
+        ceci.main()
+    assert str(ending.value).startswith("ClassifyLsbgStage: unknown cutout source 'nonsense'")
+
+
+def test_mpi_is_refused(stage):
+    with pytest.raises(ValueError, match="cannot be run in parallel"):
+        execute(ceci.ClassifyLsbgStage, **stage, mpi=True)
+
+
+@pytest.fixture
+def labelled(survey, tmp_path):
+    """Candidates with their labels as a column."""
+    table = Table.read(survey.candidates)
+    table["IS_LSBG"] = Table.read(survey.truth)["LABEL"]
+    table.write(tmp_path / "labelled.fits")
+    return tmp_path / "labelled.fits"
+
+
+@pytest.fixture
+def terminations():
+    """The command that trains takes SIGTERM for Ctrl-C; give it back afterwards."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("terminations")
+def test_weights_are_trained_on_labelled_candidates(survey, labelled, tmp_path, capsys):
+    execute(
+        ceci.TrainLsbgStage,
+        labelled_candidates=labelled,
+        trained_weights=tmp_path / "ours",
+        weights_name="ours",
+        label="IS_LSBG",
+        cutouts=f"tiles:{survey.tiles}",
+        epochs=1,
+        batch=16,
+        **{"no-register": True},
+    )
+    card = at_path(tmp_path / "ours" / "ours.weights.h5").card
+    assert card.name == "ours" and card.recipe.startswith("lsbg-train-des ")
+    assert "--label=IS_LSBG" in card.recipe and "--epochs=1" in card.recipe
+    assert "accuracy" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("terminations")
+def test_a_training_that_fails_ends_the_stage(tmp_path, labelled, survey):
+    with pytest.raises(SystemExit, match="IS_NOTHING"):
+        execute(
+            ceci.TrainLsbgStage,
+            labelled_candidates=labelled,
+            trained_weights=tmp_path / "ours",
+            label="IS_NOTHING",
+            cutouts=f"tiles:{survey.tiles}",
+            **{"no-register": True},
+        )
+
+
+@pytest.mark.usefixtures("terminations")
+def test_labels_of_a_report_are_what_is_trained_on(tmp_path):
+    (tmp_path / "labels.csv").write_text("nothing,of,this\n1,2,3\n")
+    with pytest.raises(SystemExit, match=r"labels\.csv"):
+        execute(
+            ceci.TrainOnLabelsLsbgStage,
+            labels=tmp_path / "labels.csv",
+            trained_weights=tmp_path / "ours",
+            **{"no-register": True},
+        )
+
+
+@pytest.mark.usefixtures("terminations")
+def test_a_simulated_sample_takes_the_weights_to_start_from(tmp_path):
+    options = {"from": "nobody", "surveys": 4, "no-register": True}
+    with pytest.raises(SystemExit, match="unknown weights 'nobody'"):
+        execute(ceci.TrainSimulatedLsbgStage, trained_weights=tmp_path / "ours", **options)
+
+
+@pytest.mark.parametrize("name", [name for name in ceci.__all__ if name.endswith("Stage")])
+def test_the_page_has_a_row_for_every_stage(name):
+    (row,) = (line for line in SECTION.splitlines() if line.startswith(f"| `{name}` |"))
+    stage = getattr(ceci, name)
+    for tag in (*stage.input_tags(), *stage.output_tags()):
+        assert f"`{tag}`" in row
+
+
+@pytest.mark.parametrize("kind", [ceci.FitsCatalog, ceci.ParquetCatalog, ceci.CsvTable])
+def test_tables_are_opened_for_reading_and_writing(kind, tmp_path):
+    path = tmp_path / kind.make_name("table")
+    assert path.suffix == f".{kind.suffix}"
+    with kind(path, "w") as table:
+        table.file.write(b"some bytes")
+    with kind(path, "r") as table:
+        assert table.file.read() == b"some bytes"
+
+
+def test_a_folder_is_made_and_must_be_there(tmp_path):
+    with pytest.raises(NotADirectoryError):
+        ceci.Folder(tmp_path / "none", "r")
+    with ceci.Folder(tmp_path / ceci.Folder.make_name("some"), "w") as folder:
+        assert folder.file == tmp_path / "some" and folder.file.is_dir()
