@@ -12,9 +12,9 @@ SEED := 20211
 demo: .venv/.demo-installed
 	$(BIN)/lsbg simulate des $(DEMO)/survey --seed $(SEED) --overwrite
 	$(BIN)/lsbg classify $(DEMO)/survey/candidates.fits $(DEMO)/annotated.fits \
-		--cutouts tiles:$(DEMO)/survey/tiles --overwrite
-	$(BIN)/lsbg report $(DEMO)/annotated.fits $(DEMO)/candidates.png \
-		--cutouts tiles:$(DEMO)/survey/tiles --truth $(DEMO)/survey/truth.fits --overwrite
+		--cutouts tiles:$(DEMO)/survey/tiles --keep-cutouts --overwrite
+	$(BIN)/lsbg report $(DEMO)/annotated.fits $(DEMO)/report \
+		--truth $(DEMO)/survey/truth.fits --figures --overwrite
 
 test: .venv/.test-installed
 	$(BIN)/python -m pytest

@@ -9,7 +9,6 @@ from hypothesis import settings
 from lsbg_classifier.simulation.survey import simulate_survey
 from pipeline.cli import main
 
-
 settings.register_profile("lsbg", deadline=None)  # loops are compiled when first called
 settings.load_profile("lsbg")
 
