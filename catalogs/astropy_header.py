@@ -11,6 +11,11 @@ KEY = b"table_meta_yaml"
 """Of the metadata of a schema."""
 
 
+def is_described(schema: pa.Schema) -> bool:
+    """Tell whether a schema holds a description by astropy that can be read."""
+    return bool(_mappings(_header(schema).get("datatype")))
+
+
 def describe_for_astropy(
     schema: pa.Schema,
     meta: Mapping[str, object] | None = None,

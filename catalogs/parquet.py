@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from astropy.table.meta import YamlParseError, get_header_from_yaml
 
-from catalogs.astropy_header import KEY, describe_for_astropy
+from catalogs.astropy_header import KEY, describe_for_astropy, is_described
 from catalogs.columns import AddedColumn, already_there, check_free
 from catalogs.errors import InputError
 from catalogs.output import PARQUET_SUFFIXES, written_whole
@@ -356,7 +356,7 @@ def _write_part(part: _Part, target: Path, columns, values, provenance, lengths)
     if lengths is not None and CONTENT not in metadata:
         metadata |= describe(schema, _units(part.schema), lengths)
     schema = schema.with_metadata(metadata)
-    if KEY in metadata:
+    if is_described(schema):
         schema = describe_for_astropy(schema)
     row = part.first
     with _opened(part.path) as source:
