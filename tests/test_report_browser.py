@@ -4,6 +4,9 @@ import csv
 import datetime
 import io
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -210,6 +213,37 @@ def test_fifty_labels_by_keyboard_survive_a_reload(large, catalog, new_page, tmp
     uncertain = [d for d, row in zip(distance, rows, strict=True) if row["chosen"] == "uncertain"]
     assert uncertain == sorted(uncertain) and uncertain[-1] < 0.02
     assert max(distance) > 0.3
+
+
+def test_from_fifty_labels_by_keyboard_to_compared_weights(
+    survey, new_page, lsbg, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("LSBG_WEIGHTS", str(tmp_path / "weights"))
+    annotated, labels = tmp_path / "annotated.fits", tmp_path / "labels.csv"
+    annotate(survey.candidates, annotated, cutouts=f"tiles:{survey.tiles}", keep_cutouts=True)
+    write_report(annotated, tmp_path / "report", ReportOptions(to_label=50))
+    is_lsbg = np.asarray(Table.read(survey.truth)["LABEL"]) == 1
+    page = new_page(accept_downloads=True)
+    start_labelling(page, tmp_path / "report")
+    rows = page.evaluate("Array.from(LSBG.run.toLabel, (i) => LSBG.run.row[i])")
+    for row in rows:
+        page.keyboard.press("l" if is_lsbg[int(row)] else "a")
+    page.reload()
+    page.get_by_text("50 of 50 labelled").wait_for()
+    labels.write_text(exported(page))
+    command = [Path(sys.executable).parent / "lsbg-train-des", tmp_path / "taught"]
+    command += ["--labels", labels, "--cutouts", f"kept:{annotated}", "--name", "taught"]
+    done = subprocess.run(
+        [*command, "--epochs", "2", "--batch", "16"], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    arguments = ("report", annotated, tmp_path / "second", "--labels", labels)
+    code, said, err = lsbg(*arguments, "--against", "taught")
+    assert code == 0, err
+    page.goto(address(tmp_path / "second"))
+    summary = page.locator("main").text_content()
+    assert "On 25 labels that were chosen at random" in summary and "taught" in summary
+    assert "accuracy" in said
 
 
 def test_several_labellers_meet_in_one_file(large, new_page, tmp_path):
