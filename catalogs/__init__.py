@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from catalogs.columns import AddedColumn, find_lsbg_columns, lsbg_columns
+from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
 from catalogs.output import check_output
 from catalogs.positions import PositionColumns
@@ -69,6 +70,15 @@ class Catalog(Protocol):
 
     def fingerprint(self) -> str:
         """Return a sha256 of the content, by which a resumed job knows its input."""
+
+    def describe_columns(self) -> list[ColumnDetail]:
+        """List the columns with one value a row, in their order."""
+
+    def exact_values(self, detail: ColumnDetail, rows: np.ndarray) -> list:
+        """Return a column of integers or texts in ascending rows: int or str, None where null."""
+
+    def provenance(self) -> dict[str, str]:
+        """Return what the catalog says of columns of ours, by the keys of `write_annotated`."""
 
     def check_annotated(self, columns: Sequence[AddedColumn], *, overwrite_columns: bool = False):
         """Refuse at once what `write_annotated` would refuse; reads nothing.

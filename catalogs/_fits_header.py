@@ -23,7 +23,7 @@ _PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 _FORMATS = {"f4": "E", "i2": "I"}
 _BYTES = {"L": 1, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8}
 _BYTES |= {"C": 8, "M": 16, "P": 8, "Q": 16}
-_PROVENANCE = {
+PROVENANCE = {
     "weights": ("LSBGWGT", "weights of the LSBG classifier"),
     "weights_sha256": ("LSBGSHA", "sha256 of the weights"),
     "source": ("LSBGSRC", "source of the cutouts"),
@@ -123,7 +123,7 @@ class Cards:
 
         Characters that a FITS header cannot hold are percent-encoded.
         """
-        ours = {keyword for keyword, _ in _PROVENANCE.values()}
+        ours = {keyword for keyword, _ in PROVENANCE.values()}
         kept, dropping = [], False
         for card in self._cards:
             if not (card.startswith(b"CONTINUE") and dropping):
@@ -131,7 +131,7 @@ class Cards:
             if not dropping:
                 kept.append(card)
         for name, value in provenance.items():
-            keyword, comment = _PROVENANCE[name]
+            keyword, comment = PROVENANCE[name]
             encoded = quote(value, _PRINTABLE, errors="surrogateescape")
             kept += _images(keyword, float(value) if name == "threshold" else encoded, comment)
         self._cards = kept

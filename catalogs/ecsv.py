@@ -16,6 +16,7 @@ from astropy.table.meta import YamlParseError, get_header_from_yaml
 
 from catalogs._whole import WholeCatalog
 from catalogs.columns import AddedColumn, already_there
+from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
 from catalogs.output import written_whole
 from catalogs.positions import ColumnInfo
@@ -109,6 +110,25 @@ class EcsvCatalog(WholeCatalog):
         is_short = datatype in ("float16", "float32")
         with np.errstate(over="ignore"):
             return values.astype(datatype).astype(np.float64) if is_short else values
+
+    def describe_columns(self) -> list[ColumnDetail]:
+        """List the columns with one value a row; see `catalogs.Catalog`."""
+        kinds = {"i": "integer", "u": "integer", "f": "number", "b": "logical", "s": "text"}
+        found = []
+        for column in self._columns:
+            kind = kinds.get(str(column.get("datatype"))[:1])
+            if kind is not None and not column.get("subtype"):
+                about = (str(column.get(key) or "") for key in ("unit", "description"))
+                found.append(ColumnDetail(column["name"], kind, *about))
+        return found
+
+    def exact_values(self, detail: ColumnDetail, rows: np.ndarray) -> list:
+        """Return integers or texts of ascending rows; see `catalogs.Catalog`."""
+        number = self.column_names.index(detail.name)
+        texts = [self._records[row][0][number] for row in rows.tolist()]
+        if detail.kind == "text":
+            return [text or None for text in texts]
+        return [int(text) if text.strip() else None for text in texts]
 
     def provenance(self) -> dict[str, str]:
         """Return what the table says of our columns, by the keys of `write_annotated`."""

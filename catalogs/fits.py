@@ -14,13 +14,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
+from urllib.parse import unquote
 
 import numpy as np
 from astropy.io import fits
 
 from catalogs._fits_checksum import add_to_sum, encode
-from catalogs._fits_header import BLOCK, Cards, column_bytes
+from catalogs._fits_header import BLOCK, PROVENANCE, Cards, column_bytes
 from catalogs.columns import AddedColumn, already_there, check_free
+from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
 from catalogs.fits_headers import UNREADABLE, check_headers
 from catalogs.output import naming, written_whole
@@ -35,6 +37,10 @@ from catalogs.positions import (
 _ROWS = 65_536
 _MOST_COLUMNS = 999
 _NUMBERS = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
+
+
+_WHOLE = ("B", "I", "J", "K")
+"""Types of whole numbers, by their letter in TFORM."""
 
 
 @dataclass(frozen=True)
@@ -189,6 +195,42 @@ class FitsCatalog:
                 f"{self.path}: a FITS table has room for {_MOST_COLUMNS} columns only; leave some "
                 "out, or use Parquet"
             )
+
+    def describe_columns(self) -> list[ColumnDetail]:
+        """List the columns with one value a row; see `catalogs.Catalog`."""
+        found = []
+        for column in self._table.columns:
+            form = column.form.strip()
+            if form.lstrip("0123456789")[:1] == "A" and column.width:
+                kind = "text"
+            elif column.is_logical:
+                kind = "logical"
+            elif column.dtype is None:
+                continue
+            elif form.removeprefix("1")[0] in _WHOLE and column.scale == 1:
+                kind = "integer"
+            else:
+                kind = "number"
+            found.append(ColumnDetail(column.name, kind, column.unit or ""))
+        return found
+
+    def exact_values(self, detail: ColumnDetail, rows: np.ndarray) -> list:
+        """Return integers or texts of ascending rows; see `catalogs.Catalog`."""
+        column = self._column(detail.name)
+        table = self._rows(0, self.row_count)
+        raw = np.ascontiguousarray(table[rows, column.offset : column.offset + column.width])
+        if detail.kind == "text":
+            texts = raw.view(f"S{column.width}")[:, 0]
+            return [text.decode("utf-8", "replace").rstrip(" ") for text in texts.tolist()]
+        stored = raw.view(column.dtype)[:, 0].tolist()
+        zero = int(column.zero)
+        return [None if value == column.null else value + zero for value in stored]
+
+    def provenance(self) -> dict[str, str]:
+        """Return what the header says of our columns, by the keys of `write_annotated`."""
+        header = fits.Header.fromstring(self._header().to_bytes().decode("ascii", "replace"))
+        said = {name: header.get(keyword) for name, (keyword, _) in PROVENANCE.items()}
+        return {name: unquote(str(value)) for name, value in said.items() if value is not None}
 
     def write_annotated(
         self,

@@ -78,6 +78,8 @@ class HatsCatalog:
         self.read_column, self.read_columns = self._data.read_column, self._data.read_columns
         self.read_positions, self.fingerprint = self._data.read_positions, self._data.fingerprint
         self.check_annotated = self._data.check_annotated
+        self.describe_columns = self._data.describe_columns
+        self.exact_values = self._data.exact_values
 
     def provenance(self) -> dict[str, str]:
         """Return what the properties say of our columns, by the keys of `write_annotated`."""

@@ -18,6 +18,7 @@ from astropy.table.meta import YamlParseError, get_header_from_yaml
 
 from catalogs.astropy_header import KEY, describe_for_astropy, is_described
 from catalogs.columns import AddedColumn, already_there, check_free
+from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
 from catalogs.output import PARQUET_SUFFIXES, written_whole
 from catalogs.positions import (
@@ -30,6 +31,9 @@ from catalogs.positions import (
 from catalogs.voparquet import CONTENT, describe, extend, is_text
 
 _ROWS = 65_536
+_OURS = "lsbg."
+"""Begins the keys of our metadata."""
+
 _LARGEST_GROUP = 1 << 20
 _MOST_BYTES = 1 << 27
 """Rows, and bytes in memory, beyond which a row group is written as several."""
@@ -182,6 +186,42 @@ class ParquetCatalog:
             if not overwrite_columns:
                 check_free(columns, part.schema.names, part.path)
 
+    def describe_columns(self) -> list[ColumnDetail]:
+        """List the columns with one value a row; see `catalogs.Catalog`."""
+        schema = self._parts[0].schema
+        infos, found = _infos(schema), []
+        for field in schema:
+            kind = _kind(field.type)
+            if kind is not None:
+                description = (
+                    (field.metadata or {}).get(b"description", b"").decode("utf-8", "replace")
+                )
+                found.append(
+                    ColumnDetail(field.name, kind, infos[field.name].unit or "", description)
+                )
+        return found
+
+    def exact_values(self, detail: ColumnDetail, rows: np.ndarray) -> list:
+        """Return integers or texts of ascending rows; see `catalogs.Catalog`."""
+        values = []
+        for part in self._parts:
+            start = part.first
+            with _opened(part.path) as file:
+                for batch in _readable(file.iter_batches(_ROWS, columns=[detail.name]), part.path):
+                    first, last = np.searchsorted(rows, (start, start + batch.num_rows))
+                    if first < last:
+                        values += batch.column(0).take(rows[first:last] - start).to_pylist()
+                    start += batch.num_rows
+        return [str(v) if detail.kind == "text" and v is not None else v for v in values]
+
+    def provenance(self) -> dict[str, str]:
+        """Return what the schema says of our columns, by the keys of `write_annotated`."""
+        return {
+            key.decode("utf-8", "replace").removeprefix(_OURS): value.decode("utf-8", "replace")
+            for key, value in (self._parts[0].schema.metadata or {}).items()
+            if key.startswith(_OURS.encode())
+        }
+
     def write_annotated(
         self,
         output: Path,
@@ -324,6 +364,20 @@ def _is_number(kind: pa.DataType) -> bool:
     return pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)
 
 
+def _kind(kind) -> str | None:
+    types = pa.types
+    if types.is_dictionary(kind):
+        return _kind(kind.value_type)
+    if types.is_integer(kind):
+        return "integer"
+    if types.is_floating(kind) or types.is_decimal(kind):
+        return "number"
+    if types.is_boolean(kind):
+        return "logical"
+    is_text = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+    return "text" if is_text or types.is_date(kind) or types.is_timestamp(kind) else None
+
+
 def _as_float(array: pa.Array) -> np.ndarray:
     """Return float64 with NaN where null; integers beyond 2**53 are rounded."""
     numbers = pc.cast(array, pa.float64(), safe=False)
@@ -408,9 +462,9 @@ def _schema(old: pa.Schema, kept, columns, provenance) -> pa.Schema:
             pa.field(column.name, _TYPES[column.dtype], column.dtype.startswith("f"), notes)
         )
     metadata = dict(old.metadata or {})
-    metadata.pop(b"lsbg.select", None)  # of an earlier run; this one may have had none
+    metadata.pop(f"{_OURS}select".encode(), None)  # of an earlier run; this one may have had none
     for key, value in provenance.items():
-        metadata[f"lsbg.{key}".encode()] = value.encode("utf-8", "backslashreplace")
+        metadata[f"{_OURS}{key}".encode()] = value.encode("utf-8", "backslashreplace")
     return pa.schema(fields, metadata)
 
 

@@ -20,6 +20,7 @@ from catalogs._votable_scan import ScannedTable, scan
 from catalogs._votable_text import added_fields, cut, edited, encoded, indent_before, param_text
 from catalogs._whole import WholeCatalog
 from catalogs.columns import AddedColumn, already_there
+from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
 from catalogs.output import written_whole
 from catalogs.positions import ColumnInfo, find_positions
@@ -92,6 +93,26 @@ class VotableCatalog(WholeCatalog):
             return np.empty(0)
         column = self._array[self._array.dtype.names[number]]
         return np.ma.filled(np.ma.asarray(column).astype(np.float64), np.nan)
+
+    def describe_columns(self) -> list[ColumnDetail]:
+        """List the columns with one value a row, by the types that astropy gave them."""
+        kinds = {"i": "integer", "u": "integer", "f": "number", "b": "logical"}
+        kinds |= {"U": "text", "S": "text", "O": "text"}
+        found = []
+        for number, name in enumerate(self.column_names):
+            kind, shape = self._array.dtype[number].base.kind, self._array.dtype[number].shape
+            field = self._table.fields[number]
+            if kind == "O" and field.get("datatype") not in ("char", "unicodeChar"):
+                continue
+            if kind in kinds and not shape:
+                found.append(ColumnDetail(name, kinds[kind], field.get("unit", "")))
+        return found
+
+    def exact_values(self, detail: ColumnDetail, rows: np.ndarray) -> list:
+        """Return integers or texts of ascending rows; see `catalogs.Catalog`."""
+        name = self._array.dtype.names[self.column_names.index(detail.name)]
+        values = np.ma.asarray(self._array[name])[rows].tolist()
+        return [None if v is None else str(v) if detail.kind == "text" else v for v in values]
 
     def provenance(self) -> dict[str, str]:
         """Return what the table says of our columns, by the keys of `write_annotated`."""

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalogs import lsbg_columns, open_catalog
-from catalogs.details import describe_columns, read_provenance, read_values
+from catalogs.details import describe_columns, read_values
 
 LARGE = 2**62 + 1
 RA, DEC = [10.0, 20.0, 30.0], [-5.0, 0.0, 5.0]
@@ -152,7 +152,7 @@ def test_any_rows_of_a_catalog_of_several_blocks(rows, tmp_path_factory):
 @pytest.mark.parametrize("catalog", ["table", "folder"])
 def test_provenance_comes_back(catalog, request, tmp_path):
     catalog = request.getfixturevalue(catalog)
-    assert read_provenance(catalog) == {}
+    assert catalog.provenance() == {}
     said = {
         "weights": "des-simulated",
         "weights_sha256": "a" * 64,
@@ -168,7 +168,7 @@ def test_provenance_comes_back(catalog, request, tmp_path):
         lambda start, stop: (values[start:stop], values[start:stop]),
         said,
     )
-    assert read_provenance(open_catalog(output)) == said
+    assert open_catalog(output).provenance() == said
 
 
 @pytest.mark.filterwarnings("ignore::astropy.io.votable.exceptions.VOWarning")
@@ -201,4 +201,4 @@ def test_other_formats_say_the_same(name, form, tmp_path):
     assert read_values(catalog, details["NAME"], rows).tolist() == ["three, 3", "one"]
     assert read_values(catalog, details["GOOD"], rows).tolist() == [1.0, 1.0]
     assert read_values(catalog, details["MAG"], rows).tolist() == [23.0, 21.5]
-    assert read_provenance(catalog) == {}
+    assert catalog.provenance() == {}

@@ -63,7 +63,7 @@ class Content:
     choice : Choice
     threshold : float
     provenance : mapping of str to str
-        See `catalogs.details.read_provenance`.
+        See `catalogs.Catalog.provenance`.
     imaging : Imaging or None
         What the cutouts show; None where there are none.
     have : array of bool, shape (gallery,)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from catalogs import InputError
-from catalogs.details import ColumnDetail, read_provenance
+from catalogs.details import ColumnDetail
 from catalogs.output import written_whole
 from lsbg_classifier.cutouts.kept import KeptSource
 from pipeline.report.candidates import Candidates, read_candidates
@@ -71,7 +71,7 @@ def write_report(
     check_folder(folder, map(Path, inputs), options.overwrite)
     candidates = read_candidates(annotated, options.truth, options.catalog_options)
     pictures = Pictures.open(candidates, options.cutouts, options.source_options)
-    provenance = read_provenance(candidates.catalog)
+    provenance = candidates.catalog.provenance()
     sections, candidates, comparison = _labelled(candidates, pictures, provenance, options)
     threshold = _threshold(options, provenance)
     run = _Run(candidates, pictures, provenance, options, threshold, comparison)
