@@ -21,6 +21,9 @@ from catalogs.voparquet import extend
 
 _PROPERTIES = ("hats.properties", "properties")
 _COLLECTION = "collection.properties"
+HATS_MARKS = (*_PROPERTIES, _COLLECTION)
+"""Names of files that tell a HATS catalog from other folders of Parquet files."""
+
 _DATASET, _THUMBNAIL = "dataset", "data_thumbnail.parquet"
 _STATISTICS = "per_partition_statistics.parquet"
 _SCORED_TYPES = ("object", "source")

@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -179,8 +179,15 @@ def in_threads(function: Callable, items: Iterable) -> list:
             raise
 
 
-def copy(url: str, target: Path):
+def copy(url: str, target: Path, *, marks: Collection[str] = ()):
     """Copy a file here, or, where the file system has folders, the Parquet files of a folder.
+
+    Parameters
+    ----------
+    url : str
+    target : Path
+    marks : collection of str
+        A folder with a file of one of these names is copied whole.
 
     Raises
     ------
@@ -191,13 +198,15 @@ def copy(url: str, target: Path):
     if _is_http(url) or not _tried(url, lambda: system.isdir(path)):
         _tried(url, lambda: system.get_file(path, str(target)))
         return
-    for found in _tried(url, lambda: system.find(path)):
-        parts = PurePosixPath(found[len(path) :].lstrip("/"))
-        if parts.suffix.lower() in PARQUET_SUFFIXES and ".." not in parts.parts:
-            (target / parts).parent.mkdir(parents=True, exist_ok=True)
-            _tried(
-                url, lambda found=found, parts=parts: system.get_file(found, str(target / parts))
-            )
+    found = {
+        name: PurePosixPath(name[len(path) :].lstrip("/"))
+        for name in _tried(url, lambda: system.find(path))
+    }
+    whole = any(str(place) in marks for place in found.values())
+    for name, place in found.items():
+        if (whole or place.suffix.lower() in PARQUET_SUFFIXES) and ".." not in place.parts:
+            (target / place).parent.mkdir(parents=True, exist_ok=True)
+            _tried(url, lambda name=name, place=place: system.get_file(name, str(target / place)))
     if not target.is_dir():
         raise RemoteError(f"{url}: no Parquet files in this folder")
 

@@ -8,6 +8,7 @@ from tempfile import mkdtemp
 from urllib.parse import unquote, urlsplit
 
 from catalogs.errors import InputError
+from catalogs.hats import HATS_MARKS
 from catalogs.remote import copy
 from catalogs.urls import masked
 
@@ -20,7 +21,7 @@ class RemoteCatalog:
     Parameters
     ----------
     url : str
-        A file; where the file system has folders, also a folder of Parquet files.
+        A file; where the file system has folders, also a folder of Parquet files or a HATS catalog.
     open_copy : callable
         Makes a catalog of a path.
     """
@@ -30,7 +31,7 @@ class RemoteCatalog:
         folder = Path(mkdtemp(prefix="lsbg-"))
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self._copy = folder / _file_name(url)
-        copy(url, self._copy)
+        copy(url, self._copy, marks=HATS_MARKS)
         self._catalog = self._speaking_of_url(open_copy)(self._copy)
 
     def __getattr__(self, name: str):

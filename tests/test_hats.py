@@ -459,3 +459,18 @@ def test_the_page_runs(page, survey, tmp_path, lsbg, monkeypatch):
             name, *arguments = words(line)
             code, _, err = lsbg(*arguments)
             assert (name, code) == ("lsbg", 0), err
+
+
+def test_one_elsewhere_is_copied_whole(small, tmp_path):
+    fsspec = pytest.importorskip("fsspec", reason="the extra remote is not installed")
+    memory = fsspec.filesystem("memory")
+    memory.put(str(small), "/elsewhere", recursive=True)
+    catalog = open_catalog("memory://elsewhere")
+    assert catalog.format == "hats" and catalog.row_count == open_catalog(small).row_count
+    write(small, tmp_path / "here")
+    catalog.write_annotated(
+        tmp_path / "there", lsbg_columns(catalog.column_names), values_for, PROVENANCE
+    )
+    names = [sorted(p.relative_to(at) for p in at.rglob("*")) for at in
+             (tmp_path / "here", tmp_path / "there")]  # fmt: skip
+    assert names[0] == names[1]
