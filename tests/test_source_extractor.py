@@ -198,10 +198,22 @@ def test_a_catalog_of_several_images_is_annotated_table_by_table(survey, images,
         assert hdus[2].columns.names == hdus[4].columns.names == NAMES + OURS
 
 
-@pytest.mark.parametrize("kind", ["ASCII_HEAD", "ASCII", "ASCII_VOTABLE", "ASCII_SKYCAT"])
+@pytest.mark.parametrize("kind", ["ASCII_HEAD", "ASCII", "ASCII_SKYCAT"])
 def test_text_catalogs_are_refused_with_a_way_out(survey, images, tmp_path, kind):
     source = extract(images / "one.fits", tmp_path / "before.cat", kind)
     with pytest.raises(InputError, match=r"CATALOG_TYPE FITS_1\.0 or FITS_LDAC") as caught:
         annotate(source, tmp_path / "after.cat", cutouts=f"tiles:{survey.tiles}")
     assert str(source) in str(caught.value) and "\n" not in str(caught.value)
     assert not (tmp_path / "after.cat").exists()
+
+
+def test_its_votable_comes_back_with_our_columns_alone(survey, images, tmp_path):
+    source = extract(images / "one.fits", tmp_path / "before.vot", "ASCII_VOTABLE")
+    tiles = f"tiles:{survey.tiles}"
+    annotate(source, tmp_path / "after.vot", cutouts=tiles)
+    before = votable.parse_single_table(source).to_table()
+    after = votable.parse_single_table(tmp_path / "after.vot").to_table()
+    assert after.colnames == before.colnames + OURS
+    for name in before.colnames:
+        np.testing.assert_array_equal(after[name], before[name])
+    assert np.isfinite(after["P_LSBG"]).sum() > 5
