@@ -125,6 +125,12 @@ def check_not_radians(positions: np.ndarray, found: PositionColumns, where: str)
         )
 
 
+def unit_vectors(positions: np.ndarray) -> np.ndarray:
+    """Return the unit vectors, shape (N, 3), of positions in degrees, shape (N, 2)."""
+    ra, dec = np.radians(positions).T
+    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
+
+
 def _pair_by_name(columns, where) -> tuple[str, str]:
     spellings: dict[str, list[str]] = {}
     for name in columns:

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from catalogs import InputError, find_lsbg_columns, open_catalog
-from catalogs.flags import NOT_SCORED
 from lsbg_classifier import CutoutSource, open_source
-from lsbg_classifier.surveys import CUTOUT_SIZE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,6 +62,7 @@ def show(
     if n < 1:
         raise InputError(f"at least one cutout of each kind must be drawn, not {n}")
     from pipeline.report.panel import draw_panel
+    from pipeline.report.pictures import Pictures
     from pipeline.tables import TableInMemory
 
     where = {"ra": ra, "dec": dec, "position_unit": position_unit}
@@ -73,7 +72,7 @@ def show(
     source = _source(path, cutouts, source_options)
     figure = draw_panel(
         candidates,
-        partial(_pictures, source, candidates.positions),
+        Pictures(None, source, candidates.positions).read,
         name="table" if path is None else Path(path).name,
         count=n,
         threshold=threshold,
@@ -122,15 +121,6 @@ def _source(path, cutouts, options) -> CutoutSource:
     from lsbg_classifier.cutouts.kept import KeptSource
 
     return KeptSource(path)
-
-
-def _pictures(source: CutoutSource, positions: np.ndarray, rows: np.ndarray):
-    """Return the cutouts of some rows, uint8 (N, 64, 64, 3), and which there are, bool (N,)."""
-    have = np.isfinite(positions[rows]).all(axis=1)
-    cutouts = np.zeros((len(rows), CUTOUT_SIZE, CUTOUT_SIZE, 3), np.uint8)
-    cutouts[have], flags = source.fetch(positions[rows[have]])
-    have[have] = (flags & NOT_SCORED) == 0
-    return cutouts, have
 
 
 def _png(figure: "Figure") -> bytes:

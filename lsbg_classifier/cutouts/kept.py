@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from catalogs.errors import InputError
 from catalogs.flags import Flag
 from catalogs.output import naming
+from catalogs.positions import unit_vectors
 from lsbg_classifier.cutouts.source import empty_cutouts
 from lsbg_classifier.surveys import CUTOUT_SIZE, Imaging
 
@@ -207,7 +208,7 @@ class KeptCutouts:
         places = np.full(len(positions), -1)
         usable = np.isfinite(positions).all(axis=1)
         if len(self) and usable.any():
-            distance, nearest = self._tree.query(_on_sphere(*positions[usable].T))
+            distance, nearest = self._tree.query(unit_vectors(positions[usable]))
             places[usable] = np.where(distance <= _SAME, nearest, -1)
         return places
 
@@ -215,7 +216,7 @@ class KeptCutouts:
     def _tree(self):
         from scipy.spatial import cKDTree
 
-        return cKDTree(_on_sphere(self._index["ra"], self._index["dec"]))
+        return cKDTree(unit_vectors(np.column_stack([self._index["ra"], self._index["dec"]])))
 
     def _read(self, places: np.ndarray) -> np.ndarray:
         """Return the cutouts at places of the index; each row group is read once."""
@@ -381,12 +382,6 @@ def _replace(path: Path, content):
     with naming(partial), open(partial, "wb") as file:
         file.write(content)
     os.replace(partial, path)
-
-
-def _on_sphere(ra, dec) -> np.ndarray:
-    """Return unit vectors, shape (N, 3), of degrees."""
-    ra, dec = np.radians(ra), np.radians(dec)
-    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
 
 
 def _damaged(path: Path, error: Exception) -> InputError:

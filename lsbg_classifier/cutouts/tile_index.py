@@ -17,6 +17,7 @@ from scipy.spatial import cKDTree
 
 from catalogs.errors import InputError
 from catalogs.fits_headers import UNREADABLE, check_headers
+from catalogs.positions import unit_vectors
 from lsbg_classifier.cutouts.colours import NANOMAGGIE_ZERO_POINT
 from lsbg_classifier.cutouts.tile_folder import TileFolder, open_folder
 from lsbg_classifier.folders import cache_folder
@@ -185,20 +186,15 @@ class TileIndex:
         """Pick the tiles whose circles may hold each position, padded with -1; shape (N, k)."""
         count = min(_NEAREST_TILES, len(self.tiles))
         _, near = self._tree.query(
-            _unit_vectors(positions), k=count, distance_upper_bound=self._reach
+            unit_vectors(positions), k=count, distance_upper_bound=self._reach
         )
         near = np.atleast_1d(near).reshape(len(positions), count)
         return np.where(near == len(self.tiles), -1, near)
 
 
-def _unit_vectors(positions: np.ndarray) -> np.ndarray:
-    ra, dec = np.radians(positions).T
-    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
-
-
 def _circle(tile: Tile) -> tuple[np.ndarray, float]:
     """Centre (unit vector) and radius (radians) of a circle around the tile."""
-    vectors = _unit_vectors(_outline(tile.wcs(), tile.width, tile.height))
+    vectors = unit_vectors(_outline(tile.wcs(), tile.width, tile.height))
     cosines = vectors[1:] @ vectors[0]
     return vectors[0], float(np.arccos(np.clip(cosines, -1, 1)).max())
 
@@ -455,7 +451,7 @@ def _check_grid(path: str, entry: dict, other: dict):
     """Refuse an image whose pixels are not those of another band of its tile."""
     if entry["shape"] != other["shape"]:
         raise InputError(f"{path}: another shape than the tile's other bands; remove it")
-    ours, theirs = (_unit_vectors(np.array(each["outline"])) for each in (entry, other))
+    ours, theirs = (unit_vectors(np.array(each["outline"])) for each in (entry, other))
     offset = np.degrees(np.linalg.norm(ours - theirs, axis=1).max()) * 3600 / other["pixel_scale"]
     if offset > _SAME_GRID:
         raise InputError(

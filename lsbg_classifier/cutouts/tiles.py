@@ -44,8 +44,8 @@ class TileSource:
     Fluxes are sampled by Lanczos-3 on the viewer's grid, coloured by its formula, and shrunk to
     64x64 by Pillow's filter, so that the same position through the viewer gives the same cutout
     up to JPEG noise. The viewer samples twice as finely as the survey's pixels; half as finely
-    holds as much, changes one value in a hundred by more than one count of 255, and takes a
-    quarter of the time. So that is done, except through JPEG and for images of finer pixels.
+    holds as much, changes at most one value in a hundred by more than one count of 255, and is a
+    quarter of the samples. So that is done, except through JPEG and for images of finer pixels.
     Fluxes of pixels of another size than the survey's are converted to the survey's. Only the
     rows of a tile that its candidates need are read, in strips, each once.
 

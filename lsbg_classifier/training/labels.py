@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from catalogs.errors import InputError
+from catalogs.positions import unit_vectors
 
 LSBG, ARTIFACT, UNSURE = 1, 0, -1
 
@@ -258,8 +259,7 @@ def _candidates(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree
 
-    ra, dec = np.radians(positions).T
-    points = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
+    points = unit_vectors(positions)
     pairs = cKDTree(points).query_pairs(np.radians(SAME_POSITION / 3600), output_type="ndarray")
     links = coo_array((np.ones(len(pairs)), pairs.T), (len(points), len(points)))
     _, component = connected_components(links, directed=False)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from catalogs import InputError
+from catalogs.positions import unit_vectors
 from lsbg_classifier.training.assessment import METRICS
 from lsbg_classifier.training.evaluation import judge
 from lsbg_classifier.training.labels import SAME_POSITION, Judgements, read_judgements
@@ -128,10 +129,5 @@ def _rows_at(positions: np.ndarray, catalog: np.ndarray) -> np.ndarray:
     if not len(placed) or not len(positions):
         return np.full(len(positions), -1)
     radius = np.radians(SAME_POSITION / 3600)
-    distance, nearest = cKDTree(_on_sphere(catalog[placed])).query(_on_sphere(positions))
+    distance, nearest = cKDTree(unit_vectors(catalog[placed])).query(unit_vectors(positions))
     return np.where(distance <= radius, placed[nearest], -1)
-
-
-def _on_sphere(positions: np.ndarray) -> np.ndarray:
-    ra, dec = np.radians(positions).T
-    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
