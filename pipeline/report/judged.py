@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from lsbg_classifier.training import evaluation
 from pipeline.report.candidates import Candidates
-from pipeline.report.look import COLUMN, HEIGHT, drawing
+from pipeline.report.look import COLUMN, HEIGHT, Theme, drawing
 from pipeline.report.quantities import Quantity
 
 _FEWEST = 10
@@ -86,11 +86,7 @@ def completeness(
             hits / counts,
             xerr=(middle - left, right - middle),
             yerr=_reach(hits, counts),
-            fmt="o",
-            color=look.lsbg,
-            ecolor=look.ink,
-            elinewidth=0.9,
-            markersize=5,
+            **_points(look),
         )
         axes.set(xlabel=quantity.label, ylabel=f"completeness above {threshold:g}")
         axes.set_ylim(-0.03, 1.03)
@@ -129,11 +125,7 @@ def reliability(candidates: Candidates, *, theme: str = "light") -> Figure:
             mean,
             fraction,
             yerr=_reach(np.round(fraction * count), count),
-            fmt="o",
-            color=look.lsbg,
-            ecolor=look.ink,
-            elinewidth=0.9,
-            markersize=5,
+            **_points(look),
         )
         axes.set(xlabel="mean probability of LSBG", ylabel="fraction labelled LSBG")
         axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
@@ -178,6 +170,17 @@ def roc_curves(
         axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
         figure.legend(loc="outside upper center", ncols=1)
     return figure
+
+
+def _points(look: Theme) -> dict:
+    """Return the style of points with error bars."""
+    return {
+        "fmt": "o",
+        "color": look.lsbg,
+        "ecolor": look.ink,
+        "elinewidth": 0.9,
+        "markersize": 5,
+    }
 
 
 def _plain(name: str) -> str:

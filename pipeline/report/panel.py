@@ -7,9 +7,9 @@ import numpy as np
 
 from lsbg_classifier.training.evaluation import judge, roc_curve
 from pipeline.report.candidates import Candidates
+from pipeline.report.look import THEMES
 
-_LSBG, _OTHER = "#0072b2", "#d55e00"
-"""Colours that the colour-blind tell apart (Okabe & Ito 2008)."""
+_LSBG, _OTHER = THEMES["light"].lsbg, THEMES["light"].other
 
 _WIDTH, _MARGIN, _GUTTER = 11.0, 0.3, 0.35
 _TITLE, _HEADING, _CAPTION, _GAP, _PLOTS, _TICKS = 0.6, 0.28, 0.17, 0.07, 2.1, 0.45
