@@ -58,7 +58,7 @@ class _Defaults:
         return None if asked == "none" else asked
 
 
-_DES = _Defaults(
+DES = _Defaults(
     "lsbg-train-des",
     "des",
     "baseline",
@@ -69,7 +69,9 @@ _DES = _Defaults(
     48,
     "Train weights for DES: fetch labelled cutouts, train, judge, register.",
 )
-_HSC = _Defaults(
+"""``lsbg-train-des``."""
+
+HSC = _Defaults(
     "lsbg-train-hsc",
     "hsc",
     "published",
@@ -80,9 +82,11 @@ _HSC = _Defaults(
     8,
     "Fine-tune weights for HSC: fetch labelled cutouts, train on from --from, judge, register.",
 )
+"""``lsbg-train-hsc``."""
 
 
-def _app(defaults: _Defaults) -> typer.Typer:
+def training_app(defaults: _Defaults) -> typer.Typer:
+    """Make the command of one survey, `DES` or `HSC`; stages read their options off it."""
     app = new_app(defaults.help)
 
     @app.command(help=defaults.help)
@@ -330,9 +334,9 @@ def _command_line() -> str:
 
 def des():
     """Run ``lsbg-train-des``."""
-    run_app(_app(_DES), _DES.command)
+    run_app(training_app(DES), DES.command)
 
 
 def hsc():
     """Run ``lsbg-train-hsc``."""
-    run_app(_app(_HSC), _HSC.command)
+    run_app(training_app(HSC), HSC.command)

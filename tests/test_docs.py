@@ -25,8 +25,8 @@ from pipeline import cli, train
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 COMMANDS = {
     **{f"lsbg {name}": found for name, found in get_command(cli.app).commands.items()},
-    "lsbg-train-des": get_command(train._app(train._DES)),
-    "lsbg-train-hsc": get_command(train._app(train._HSC)),
+    "lsbg-train-des": get_command(train.training_app(train.DES)),
+    "lsbg-train-hsc": get_command(train.training_app(train.HSC)),
 }
 ELSEWHERE = ("make", "pip")
 """What a page's reader runs in a clone or an environment of their own; other tests do."""

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from pipeline.stages._ceci_base import CsvTable, FitsCatalog, Folder, LsbgStage, parameters_of
 from pipeline.stages._options import command_arguments, options_of
-from pipeline.train import _DES, _app, des
+from pipeline.train import DES, des, training_app
 
-_COMMAND = _app(_DES).registered_commands[0].callback
+_COMMAND = training_app(DES).registered_commands[0].callback
 
 _RENAMED = {"name": "weights_name"}
 """Words of the command that ceci has for itself."""
