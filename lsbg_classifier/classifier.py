@@ -1,6 +1,7 @@
 """Load trained weights and turn cutouts into probabilities."""
 
 import os
+from contextlib import nullcontext
 from threading import Lock
 
 import numpy as np
@@ -82,10 +83,14 @@ class Classifier:
         for start in range(0, len(cutouts), _BATCH):
             part = cutouts[start : start + _BATCH]
             images[: len(part)] = part
-            with self._lock:
-                scores = self._inference.predict_on_batch(images)
-            probabilities[start : start + len(part)] = scores[: len(part), 0]
+            probabilities[start : start + len(part)] = self._infer(images)[: len(part)]
         return scale(probabilities, self.card.temperature) if calibrated else probabilities
+
+    def _infer(self, images: np.ndarray) -> np.ndarray:
+        """Return the probabilities of one batch, shape (_BATCH,)."""
+        first = self._inference.predict_function is None
+        with self._lock if first else nullcontext():  # one thread builds what all may use
+            return self._inference.predict_on_batch(images)[:, 0]
 
     def unlike_training(self, cutouts: np.ndarray) -> np.ndarray:
         """Tell which cutouts look unlike those that the weights have seen.

@@ -29,13 +29,23 @@ _EMPTY, _PARTIAL = 0.95, 0.01
 """The same for pixels, where they are known."""
 
 
-def judge_gaps(gaps: np.ndarray) -> Flag:
-    """Flag what is missing, given the fraction of the cutout without data in each band, (3,)."""
-    if (gaps > _EMPTY).all():
-        return Flag.NO_COVERAGE
-    if (gaps > _EMPTY).any():
-        return Flag.MISSING_BAND
-    return Flag.PARTIAL_COVERAGE if (gaps > _PARTIAL).any() else Flag(0)
+def judge_gaps(gaps: np.ndarray) -> np.ndarray:
+    """Flag what is missing in images.
+
+    Parameters
+    ----------
+    gaps : array of float, shape (..., 3)
+        Fraction of the image without data in each band.
+
+    Returns
+    -------
+    array of int16, shape (...)
+        0, NO_COVERAGE, MISSING_BAND or PARTIAL_COVERAGE.
+    """
+    empty, partial = gaps > _EMPTY, gaps > _PARTIAL
+    found = [empty.all(axis=-1), empty.any(axis=-1), partial.any(axis=-1)]
+    flags = [Flag.NO_COVERAGE, Flag.MISSING_BAND, Flag.PARTIAL_COVERAGE]
+    return np.select(found, [np.int16(flag) for flag in flags], np.int16(0))
 
 
 def judge(image: np.ndarray) -> Flag:

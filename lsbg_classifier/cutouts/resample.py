@@ -29,17 +29,17 @@ def _table() -> np.ndarray:
 _WEIGHTS = _table()
 
 
-def resample(patch: np.ndarray, affine: np.ndarray, side: int = VIEWER_SIZE) -> np.ndarray:
-    """Sample an image on the viewer's 256x256 grid, or on a coarser one of the same field.
+def resample(patches: np.ndarray, affines: np.ndarray, side: int = VIEWER_SIZE) -> np.ndarray:
+    """Sample images on the viewer's 256x256 grid, or on a coarser one of the same field.
 
-    The affine map is applied in two passes, first along rows and then along columns, which is
+    The affine maps are applied in two passes, first along rows and then along columns, which is
     exact for band-limited images.
 
     Parameters
     ----------
-    patch : array of float32, shape (bands, height, width)
-        Part of a coadd, in the coadd's own row order.
-    affine : array of float, shape (2, 3)
+    patches : array of float32, shape (N, bands, height, width)
+        Parts of a coadd, in the coadd's own row order.
+    affines : array of float, shape (N, 2, 3)
         ``[[x0, xu, xv], [y0, yu, yv]]``: where in the patch the centre of the grid falls, and how
         far a step of one grid pixel to the right (u) and up (v) moves in x and y. Rotations must
         be small: |xv| and |yu| well below |xu| and |yv|.
@@ -48,52 +48,78 @@ def resample(patch: np.ndarray, affine: np.ndarray, side: int = VIEWER_SIZE) -> 
 
     Returns
     -------
-    array of float32, shape (bands, side, side)
+    array of float32, shape (N, bands, side, side)
         Row 0 at the top (north). Outside the patch the image counts as zero.
     """
-    (x0, xu, xv), (y0, yu, yv) = affine
-    step = (np.arange(side) - (side - 1) / 2) * (VIEWER_SIZE / side)
-    rows = np.arange(patch.shape[1])
-    along_rows = _sample(patch, x0 + (xu - xv * yu / yv) * step, xv / yv * (rows - y0))
-    return _sample(along_rows, y0 - yv * step, yu * step)
-
-
-def _sample(image: np.ndarray, where: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Sample the lines of an image, shape (bands, n, length), at m points; (bands, m, n).
-
-    Line i is sampled at ``where + shift[i]``; the shifts grow evenly. The weights of the pixels
-    are computed for the first of a few neighbouring lines and for the last, between which they
-    are linear.
-    """
-    lines = np.ascontiguousarray(image.transpose(0, 2, 1), np.float32)
-    slope = (shift[-1] - shift[0]) / max(1, len(shift) - 1)
-    together = int(min(max(_MOST_SHIFT / max(abs(slope), 1e-9), 1), _MOST_LINES))
-    sampled = np.zeros((len(lines), len(where), len(shift)), np.float32)
-    _sample_lines(lines, where, shift, slope, together, _WEIGHTS, sampled)
+    x0, xu, xv, y0, yu, yv = affines.reshape(-1, 6).T
+    size = VIEWER_SIZE / side
+    steps = (np.arange(side) - (side - 1) / 2) * size
+    columns = x0[:, None] + (xu - xv * yu / yv)[:, None] * steps
+    rows = y0[:, None] - yv[:, None] * steps
+    shifts = np.array([[-xv / yv * y0, xv / yv], [yu * steps[0], yu * size]])
+    sampled = np.empty((*patches.shape[:2], side, side), np.float32)
+    _resample(np.ascontiguousarray(patches, np.float32), columns, rows, shifts, _WEIGHTS, sampled)
     return sampled
 
 
 @compiled
-def _sample_lines(lines, where, shift, slope, together, table, sampled):
+def _resample(patches, columns, rows, shifts, table, sampled):
+    """Sample images at columns, shape (N, side), and then at rows.
+
+    These are where lines at 0 are sampled; shifts, shape (2, 2, N), say for both passes how much
+    farther the first line is, and how much each line is from the one before.
+    """
+    _, bands, height, width = patches.shape
+    side = columns.shape[1]
+    pixels = np.empty((bands, width, height), np.float32)
+    narrow = np.empty((bands, side, height), np.float32)
+    across = np.empty((bands, height, side), np.float32)
+    for number in range(len(patches)):
+        _transpose(patches[number], pixels)
+        _sample_lines(pixels, columns[number], shifts[0, :, number], table, narrow)
+        _transpose(narrow, across)
+        _sample_lines(across, rows[number], shifts[1, :, number], table, sampled[number])
+
+
+@compiled
+def _transpose(images, turned):
+    for band in range(images.shape[0]):
+        for row in range(images.shape[1]):
+            line = images[band, row]
+            for n in range(len(line)):
+                turned[band, n, row] = line[n]
+
+
+@compiled
+def _sample_lines(lines, where, shift, table, sampled):
+    """Sample lines, shape (bands, length, n), at m points; sampled has the shape (bands, m, n).
+
+    The weights of the pixels are computed for the first of a few neighbouring lines and for the
+    next after them, between which they are linear.
+    """
     bands, length, count = lines.shape
+    slope = shift[1]
+    together = int(min(max(_MOST_SHIFT / max(abs(slope), 1e-9), 1), _MOST_LINES))
     weights, change = np.empty(2 * REACH, np.float32), np.empty(2 * REACH, np.float32)
     for point in range(len(where)):
         for start in range(0, count, together):
             stop = min(start + together, count)
-            place = where[point] + shift[start]
-            left = int(np.floor(place + 0.5 * slope * (stop - start)))
+            place = where[point] + shift[0] + slope * start
+            left = int(np.floor(place + 0.5 * slope * together))
             _weigh(weights, place - left, table)
-            _weigh(change, place + slope * (stop - start) - left, table)
+            _weigh(change, place + slope * together - left, table)
             change -= weights
-            change /= np.float32(stop - start)
+            change /= np.float32(together)
             first = left + 1 - REACH
+            inside = first >= 0 and first + 2 * REACH <= length
             for band in range(bands):
                 target = sampled[band, point, start:stop]
-                if first >= 0 and first + 2 * REACH <= length:
+                if inside:
                     _write_sum(
                         target, lines[band], np.uint64(first), np.uint64(start), weights, change
                     )
                 else:
+                    target[:] = 0
                     for tap in range(max(0, -first), min(2 * REACH, length - first)):
                         for n in range(len(target)):
                             weight = weights[tap] + n * change[tap]

@@ -1,6 +1,5 @@
 """Cutouts from coadd tiles, on exactly the grid of the viewer's."""
 
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -10,23 +9,20 @@ from astropy.coordinates import SkyCoord
 from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED, Flag
 from catalogs.remote import RemoteError
-from lsbg_classifier.compiled import compiled
 from lsbg_classifier.cutouts.colours import colours_of_fluxes, compress, shrink
 from lsbg_classifier.cutouts.coverage import judge_gaps
+from lsbg_classifier.cutouts.patches import OpenTile, Strip
 from lsbg_classifier.cutouts.resample import REACH, resample
-from lsbg_classifier.cutouts.sections import (
-    Image,
-    ImageFile,
-    UnreadableImageError,
-    read_section,
-)
+from lsbg_classifier.cutouts.sections import UnreadableImageError
 from lsbg_classifier.cutouts.source import empty_cutouts
-from lsbg_classifier.cutouts.tile_folder import TileFolder
-from lsbg_classifier.cutouts.tile_index import BandImage, Tile, TileIndex
+from lsbg_classifier.cutouts.tile_index import Tile, TileIndex
 from lsbg_classifier.surveys import VIEWER_SIZE, Survey, survey_named
 
 _STRIP_ROWS = 1024
 """Rows of a tile in memory at a time."""
+
+_TOGETHER = 8
+"""Cutouts that are made at a time: threads disturb each other between steps, not within one."""
 
 _MASKED = 0.05
 """Fraction of bad pixels in the central quarter that gets a flag."""
@@ -127,16 +123,24 @@ class TileSource:
         affines = _grid_in_tile(tile, positions, self._survey.viewer_scale)
         boxes = _boxes(affines)
         side = self._side(affines)
-        with _OpenTile(self._index.folder, tile, self._bands) as images:
+        with OpenTile(self._index.folder, tile, self._bands) as images:
             for rows in _strips(boxes, _STRIP_ROWS):
                 low, high = boxes[rows, :2].min(axis=0), boxes[rows, 2:].max(axis=0)
                 strip = images.read(low, high)
-                for row in rows:
-                    patch, gaps, masked = strip.cut(boxes[row])
-                    flags[row] = judge_gaps(gaps) | (masked > _MASKED) * Flag.MASKED_PIXELS
-                    if not flags[row] & NOT_SCORED:
-                        shift = np.array([[boxes[row, 0]], [boxes[row, 1]]]) * [[1, 0, 0]]
-                        cutouts[row] = self._colour(resample(patch, affines[row] - shift, side))
+                for part in np.split(rows, range(_TOGETHER, len(rows), _TOGETHER)):
+                    cutouts[part], flags[part] = self._make(strip, boxes[part], affines[part], side)
+        return cutouts, flags
+
+    def _make(self, strip: Strip, boxes: np.ndarray, affines: np.ndarray, side: int):
+        """Make some cutouts of a strip, step by step for all of them."""
+        cutouts, _ = empty_cutouts(len(boxes))
+        patches, gaps, masked = strip.cut(boxes)
+        flags = judge_gaps(gaps) | np.where(masked > _MASKED, np.int16(Flag.MASKED_PIXELS), 0)
+        usable = (flags & NOT_SCORED) == 0
+        within = affines - np.eye(3)[0] * boxes[:, :2, None]
+        if not usable.all():
+            patches, within = patches[usable], within[usable]
+        cutouts[usable] = self._colour(resample(patches, within, side))
         return cutouts, flags
 
     def _side(self, affines: np.ndarray) -> int:
@@ -145,8 +149,10 @@ class TileSource:
         return VIEWER_SIZE if self._jpeg or coarse > _COARSEST else VIEWER_SIZE // 2
 
     def _colour(self, fluxes: np.ndarray) -> np.ndarray:
-        image = colours_of_fluxes(fluxes, self._scales)
-        return shrink(compress(image) if self._jpeg else image)
+        images = colours_of_fluxes(fluxes, self._scales)
+        if self._jpeg:
+            images = np.array([compress(image) for image in images]).reshape(images.shape)
+        return shrink(images)
 
 
 def _grid_in_tile(tile: Tile, positions: np.ndarray, scale: float) -> np.ndarray:
@@ -172,11 +178,14 @@ def _grid_in_tile(tile: Tile, positions: np.ndarray, scale: float) -> np.ndarray
 
 
 def _boxes(affines: np.ndarray) -> np.ndarray:
-    """Pixel boxes (x0, y0, x1, y1), ends excluded, that the grids and the kernel need; (N, 4)."""
+    """Pixel boxes (x0, y0, x1, y1), ends excluded, that the grids and the kernel need; (N, 4).
+
+    All are of one size.
+    """
     centre = affines[:, :, 0]
     half = np.abs(affines[:, :, 1:]).sum(axis=2) * VIEWER_SIZE / 2 + REACH
     low, high = np.floor(centre - half), np.ceil(centre + half) + 1
-    return np.concatenate([low, high], axis=1).astype(np.int64)
+    return np.concatenate([low, low + (high - low).max(axis=0)], axis=1).astype(np.int64)
 
 
 def _strips(boxes: np.ndarray, height: int) -> list[np.ndarray]:
@@ -193,130 +202,3 @@ def _strips(boxes: np.ndarray, height: int) -> list[np.ndarray]:
         current.append(row)
         top = max(top, y1)
     return [*strips, np.array(current)]
-
-
-class _OpenTile:
-    """The files of one tile, open for reading sections."""
-
-    def __init__(self, folder: TileFolder, tile: Tile, bands: tuple[str, ...]):
-        self._size = np.array([tile.width, tile.height])
-        self._bands = [tile.images.get(band) for band in bands]
-        self._images: list[tuple[Image, Image | None] | None] = []
-        with ExitStack() as opened:
-            files = {}
-            for band in self._bands:
-                if band is None:
-                    self._images.append(None)
-                    continue
-                if band.path not in files:
-                    files[band.path] = opened.enter_context(ImageFile(folder.file(band.path)))
-                file, mask = files[band.path], None
-                if band.mask_extension is not None:
-                    mask = file.image(band.mask_extension, band.plane)
-                self._images.append((file.image(band.extension, band.plane), mask))
-            self._open = opened.pop_all()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._open.close()
-
-    def read(self, low: np.ndarray, high: np.ndarray) -> "_Strip":
-        """Read all bands between two corners (x, y), the part inside the tile."""
-        low, high = np.clip(low, 0, self._size), np.clip(high, 0, self._size)
-        section = _window(low, high)
-        layers = []
-        for band, images in zip(self._bands, self._images, strict=True):
-            if images is None:
-                layers.append(None)
-            else:
-                counts, mask = (None if i is None else read_section(i, *section) for i in images)
-                layers.append((band, counts, mask))
-        return _Strip(low, high, layers)
-
-
-class _Strip:
-    """Part of a tile in memory: for each band its counts and mask, (height, width)."""
-
-    def __init__(
-        self,
-        low: np.ndarray,
-        high: np.ndarray,
-        layers: list[tuple[BandImage, np.ndarray, np.ndarray | None] | None],
-    ):
-        self._low = low
-        self._high = high
-        self._layers = layers
-
-    def cut(self, box: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        """Cut out a box of tile pixels, zero beyond the tile and where there are no data.
-
-        Returns the fluxes in nanomaggies (bands, height, width), the fraction without data in each
-        band, and the fraction of bad pixels in the central quarter.
-        """
-        x0, y0, x1, y1 = box
-        patch = np.zeros((len(self._layers), y1 - y0, x1 - x0), np.float32)
-        bad = np.zeros(patch.shape[1:], bool)
-        seen = np.zeros(len(self._layers))
-        start, stop = np.maximum(self._low, box[:2]), np.minimum(self._high, box[2:])
-        if (start < stop).all():
-            inner = _window(start - box[:2], stop - box[:2])
-            outer = _window(start - self._low, stop - self._low)
-            for number, layer in enumerate(self._layers):
-                if layer is not None:
-                    band, counts, mask = layer
-                    mask = None if mask is None else mask[outer]
-                    seen[number] = _convert(
-                        band, counts[outer], mask, patch[number][inner], bad[inner]
-                    )
-        height, width = bad.shape
-        gaps = 1 - seen / bad.size
-        middle = bad[height // 4 : -(height // 4), width // 4 : -(width // 4)]
-        return patch, gaps, float(middle.mean())
-
-
-def _convert(
-    band: BandImage,
-    counts: np.ndarray,
-    mask: np.ndarray | None,
-    fluxes: np.ndarray,
-    bad: np.ndarray,
-) -> int:
-    """Fill in nanomaggies where there are data, and mark bad pixels; return how many have data."""
-    counts = counts.astype(np.float32)
-    scale = np.float32(band.nanomaggies)
-    if mask is None:
-        return _fill(counts, scale, fluxes)
-    bits = mask.astype(mask.dtype.newbyteorder("="))
-    return _fill_unmasked(counts, scale, bits, band.no_data_bits, band.bad_bits, fluxes, bad)
-
-
-@compiled
-def _fill(counts, scale, fluxes):
-    seen = 0
-    for row in range(counts.shape[0]):
-        for column in range(counts.shape[1]):
-            flux = counts[row, column] * scale
-            if np.isfinite(flux) and flux != 0:
-                fluxes[row, column] = flux
-                seen += 1
-    return seen
-
-
-@compiled
-def _fill_unmasked(counts, scale, bits, no_data, is_bad, fluxes, bad):
-    seen = 0
-    for row in range(counts.shape[0]):
-        for column in range(counts.shape[1]):
-            flux, mask = counts[row, column] * scale, np.int64(bits[row, column])
-            if np.isfinite(flux) and flux != 0 and (mask & no_data) == 0:
-                fluxes[row, column] = flux
-                seen += 1
-            bad[row, column] |= (mask & is_bad) != 0
-    return seen
-
-
-def _window(start, stop):
-    """Rows and columns between two corners (x, y)."""
-    return slice(start[1], stop[1]), slice(start[0], stop[0])
