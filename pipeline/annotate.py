@@ -2,8 +2,10 @@
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED, Flag
 from catalogs.output import remove_partials
 from catalogs.urls import masked
+from lsbg_classifier.backend import start_backend
 from pipeline.cluster import connect, in_order_of_completion
 from pipeline.job import Job, Options, prepare
 from pipeline.journal import Journal
@@ -72,6 +75,28 @@ def annotate(
 
 def run(job: Job, progress: Progress | None = None) -> Summary:
     """Run a job that `prepare` has checked; see `annotate`."""
+    with _backend_starting(job.options):
+        return _run(job, progress)
+
+
+@contextmanager
+def _backend_starting(options: Options) -> Iterator[None]:
+    """Start the network's backend, if this process scores: beside reading the catalog.
+
+    That takes seconds, in which standard error is not heard; so it has ended when this ends.
+    """
+    if options.scheduler or options.workers or options.cluster:
+        yield
+        return
+    starting = Thread(target=start_backend)
+    starting.start()
+    try:
+        yield
+    finally:
+        starting.join()
+
+
+def _run(job: Job, progress: Progress | None) -> Summary:
     started = time.perf_counter()
     journal = Journal(job.journal_folder, job.identity(), resume=job.options.resume)
     summary = Summary(job.threshold)
