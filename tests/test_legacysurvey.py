@@ -4,6 +4,7 @@ import io
 import struct
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -297,19 +298,31 @@ def test_layers_and_options():
         open_source("nowhere:x")
 
 
-def test_a_layer_shows_the_survey_that_is_named(tiles, positions, source_at, tmp_path):
-    """The name, bands and scale are the survey's; the request is the same for every survey."""
-    path = tmp_path / "mine.toml"
-    path.write_text('name = "mine"\npixel_scale = 0.2\nzero_point = 27\nviewer_scale = 0.131\n')
+@pytest.mark.parametrize(
+    ("survey", "name", "asked", "scale"),
+    [
+        ("mine.toml", "mine", "pixscale=0.1", 0.4),
+        ("hsc", "hsc", "pixscale=0.084", 0.336),
+        ("des", "des", "pixscale=0.131", 0.524),
+        ("of_the_layer.toml", "other", "zoom=15", 0.524),
+    ],
+)
+def test_a_layer_shows_the_survey_that_is_named(
+    tiles, positions, source_at, tmp_path, monkeypatch, survey, name, asked, scale
+):
+    """Its name, bands and scale; what is asked for is what the imaging says."""
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text('name = "mine"\npixel_scale = 0.2\nzero_point = 27\n')
+    Path("of_the_layer.toml").write_text(
+        'name = "other"\npixel_scale = 0.262\nzero_point = 27\nlayer = "new-layer"\n'
+    )
     with Viewer(tiles) as viewer:
-        plain, _ = source_at(viewer, "new-layer").fetch(positions[:2])
-        for survey, name, scale in ((str(path), "mine", 0.524), ("hsc", "hsc", 0.336)):
-            source = source_at(viewer, "new-layer", survey=survey)
-            assert source.imaging.survey == name
-            assert source.imaging.bands == ("g", "r", "z")
-            assert source.imaging.pixel_scale == pytest.approx(scale)
-            assert (source.fetch(positions[:2])[0] == plain).all()
-    assert len(set(viewer.requests)) == 2
+        source = source_at(viewer, "new-layer", survey=survey)
+        assert (source.fetch(positions[:2])[1] == 0).all()
+    assert source.imaging.survey == name
+    assert source.imaging.bands == ("g", "r", "z")
+    assert source.imaging.pixel_scale == pytest.approx(scale)
+    assert all(f"&layer=new-layer&size=256&{asked}" in request for request in viewer.requests)
 
 
 @pytest.mark.parametrize(

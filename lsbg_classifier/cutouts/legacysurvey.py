@@ -23,8 +23,9 @@ _NATIVE_SCALE = 0.262
 class LegacySurveySource:
     """Cutouts that the viewer makes: the ones that DeepShadows was trained on.
 
-    A request asks for 256x256 pixels at ``zoom=15``, half the native pixel; the JPEG is shrunk to
-    64x64. Blank answers and missing bands are recognised from the colours.
+    A request asks for 256x256 pixels at ``zoom=15``, half the native pixel, or at the scale of a
+    survey that is named and whose own layer it is not; the JPEG is shrunk to 64x64. Blank answers
+    and missing bands are recognised from the colours.
 
     Parameters
     ----------
@@ -61,8 +62,14 @@ class LegacySurveySource:
         check_server(url, connections, timeout)
         self.spec = f"legacysurvey:{layer}"
         self.connections = connections
-        self.imaging = survey_named(survey).imaging() if survey else _imaging_of(layer)
-        self._layer = layer
+        self._image = {"layer": layer, "size": VIEWER_SIZE, "zoom": 15}
+        self.imaging = _imaging_of(layer)
+        if survey is not None:
+            named = survey_named(survey)
+            self.imaging = named.imaging()
+            if named.layer != layer:
+                del self._image["zoom"]
+                self._image["pixscale"] = f"{named.viewer_scale:g}"
         self._url = f"{url.rstrip('/')}/jpeg-cutout"
         self._timeout = timeout
         self._session = new_session(connections)
@@ -102,13 +109,7 @@ class LegacySurveySource:
         return None, Flag.BAD_IMAGE
 
     def _request(self, ra: float, dec: float) -> bytes:
-        parameters = {
-            "ra": f"{ra:.7f}",
-            "dec": f"{dec:.7f}",
-            "layer": self._layer,
-            "size": VIEWER_SIZE,
-            "zoom": 15,
-        }
+        parameters = {"ra": f"{ra:.7f}", "dec": f"{dec:.7f}", **self._image}
         return get(self._session, self._url, parameters, self._timeout)
 
 
