@@ -74,12 +74,21 @@ def run_app(app: typer.Typer, name: str):
         sys.exit(f"{name}: {error}")
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        advice = "; make room, then go on with --resume" if error.errno in _FULL else ""
+        advice = f"; make room, then {_again(app)}" if error.errno in _FULL else ""
         sys.exit(f"{name}: {where}{error.strerror or error}{advice}")
     except SystemExit as ending:
         if ending.code == _INTERRUPTED:  # typer's, for a KeyboardInterrupt
-            sys.stderr.write(f"{name}: interrupted; go on with --resume if something was done\n")
+            sys.stderr.write(f"{name}: interrupted; to finish, {_again(app)}\n")
             sys.stderr.flush()
             atexit._run_exitfuncs()
             os._exit(_INTERRUPTED)  # sys.exit would wait for the requests under way
         raise
+
+
+def _again(app: typer.Typer) -> str:
+    """Say how the command that was typed is finished after it was stopped."""
+    command = typer.main.get_command(app)
+    below = getattr(command, "commands", {})
+    command = next((below[word] for word in sys.argv[1:] if word in below), command)
+    resumes = any("--resume" in option.opts for option in command.params)
+    return "go on with --resume" if resumes else "start it again"

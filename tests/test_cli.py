@@ -21,6 +21,7 @@ from viewer import Viewer
 from catalogs.flags import Flag
 from lsbg_classifier.weights.registry import find_weights
 from pipeline.cli import app
+from pipeline.console import _again
 
 LSBG = Path(sys.executable).with_name("lsbg")
 COMMANDS = ["classify", "simulate", "weights", "flags", "report"]
@@ -402,6 +403,21 @@ def test_full_disk(survey, out, tmp_path):
     assert_one_line(result, r"a.fits.journal: No space left on device; make room")
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("classify", "go on with --resume"),
+        ("study", "go on with --resume"),
+        ("report", "start it again"),
+        ("simulate", "start it again"),
+        ("", "start it again"),
+    ],
+)
+def test_what_was_stopped_is_finished_by_what_there_is(monkeypatch, command, said):
+    monkeypatch.setattr(sys, "argv", ["lsbg", command, "in.fits", "out.fits"])
+    assert _again(app) == said
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "number"),
@@ -428,7 +444,7 @@ def test_interrupt_and_resume(lsbg, survey, out, where, number):
             os.killpg(process.pid, number)
             said, errors = process.communicate(timeout=60)
         assert (process.returncode, said) == (130, "")
-        assert re.fullmatch(r"lsbg: interrupted; go on with --resume.*\n", errors)
+        assert errors == "lsbg: interrupted; to finish, go on with --resume\n"
         assert os.listdir(out) == ["a.fits.journal"]
         viewer.faults = lambda number, path: None
         code, _, errors = lsbg(*arguments)

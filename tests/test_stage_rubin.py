@@ -333,6 +333,13 @@ def test_a_table_in_memory_that_cannot_be_scored_is_refused_by_name(tmp_path):
         rubin.ClassifyLsbgTask(config=config).run(table.slice(0, 0))
 
 
+def test_columns_of_ours_are_refused_by_what_the_catalog_is(survey):
+    config = configured(rubin.ClassifyLsbgTask, cutouts=f"tiles:{survey.tiles}")
+    table = pa.table({"coord_ra": [32.0], "coord_dec": [-40.0], "lsbgFlags": [0]})
+    with pytest.raises(InputError, match=r"^the catalog: already has the column lsbgFlags"):
+        rubin.ClassifyLsbgTask(config=config).run(table)
+
+
 def test_weights_travel_whole(tmp_path):
     table = rubin.weights_table("des-simulated")
     found, original = unpack_weights(table, tmp_path), find_weights("des-simulated")

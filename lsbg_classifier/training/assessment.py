@@ -208,8 +208,8 @@ def write_evaluation(
     """Judge a classifier and write the result into a folder; `options` as for `evaluate`.
 
     Writes ``evaluation.json``, ``evaluation.md``, ``evaluation.png`` (ROC curve with its band,
-    probabilities by class, reliability) and ``gradcam.png`` (confident right and wrong ones);
-    with `pdf` both also as PDF.
+    probabilities by class, reliability) and ``gradcam.png`` (confident right and wrong ones, with
+    Grad-CAM and, place by place, without its average); with `pdf` both also as PDF.
     """
     evaluation, probabilities = evaluate(classifier, cutouts, **options)
     folder.mkdir(parents=True, exist_ok=True)
@@ -221,12 +221,20 @@ def write_evaluation(
     write_figure(drawn, folder / "evaluation.png", pdf=pdf)
     chosen = confident(cutouts.labels, probabilities, evaluation.threshold)
     heat = {
-        title: (cutouts.images[rows], classifier.heat_maps(cutouts.images[rows]))
+        title: (cutouts.images[rows], _heat_maps(classifier, cutouts.images[rows]))
         for title, rows in chosen.items()
         if len(rows)
     }
     write_figure(draw_heat_maps(heat), folder / "gradcam.png", pdf=pdf)
     return evaluation
+
+
+def _heat_maps(classifier: Classifier, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Return both kinds of heat maps by name: Grad-CAM is often empty where there is an LSBG."""
+    return {
+        "Grad-CAM": classifier.heat_maps(images),
+        "place by place": classifier.contribution_maps(images),
+    }
 
 
 def confident(labels, probabilities, threshold: float, count: int = 8) -> dict[str, np.ndarray]:

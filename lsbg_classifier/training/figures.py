@@ -113,36 +113,48 @@ def _draw_roc(axes, labels, probabilities):
     )
 
 
-def draw_heat_maps(rows: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
-    """Draw cutouts and, below each, the same with its Grad-CAM over it.
+def draw_heat_maps(rows: Mapping[str, tuple[np.ndarray, Mapping[str, np.ndarray]]]) -> Figure:
+    """Draw cutouts and, below each, the same with heat maps over it.
 
     Parameters
     ----------
-    rows : mapping of str to (images, heat maps)
-        For each title, at least one uint8 image (n, 64, 64, 3) and its heat map (n, 16, 16).
+    rows : mapping of str to (images, mapping of str to heat maps)
+        For each title, at least one uint8 image (n, 64, 64, 3), and its heat maps (n, 16, 16) by
+        their names, the same for all titles.
     """
     columns = max(len(images) for images, _ in rows.values())
-    figure = new_figure(1.1 * columns, 2.6 * len(rows))
+    kinds = 1 + max(len(maps) for _, maps in rows.values())
+    figure = new_figure(1.1 * columns + 0.3, (1.2 * kinds + 0.2) * len(rows))
     for panel, (title, (images, maps)) in zip(
         np.atleast_1d(figure.subfigures(len(rows), 1)), rows.items(), strict=True
     ):
         panel.suptitle(title, fontsize=10)
-        grid = panel.subplots(2, columns, squeeze=False)
+        grid = panel.subplots(kinds, columns, squeeze=False)
         for axes in grid.flat:
             axes.set_axis_off()
-        for column, (image, heat) in enumerate(zip(images, maps, strict=True)):
+        for column, image in enumerate(images):
             for axes in grid[:, column]:
                 axes.imshow(image, extent=(0, 64, 64, 0))
-            grid[1, column].imshow(
-                heat,
-                cmap="magma",
-                alpha=0.55,
-                extent=(0, 64, 64, 0),
-                interpolation="bilinear",
-                vmin=0,
-                vmax=max(float(maps.max()), 1e-6),
-            )
+        for row, (name, heat) in enumerate(maps.items(), 1):
+            _name_row(grid[row, 0], name)
+            for axes, values in zip(grid[row], heat, strict=False):
+                axes.imshow(
+                    values,
+                    cmap="magma",
+                    alpha=0.55,
+                    extent=(0, 64, 64, 0),
+                    interpolation="bilinear",
+                    vmin=0,
+                    vmax=max(float(heat.max()), 1e-6),
+                )
     return figure
+
+
+def _name_row(axes, name: str):
+    """Write a name at the left of a row of pictures."""
+    axes.text(
+        -0.06, 0.5, name, rotation=90, ha="right", va="center", fontsize=7, transform=axes.transAxes
+    )
 
 
 def draw_study(

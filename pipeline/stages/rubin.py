@@ -90,7 +90,7 @@ class ClassifyLsbgTask(PipelineTask):
         with TemporaryDirectory(prefix="lsbg-") as folder:
             before, after = Path(folder) / "catalog.parquet", Path(folder) / "annotated.parquet"
             pq.write_table(catalog, before)
-            with _quiet_dask():
+            with _quiet_dask(), _naming_the_catalog(before):
                 summary = annotate(before, after, **annotate_arguments(values))
             annotated = pq.read_table(after)
         for line in summary.lines():
@@ -121,6 +121,15 @@ def _quiet_dask() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
+
+
+@contextmanager
+def _naming_the_catalog(path: Path) -> Iterator[None]:
+    """Say "the catalog" in messages, not the name of a file that is gone when they are read."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(str(error).replace(str(path), "the catalog")) from error
 
 
 def _from_butler(given: dict, folder: Path, files: ExitStack) -> dict[str, str]:
