@@ -10,6 +10,7 @@ import typer
 
 from catalogs.errors import InputError
 from lsbg_classifier.backend import start_backend
+from lsbg_classifier.surveys import survey_named
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS
 from pipeline.console import (
     ANY_PATH,
@@ -162,8 +163,8 @@ def training_app(defaults: _Defaults) -> typer.Typer:
             str | None,
             typer.Option(
                 help="Name of the weights, as for lsbg classify --weights.",
-                show_default=f"{defaults.survey}; with --labels my-{defaults.survey}, for "
-                f"simulated samples my-simulated-{defaults.survey}",
+                show_default=f"{defaults.survey} for published samples, for simulated ones "
+                f"my-simulated-{defaults.survey}, else my- and the survey",
             ),
         ] = None,
         recipe: Annotated[
@@ -305,9 +306,12 @@ def _train(request: _Request, wanted: WantedSample, *, dry_run: bool, quiet: boo
 
 
 def _usual_name(wanted) -> str:
-    """Name weights that were not named; those of the published lists as their survey."""
-    mine = "my-" if wanted.labels is not None else "my-simulated-" if wanted.simulated else ""
-    return mine + wanted.survey
+    """Name weights that were not named; those of the published lists alone as their survey."""
+    if wanted.published:
+        return wanted.survey
+    named = wanted.source_options.get("survey")
+    survey = wanted.survey if named is None else survey_named(named).name
+    return f"my-simulated-{survey}" if wanted.simulated else f"my-{survey}"
 
 
 def _description(wanted, dataset, start) -> str:

@@ -65,9 +65,16 @@ class WantedSample:
         return self.labels is None and self.sample == "simulated"
 
     @property
+    def published(self) -> bool:
+        """Whether it is one of the published samples."""
+        return self.labels is None and self.sample in _PUBLISHED[self.survey]
+
+    @property
     def name(self) -> str:
-        """What the weights see, for their card."""
-        return self.sample if self.labels is None else f"the labels {self.labels}"
+        """What the weights see, for their card: files without their folders."""
+        if self.labels is not None:
+            return f"the labels {self.labels.name}"
+        return f"the {self.sample} sample" if self.published else Path(self.sample).name
 
     @property
     def fractions(self) -> tuple[float, ...]:
@@ -151,7 +158,7 @@ def _positions(wanted):
         return sample_of_labels(wanted.labels, seed=wanted.seed, whole=wanted.whole)
     if wanted.positives not in ("published", "vizier"):
         raise InputError(f"--positives is published or vizier, not {wanted.positives}")
-    if wanted.sample in _PUBLISHED[wanted.survey]:
+    if wanted.published:
         store = ListStore(wanted.lists)
         galaxies = vizier_lsbgs(wanted.survey) if wanted.positives == "vizier" else None
         common = {"seed": wanted.seed, "positives": galaxies}

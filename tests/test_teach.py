@@ -80,7 +80,7 @@ def test_from_labels_to_compared_weights(annotated, labels, train, tmp_path):
     card = Card.read(tmp_path / "weights" / "taught.json")
     assert card.recipe.startswith("lsbg-train-des") and "--labels" in card.recipe
     assert "starting from des-simulated" in card.sample
-    assert f"has seen the labels {labels}, fine-tuned from des-simulated" in card.description
+    assert f"has seen the labels {labels.name}, fine-tuned from des-simulated" in card.description
 
     consensus = read_judgements(labels).consensus()
     dataset = CutoutDataset(tmp_path / "out" / "cutouts")

@@ -98,7 +98,9 @@ def test_from_labels_to_weights_that_classify(survey, labelled, tmp_path):
         *training(survey, labelled, "tuned", "--from", "mine", "--layers", "dense", "--register"),
     )  # fmt: skip
     assert tuned.returncode == 0, tuned.stderr
-    assert "starting from mine" in Card.read(tmp_path / "weights" / "hsc.json").sample
+    card = Card.read(tmp_path / "weights" / "my-hsc.json")  # hsc is for the published sample
+    assert "starting from mine" in card.sample
+    assert card.description.endswith(f"has seen {labelled.name}, fine-tuned from mine")
 
     again = run(tmp_path, "lsbg-train-des", *training(survey, labelled, "out", "--name", "mine"))
     assert again.returncode == 1
