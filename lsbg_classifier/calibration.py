@@ -22,7 +22,9 @@ def scale(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     return (1 / (1 + np.exp(-logit(probabilities) / temperature))).astype(np.float32)
 
 
-def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
+def fit_temperature(
+    labels: np.ndarray, probabilities: np.ndarray, fraction: float | None = None
+) -> float:
     """Find the temperature under which the labels are most likely, between 0.05 and 20.
 
     Parameters
@@ -30,6 +32,8 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
     labels : array of int, shape (N,)
         1 = LSBG, 0 = not; of a validation set, never of the training set.
     probabilities : array of float, shape (N,)
+    fraction : float, optional
+        Of LSBGs, in (0, 1), that the probabilities are for, if it is not that of the labels.
 
     Raises
     ------
@@ -40,10 +44,13 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
     if len(np.unique(labels)) != 2:
         raise InputError("a temperature needs a validation set with LSBGs and others")
     logits = logit(probabilities)
+    own = labels.mean()
+    wanted = own if fraction is None else fraction
+    weights = np.where(labels == 1, wanted / own, (1 - wanted) / (1 - own))
 
     def loss(log_temperature):
         scaled = logits / np.exp(log_temperature)
-        return np.mean(np.logaddexp(0, scaled) - labels * scaled)
+        return np.mean(weights * (np.logaddexp(0, scaled) - labels * scaled))
 
     found = minimize_scalar(loss, bounds=np.log([0.05, 20]), method="bounded")
     return float(np.exp(found.x))

@@ -99,6 +99,25 @@ def freeze_convolutions(network: keras.Model) -> keras.Model:
     return network
 
 
+def expect_fraction(network: keras.Model, fraction: float, trained: float = 0.5):
+    """Correct a trained network for candidates of which another fraction is LSBGs.
+
+    Saerens, Latinne & Decaestecker 2002 (Neural Computation 14, 21, section 2.2): where the two
+    classes look as before, the odds change by the ratio of how many there are, which for a sigmoid
+    is an offset of the last layer.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Of two classes; changed in place.
+    fraction, trained : float
+        Of LSBGs, in (0, 1): among the candidates, and in what it was trained on.
+    """
+    offset = np.log(fraction / (1 - fraction)) - np.log(trained / (1 - trained))
+    bias = network.layers[-1].bias
+    bias.assign(keras.ops.convert_to_numpy(bias) + np.float32(offset))
+
+
 def _check_parameters(path: Path):
     """Refuse what Keras would load: a part of a larger network, and numbers that are not finite."""
     sizes = []

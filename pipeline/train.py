@@ -179,6 +179,15 @@ def training_app(defaults: _Defaults) -> typer.Typer:
         epochs: Epochs = None,
         batch: Batch = None,
         learning_rate: LearningRate = None,
+        prior: Annotated[
+            float | None,
+            typer.Option(
+                min=0.001,
+                max=0.999,
+                help="Fraction of LSBGs among the candidates that the weights are for.",
+                show_default="that in training",
+            ),
+        ] = None,
         seed: Annotated[int, typer.Option(min=0, help="Of the split and the training.")] = 1,
         resume: Annotated[
             bool, typer.Option("--resume", help="Go on with a training that was stopped.")
@@ -228,6 +237,7 @@ def training_app(defaults: _Defaults) -> typer.Typer:
             overwrite=overwrite,
             register=register,
             mixed_precision=mixed_precision,
+            prior=prior,
         )
         _train(request, wanted, dry_run=dry_run, quiet=quiet)
 
@@ -250,6 +260,7 @@ class _Request:
     overwrite: bool
     register: bool
     mixed_precision: bool
+    prior: float | None
 
 
 def _train(request: _Request, wanted: WantedSample, *, dry_run: bool, quiet: bool):
@@ -295,6 +306,7 @@ def _train(request: _Request, wanted: WantedSample, *, dry_run: bool, quiet: boo
         spare=recipe_name == "robust",
         beside=beside,
         mixed_precision=request.mixed_precision,
+        prior=request.prior,
     )
     with show_progress("training steps", quiet=quiet) as progress:
         made = make_weights(training, request.folder, resume=request.resume, progress=progress)

@@ -21,6 +21,14 @@ def drawn(count, temperature, seed=0):
     return labels, 1 / (1 + np.exp(-logits * temperature))
 
 
+def test_labels_may_have_another_fraction_than_the_candidates():
+    """Half of the labels are LSBGs, the probabilities are for one in ten."""
+    labels, probabilities = drawn(40_000, 0.5)
+    rarer = 1 / (1 + np.exp(np.log(9) / 2 - logit(probabilities)))
+    assert fit_temperature(labels, rarer, 0.1) == pytest.approx(0.5, rel=0.06)
+    assert fit_temperature(labels, rarer) != pytest.approx(0.5, rel=0.2)
+
+
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 def test_the_temperature_is_found_again(temperature):
     labels, probabilities = drawn(20_000, temperature)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from lsbg_classifier.network import PARAMETERS, build_network, inference_network
+from lsbg_classifier.network import PARAMETERS, build_network, expect_fraction, inference_network
 
 TABLE = [
     ("Conv2D", (64, 64, 16), 448),
@@ -51,6 +51,17 @@ def test_output_is_a_probability():
     scores = build_network().predict_on_batch(images)
     assert scores.shape == (4, 1)
     assert ((scores >= 0) & (scores <= 1)).all()
+
+
+@pytest.mark.parametrize(("fraction", "trained"), [(0.25, 0.5), (0.5, 0.2), (0.3, 0.3)])
+def test_another_fraction_changes_the_odds(fraction, trained):
+    network = build_network()
+    images = np.random.default_rng(0).random((4, 64, 64, 3), dtype=np.float32)
+    before = network.predict_on_batch(images)
+    expect_fraction(network, fraction, trained)
+    after = network.predict_on_batch(images)
+    ratio = fraction / (1 - fraction) / (trained / (1 - trained))
+    np.testing.assert_allclose(after / (1 - after), ratio * before / (1 - before), rtol=1e-4)
 
 
 def test_the_fast_arrangement_gives_the_same():

@@ -14,6 +14,8 @@ import pytest
 from astropy.table import Table
 
 from catalogs import open_catalog
+from lsbg_classifier import load_classifier
+from lsbg_classifier.calibration import logit
 from lsbg_classifier.likeness import load_likeness
 from lsbg_classifier.training.dataset import CutoutDataset
 from lsbg_classifier.weights.cards import Card
@@ -127,6 +129,16 @@ def test_killed_and_resumed_is_the_same_training(survey, labelled, tmp_path):
     np.testing.assert_allclose(
         [row["loss"] for row in found], [row["loss"] for row in expected], rtol=1e-3
     )
+    options = ("--resume", "--prior", "0.25", "--name", "rarer")
+    rarer = run(tmp_path, "lsbg-train-des", *training(survey, labelled, "killed", *options))
+    assert rarer.returncode == 0, rarer.stderr
+    images = np.random.default_rng(1).integers(0, 99, (9, 64, 64, 3), np.uint8)
+    usual, shifted = (
+        logit(load_classifier(tmp_path / "killed" / f"{name}.weights.h5").predict(images))
+        for name in ("my-des", "rarer")
+    )
+    trained = CutoutDataset(tmp_path / "killed" / "cutouts").load("train")[1].mean()
+    np.testing.assert_allclose(shifted - usual, logit(0.25) - logit(trained), atol=0.01)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,12 @@ import numpy as np
 from catalogs.errors import InputError
 from lsbg_classifier.calibration import fit_temperature
 from lsbg_classifier.likeness import Likeness, load_likeness
-from lsbg_classifier.network import build_network, freeze_convolutions, load_network
+from lsbg_classifier.network import (
+    build_network,
+    expect_fraction,
+    freeze_convolutions,
+    load_network,
+)
 from lsbg_classifier.training.dataset import CutoutDataset
 from lsbg_classifier.training.evaluation import bootstrap_intervals, calibration_error, judge
 from lsbg_classifier.training.figures import draw_history, write_figure
@@ -48,6 +53,9 @@ class Training:
         to start from have learned there is not forgotten.
     mixed_precision : bool
         Compute in float16 where the hardware is faster that way.
+    prior : float, optional
+        Fraction of LSBGs among the candidates that the weights are for; none: that of what they
+        were trained on.
     """
 
     name: str
@@ -62,6 +70,7 @@ class Training:
     spare: bool = False
     beside: CutoutDataset | None = None
     mixed_precision: bool = False
+    prior: float | None = None
 
 
 def make_weights(
@@ -114,6 +123,9 @@ def make_weights(
         progress=progress,
     )
     write_history(history, folder)
+    if training.prior is not None:
+        trained = 0.5 if training.recipe.balance else float(labels.mean())
+        expect_fraction(network, training.prior, trained)
     card = _card(training, network, labels, validation)
     return save_weight_set(network, card, folder, _likeness(training, images))
 
@@ -215,7 +227,8 @@ def _card(training: Training, network, labels, validation) -> Card:
     scores: Mapping[str, dict] = {}
     temperature = 1.0
     if len(np.unique(validation[1])) == 2:
-        temperature = fit_temperature(validation[1], predict(network, validation[0]))
+        probabilities = predict(network, validation[0])
+        temperature = fit_temperature(validation[1], probabilities, training.prior)
     images, truth = dataset.load("test")
     if len(truth):
         scores = {f"test split of {manifest.sample}": score(truth, predict(network, images))}
