@@ -45,7 +45,9 @@ def expected_patches(pixels, mask):
 def check(counts, pixels, bits=None, mask=None):
     band = BandImage("image.fits", 0, None, SCALE, None, NO_DATA, BAD)
     layers = [None, (band, counts, bits)]
-    fluxes, gaps, masked = Strip(np.array([0, 0]), np.array([WIDTH, HEIGHT]), layers).cut(BOXES)
+    strip = Strip(np.array([0, 0]), np.array([WIDTH, HEIGHT]), layers)
+    fluxes = np.full((len(BOXES), 2, SIZE, SIZE), np.nan, np.float32)
+    gaps, masked = strip.cut(BOXES, fluxes)
     expected, empty, bad = expected_patches(pixels, mask)
     np.testing.assert_allclose(fluxes[:, 1], expected, rtol=1e-6)
     assert (fluxes[:, 0] == 0).all() and (gaps[:, 0] == 1).all()

@@ -73,24 +73,27 @@ class Strip:
         self._high = high
         self._layers = layers
 
-    def cut(self, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def cut(self, boxes: np.ndarray, fluxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Cut out boxes of tile pixels, all of one size.
 
-        They are zero beyond the tile and where there are no data.
+        Parameters
+        ----------
+        boxes : array of int, shape (N, 4)
+            x0, y0, x1, y1 in the tile, ends excluded.
+        fluxes : array of float32, shape (N, bands, height, width)
+            Gets the pixels in nanomaggies, zero beyond the tile and where there are no data.
 
         Returns
         -------
-        fluxes : array of float32, shape (N, bands, height, width)
-            Nanomaggies.
         gaps : array of float, shape (N, bands)
             Fractions without data.
         masked : array of float, shape (N,)
             Fractions of bad pixels in the central quarter.
         """
-        width, height = boxes[0, 2:] - boxes[0, :2]
-        fluxes = np.zeros((len(boxes), len(self._layers), height, width), np.float32)
-        bad = np.zeros((len(boxes), height, width), bool)
-        seen = np.zeros((len(boxes), len(self._layers)), np.int64)
+        count, bands, height, width = fluxes.shape
+        fluxes[:] = 0
+        bad = np.zeros((count, height, width), bool)
+        seen = np.zeros((count, bands), np.int64)
         corners = boxes[:, :2] - self._low
         for number, layer in enumerate(self._layers):
             if layer is not None:
@@ -101,7 +104,7 @@ class Strip:
                     _apply_mask(_raw(mask), *bits, corners, number, fluxes, bad)
         _count(fluxes, seen)
         middle = bad[:, height // 4 : -(height // 4), width // 4 : -(width // 4)]
-        return fluxes, 1 - seen / (height * width), middle.mean(axis=(1, 2))
+        return 1 - seen / (height * width), middle.mean(axis=(1, 2))
 
 
 class _Raw(NamedTuple):

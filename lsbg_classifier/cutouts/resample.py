@@ -29,7 +29,7 @@ def _table() -> np.ndarray:
 _WEIGHTS = _table()
 
 
-def resample(patches: np.ndarray, affines: np.ndarray, side: int = VIEWER_SIZE) -> np.ndarray:
+def resample(patches: np.ndarray, affines: np.ndarray, sampled: np.ndarray):
     """Sample images on the viewer's 256x256 grid, or on a coarser one of the same field.
 
     The affine maps are applied in two passes, first along rows and then along columns, which is
@@ -43,23 +43,18 @@ def resample(patches: np.ndarray, affines: np.ndarray, side: int = VIEWER_SIZE) 
         ``[[x0, xu, xv], [y0, yu, yv]]``: where in the patch the centre of the grid falls, and how
         far a step of one grid pixel to the right (u) and up (v) moves in x and y. Rotations must
         be small: |xv| and |yu| well below |xu| and |yv|.
-    side : int
-        Samples along each side; 128 means one at the middle of every 2x2 of the viewer's pixels.
-
-    Returns
-    -------
-    array of float32, shape (N, bands, side, side)
-        Row 0 at the top (north). Outside the patch the image counts as zero.
+    sampled : array of float32, shape (N, bands, side, side)
+        Gets the samples, row 0 at the top (north). A side of 128 means one sample at the middle of
+        every 2x2 of the viewer's pixels. Outside the patch the image counts as zero.
     """
     x0, xu, xv, y0, yu, yv = affines.reshape(-1, 6).T
+    side = sampled.shape[-1]
     size = VIEWER_SIZE / side
     steps = (np.arange(side) - (side - 1) / 2) * size
     columns = x0[:, None] + (xu - xv * yu / yv)[:, None] * steps
     rows = y0[:, None] - yv[:, None] * steps
     shifts = np.array([[-xv / yv * y0, xv / yv], [yu * steps[0], yu * size]])
-    sampled = np.empty((*patches.shape[:2], side, side), np.float32)
     _resample(np.ascontiguousarray(patches, np.float32), columns, rows, shifts, _WEIGHTS, sampled)
-    return sampled
 
 
 @compiled

@@ -21,7 +21,7 @@ from lsbg_classifier.surveys import VIEWER_SIZE, Survey, survey_named
 _STRIP_ROWS = 1024
 """Rows of a tile in memory at a time."""
 
-_TOGETHER = 8
+_TOGETHER = 32
 """Cutouts that are made at a time: threads disturb each other between steps, not within one."""
 
 _MASKED = 0.05
@@ -123,24 +123,34 @@ class TileSource:
         affines = _grid_in_tile(tile, positions, self._survey.viewer_scale)
         boxes = _boxes(affines)
         side = self._side(affines)
+        count, (width, height) = min(_TOGETHER, len(boxes)), boxes[0, 2:] - boxes[0, :2]
+        patches = np.empty((count, len(self._bands), height, width), np.float32)
+        samples = np.empty((count, len(self._bands), side, side), np.float32)
         with OpenTile(self._index.folder, tile, self._bands) as images:
             for rows in _strips(boxes, _STRIP_ROWS):
                 low, high = boxes[rows, :2].min(axis=0), boxes[rows, 2:].max(axis=0)
                 strip = images.read(low, high)
                 for part in np.split(rows, range(_TOGETHER, len(rows), _TOGETHER)):
-                    cutouts[part], flags[part] = self._make(strip, boxes[part], affines[part], side)
+                    cutouts[part], flags[part] = self._make(
+                        strip, boxes[part], affines[part], patches[: len(part)], samples
+                    )
         return cutouts, flags
 
-    def _make(self, strip: Strip, boxes: np.ndarray, affines: np.ndarray, side: int):
-        """Make some cutouts of a strip, step by step for all of them."""
+    def _make(self, strip: Strip, boxes, affines, patches: np.ndarray, samples: np.ndarray):
+        """Make some cutouts of a strip, step by step for all of them.
+
+        In memory that is given, for new memory would cost as much time as the work that is done
+        in it.
+        """
         cutouts, _ = empty_cutouts(len(boxes))
-        patches, gaps, masked = strip.cut(boxes)
+        gaps, masked = strip.cut(boxes, patches)
         flags = judge_gaps(gaps) | np.where(masked > _MASKED, np.int16(Flag.MASKED_PIXELS), 0)
         usable = (flags & NOT_SCORED) == 0
         within = affines - np.eye(3)[0] * boxes[:, :2, None]
         if not usable.all():
             patches, within = patches[usable], within[usable]
-        cutouts[usable] = self._colour(resample(patches, within, side))
+        resample(patches, within, samples[: len(patches)])
+        cutouts[usable] = self._colour(samples[: len(patches)])
         return cutouts, flags
 
     def _side(self, affines: np.ndarray) -> int:
