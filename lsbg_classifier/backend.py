@@ -1,5 +1,6 @@
 """The start of the network's backend, without its talk."""
 
+import logging
 import os
 import sys
 from threading import Lock
@@ -22,6 +23,7 @@ def start_backend():
             import keras
 
             keras.ops.zeros(1)
+            logging.getLogger("tensorflow").setLevel(logging.ERROR)  # else: too many networks
         finally:
             os.dup2(kept, 2)
             os.close(kept)
