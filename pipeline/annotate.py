@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 
@@ -88,12 +88,17 @@ def _backend_starting(options: Options) -> Iterator[None]:
     if options.scheduler or options.workers or options.cluster:
         yield
         return
-    starting = Thread(target=start_backend)
+    starting = Thread(target=_try_to_start)
     starting.start()
     try:
         yield
     finally:
         starting.join()
+
+
+def _try_to_start():
+    with suppress(Exception):  # said by the worker that needs it, if one does
+        start_backend()
 
 
 def _run(job: Job, progress: Progress | None) -> Summary:
