@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -127,6 +127,17 @@ def test_half_precision_changes_little(classifier, cutouts, tmp_path):
     # Eleven bits of each weight are kept: that is 0.01 of a logit, 0.0025 of a probability.
     assert 0 < abs(full - half).max() < 5e-3
     assert abs(full - half).mean() < 1e-3
+
+
+@pytest.mark.parametrize("name", ["full", "half"])
+def test_any_name_can_be_saved(classifier, tmp_path, name):
+    network = build_network()
+    neighbour = save_weight_set(network, replace(classifier.card, name="full"), tmp_path)
+    saved = save_weight_set(network, replace(classifier.card, name=name), tmp_path)
+    files = {path.name for path in tmp_path.iterdir()}
+    assert files == {f"{n}{end}" for n in ("full", name) for end in (".json", ".weights.h5")}
+    saved.check_intact()
+    neighbour.check_intact()
 
 
 def test_the_shipped_card_is_complete(classifier):

@@ -178,8 +178,9 @@ def _usable(split: str | None, spare: bool) -> pc.Expression:
     return has_cutout & pc.field("split").isin(wanted)
 
 
-def open_dataset(path: Path) -> CutoutDataset:
+def open_dataset(path: Path | str) -> CutoutDataset:
     """Open the dataset in a folder, or in the folder of a training."""
+    path = Path(path)
     own = path / "cutouts"
     return CutoutDataset(own if own.is_dir() else path)
 

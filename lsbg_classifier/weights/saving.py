@@ -52,7 +52,8 @@ def _save_half_precision(network: keras.Model, path: Path, likeness: Likeness | 
     """Save the weights alone, as float16; they load into the float32 network."""
     bare = build_network()
     bare.set_weights(network.get_weights())
-    full, half = path.with_name("full.weights.h5"), path.with_name("half.partial")
+    # names that no weight set can have
+    full, half = path.with_name(f".{path.name}"), path.with_name(f".{path.name}.partial")
     try:
         bare.save_weights(full)
         with h5py.File(full) as source, h5py.File(half, "w") as target:
