@@ -4,6 +4,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,10 @@ SIZE = 10_000
 BANDS = "grz"
 SCALES = {"g": 6.0, "r": 3.4, "z": 2.2}
 NATIVE_PIXELS = 127  # 33.5 arcsec of 0.263
+
+UNITS = {"compressed": 4, "two processes": 12, "uncompressed": 16}
+"""Units of work, a tile's candidates each, that are timed together: some seconds of work, so that
+the first and the last, which leave a core idle, count for little."""
 
 
 def make_tiles(folder: Path, count: int, compressed: bool) -> list[Tile]:
@@ -137,7 +142,7 @@ def measure(folder: Path, candidates: int = 300, tiles: int = 4) -> list[Row]:
     rows.append(_two_processes(work_on(folder / "fz"), made, candidates))
     shutil.rmtree(folder / "fz")
     (tile,) = make_tiles(folder / "plain", 1, compressed=False)
-    rows += _plain(folder / "plain", tile, script, classifier, candidates)
+    rows += _plain(folder / "plain", tile, script, network, classifier, candidates)
     shutil.rmtree(folder / "plain")
     return rows + _network(network, classifier)
 
@@ -152,17 +157,21 @@ def as_the_command(work: Work, jobs: list[np.ndarray], workers: int | None = Non
         return time.perf_counter() - start
 
 
-def _times(folder: Path, tile: Tile, script: Script, candidates: int):
+def _times(folder: Path, tile: Tile, script: Script, candidates: int, units: int):
     """Return seconds a unit of our stage in threads, and of the careful script."""
     paths, positions = files_of(folder, tile), positions_in(tile, candidates)
     script(paths, positions[:40])
-    return as_the_command(work_on(folder), [positions] * 4) / 4, seconds(script, paths, positions)
+    mine = as_the_command(work_on(folder), [positions] * units) / units
+    return mine, seconds(script, paths, positions)
 
 
-def _plain(folder, tile, script, classifier, candidates) -> list[Row]:
-    mine, careful = _times(folder, tile, script, candidates)
+def _plain(folder, tile, script, network, classifier, candidates) -> list[Row]:
+    mine, careful = _times(folder, tile, script, candidates, UNITS["uncompressed"])
     images = some_cutouts()
-    alone = seconds(classifier.predict, images) / len(images)
+    alone, keras = (
+        seconds(predict, images) / len(images)
+        for predict in (classifier.predict, partial(keras_alone, network))
+    )
     rate = f"{candidates / mine:.0f}/s"
     return [
         Row(
@@ -172,22 +181,29 @@ def _plain(folder, tile, script, classifier, candidates) -> list[Row]:
             5,
         ),
         Row(
-            "the same, against the network alone",
+            "the same, against the network alone: `Classifier.predict`",
             f"{rate}, network {1 / alone:.0f}/s",
             alone * candidates / mine,
+            0.5,
+        ),
+        Row(
+            "the same, against the network alone: `keras.Model.predict`, batch 32",
+            f"{rate}, network {1 / keras:.0f}/s",
+            keras * candidates / mine,
             0.5,
         ),
     ]
 
 
+def keras_alone(network, images: np.ndarray) -> np.ndarray:
+    """Return the probabilities of uint8 cutouts as Keras computes them by itself."""
+    return network.predict(images / np.float32(255), batch_size=32, verbose=0)[:, 0]
+
+
 def _network(network, classifier) -> list[Row]:
     images = some_cutouts()
-
-    def bare():
-        return network.predict(images / np.float32(255), batch_size=32, verbose=0)[:, 0]
-
-    largest = float(abs(classifier.predict(images) - bare()).max())
-    own, others = seconds(classifier.predict, images), seconds(bare)
+    largest = float(abs(classifier.predict(images) - keras_alone(network, images)).max())
+    own, others = seconds(classifier.predict, images), seconds(keras_alone, network, images)
     return [
         Row(
             "`Classifier.predict` against `keras.Model.predict`, batch 32",
@@ -210,7 +226,7 @@ def files_of(folder: Path, tile: Tile) -> list[Path]:
 
 
 def _compressed(folder, tile, script, count) -> list[Row]:
-    mine, careful = _times(folder, tile, script, count)
+    mine, careful = _times(folder, tile, script, count, UNITS["compressed"])
     work, paths, positions = work_on(folder), files_of(folder, tile), positions_in(tile, 5)
     ours(work, positions)
     alone, single = seconds(decompress, paths), seconds(ours, work, positions_in(tile, count))
@@ -248,9 +264,11 @@ def _compressed(folder, tile, script, count) -> list[Row]:
 
 def _two_processes(work, tiles, candidates):
     """Compare one Dask worker process with two."""
-    jobs = [positions_in(tile, candidates) for tile in tiles]
+    jobs = [positions_in(tile, candidates) for tile in tiles] * (
+        UNITS["two processes"] // len(tiles)
+    )
     one, two = (as_the_command(work, jobs, workers) for workers in (1, 2))
-    total = candidates * len(tiles)
+    total = candidates * len(jobs)
     return Row(
         "1 -> 2 Dask worker processes",
         f"{total / one:.0f}/s -> {total / two:.0f}/s",
