@@ -75,6 +75,7 @@ def describe_card(name: str) -> list[str]:
         f"{card.name}: {card.description}",
         f"images: {imaging}, {card.stretch} colours; threshold {card.threshold:g}",
         f"sample: {card.sample}",
+        f"made for candidates of which {card.prior:.0%} are LSBGs",
         f"recipe: {card.recipe} (seed {card.seed})",
         *(["scores:", *scores] if scores else []),
         f"limitations: {card.limitations}",

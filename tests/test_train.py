@@ -139,6 +139,10 @@ def test_killed_and_resumed_is_the_same_training(survey, labelled, tmp_path):
     )
     trained = CutoutDataset(tmp_path / "killed" / "cutouts").load("train")[1].mean()
     np.testing.assert_allclose(shifted - usual, logit(0.25) - logit(trained), atol=0.01)
+    cards = [
+        find_weights(tmp_path / "killed" / f"{n}.weights.h5").card for n in ("my-des", "rarer")
+    ]
+    assert [card.prior for card in cards] == [round(trained, 4), 0.25]
 
 
 @pytest.mark.parametrize(

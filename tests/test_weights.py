@@ -34,6 +34,7 @@ CARD = Card(
     licence="CC0-1.0",
     sha256=hashlib.sha256(b"").hexdigest(),
     threshold=0.25,
+    prior=0.2,
     scores={"test": {"auc": 0.9, "count": 3}},
     software={"keras": "3.15"},
 )
@@ -79,6 +80,7 @@ DAMAGED = {
     "scale not a number": text(pixel_scale=float("nan")),
     "scale beyond floats": text(pixel_scale=10**400),
     "threshold above 1": text(threshold=1.5),
+    "no LSBGs at all, and less": text(prior=-0.1),
     "threshold not a number": text(threshold=float("nan")),
     "scores no mapping": text(scores=0.9),
     "scores without samples": text(scores={"auc": 0.9}),
@@ -316,6 +318,7 @@ def test_every_line_of_a_card_is_shown(own):
         CARD.description,
         'gri, 0.336"',
         "0.25",
+        "of which 20% are LSBGs",
         "640 + 640",
         "auc 0.9",
         "CC0",

@@ -123,10 +123,11 @@ def make_weights(
         progress=progress,
     )
     write_history(history, folder)
+    trained = 0.5 if training.recipe.balance else float(labels.mean())
+    prior = trained if training.prior is None else training.prior
     if training.prior is not None:
-        trained = 0.5 if training.recipe.balance else float(labels.mean())
-        expect_fraction(network, training.prior, trained)
-    card = _card(training, network, labels, validation)
+        expect_fraction(network, prior, trained)
+    card = _card(training, network, labels, validation, prior)
     return save_weight_set(network, card, folder, _likeness(training, images))
 
 
@@ -222,7 +223,7 @@ def _network(training: Training) -> keras.Model:
     return freeze_convolutions(network) if training.layers == "dense" else network
 
 
-def _card(training: Training, network, labels, validation) -> Card:
+def _card(training: Training, network, labels, validation, prior: float) -> Card:
     dataset, manifest = training.dataset, training.dataset.manifest
     scores: Mapping[str, dict] = {}
     temperature = 1.0
@@ -253,5 +254,6 @@ def _card(training: Training, network, labels, validation) -> Card:
         sha256="",
         scores=dict(scores),
         software={name: version(name) for name in ("lsbg-classifier", "keras", "numpy")},
+        prior=round(prior, 4),
         temperature=round(temperature, 4),
     )

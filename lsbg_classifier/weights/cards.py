@@ -46,6 +46,8 @@ class Card:
         Of the weights file.
     threshold : float
         Probability above which a candidate counts as an LSBG.
+    prior : float
+        Fraction of LSBGs among the candidates that the probabilities are for.
     temperature : float
         What divides the logits of calibrated probabilities; 1: as the network gives them.
     scores : dict
@@ -67,6 +69,7 @@ class Card:
     licence: str
     sha256: str
     threshold: float = 0.5
+    prior: float = 0.5
     temperature: float = 1.0
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
     software: dict[str, str] = field(default_factory=dict)
@@ -113,8 +116,9 @@ def _checked(content: object) -> dict:
     for name in ("pixel_scale", "temperature"):
         if content.get(name, 1) <= 0:
             raise ValueError(f"{name} must be positive")
-    if not 0 <= content.get("threshold", 0.5) <= 1:
-        raise ValueError("threshold must be between 0 and 1")
+    for name in ("threshold", "prior"):
+        if not 0 <= content.get(name, 0.5) <= 1:
+            raise ValueError(f"{name} must be between 0 and 1")
     return content | {"bands": tuple(content["bands"])}
 
 
