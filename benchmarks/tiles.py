@@ -4,6 +4,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +27,7 @@ BANDS = "grz"
 SCALES = {"g": 6.0, "r": 3.4, "z": 2.2}
 NATIVE_PIXELS = 127  # 33.5 arcsec of 0.263
 
-UNITS = {"compressed": 4, "two processes": 12, "uncompressed": 16}
+UNITS = {"compressed": 4, "uncompressed": 16}
 """Units of work, a tile's candidates each, that are timed together: some seconds of work, so that
 the first and the last, which leave a core idle, count for little."""
 
@@ -120,14 +121,15 @@ class Script:
         return np.asarray(Image.fromarray((image * 255).astype(np.uint8)).resize((64, 64)))
 
 
-def seconds(function: Callable, *arguments, rounds: int = 3) -> float:
-    """Return the median time of some calls."""
+def in_turns(*functions: Callable, rounds: int = 3) -> list[float]:
+    """Return the median time of each function, called in turns: the machine's mood changes."""
     times = []
     for _ in range(rounds):
-        start = time.perf_counter()
-        function(*arguments)
-        times.append(time.perf_counter() - start)
-    return float(np.median(times))
+        for function in functions:
+            start = time.perf_counter()
+            function()
+            times.append(time.perf_counter() - start)
+    return [float(np.median(times[number :: len(functions)])) for number in range(len(functions))]
 
 
 def measure(folder: Path, candidates: int = 300, tiles: int = 4) -> list[Row]:
@@ -147,31 +149,35 @@ def measure(folder: Path, candidates: int = 300, tiles: int = 4) -> list[Row]:
     return rows + _network(network, classifier)
 
 
-def as_the_command(work: Work, jobs: list[np.ndarray], workers: int | None = None) -> float:
-    """Return the seconds of some units of work in threads of this process, or in processes."""
-    with connect(None, workers) as client:
-        client.run(ours, work, jobs[0][:2])  # so that all is loaded and compiled
-        start = time.perf_counter()
+@contextmanager
+def as_the_command(work: Work, jobs: list[np.ndarray], workers: int | None = None):
+    """Give a function that does some units of work in threads of this process, or in processes."""
+
+    def run():
         calls = ((None, (np.arange(len(job)), job, work)) for job in jobs)
         list(in_order_of_completion(client, score, calls))
-        return time.perf_counter() - start
+
+    with connect(None, workers) as client:
+        client.run(ours, work, jobs[0][:2])  # so that all is loaded and compiled
+        yield run
 
 
-def _times(folder: Path, tile: Tile, script: Script, candidates: int, units: int):
-    """Return seconds a unit of our stage in threads, and of the careful script."""
-    paths, positions = files_of(folder, tile), positions_in(tile, candidates)
+def _times(folder: Path, tile: Tile, script: Script, count: int, units: int, *others: Callable):
+    """Return seconds a unit of our stage in threads, of the careful script, and of others."""
+    paths, positions = files_of(folder, tile), positions_in(tile, count)
     script(paths, positions[:40])
-    mine = as_the_command(work_on(folder), [positions] * units) / units
-    return mine, seconds(script, paths, positions)
+    with as_the_command(work_on(folder), [positions] * units) as run:
+        mine, *rest = in_turns(run, partial(script, paths, positions), *others)
+    return mine / units, *rest
 
 
 def _plain(folder, tile, script, network, classifier, candidates) -> list[Row]:
-    mine, careful = _times(folder, tile, script, candidates, UNITS["uncompressed"])
     images = some_cutouts()
-    alone, keras = (
-        seconds(predict, images) / len(images)
-        for predict in (classifier.predict, partial(keras_alone, network))
+    networks = partial(classifier.predict, images), partial(keras_alone, network, images)
+    mine, careful, *times = _times(
+        folder, tile, script, candidates, UNITS["uncompressed"], *networks
     )
+    alone, keras = np.array(times) / len(images)
     rate = f"{candidates / mine:.0f}/s"
     return [
         Row(
@@ -203,7 +209,9 @@ def keras_alone(network, images: np.ndarray) -> np.ndarray:
 def _network(network, classifier) -> list[Row]:
     images = some_cutouts()
     largest = float(abs(classifier.predict(images) - keras_alone(network, images)).max())
-    own, others = seconds(classifier.predict, images), seconds(keras_alone, network, images)
+    own, others = in_turns(
+        partial(classifier.predict, images), partial(keras_alone, network, images)
+    )
     return [
         Row(
             "`Classifier.predict` against `keras.Model.predict`, batch 32",
@@ -229,9 +237,12 @@ def _compressed(folder, tile, script, count) -> list[Row]:
     mine, careful = _times(folder, tile, script, count, UNITS["compressed"])
     work, paths, positions = work_on(folder), files_of(folder, tile), positions_in(tile, 5)
     ours(work, positions)
-    alone, single = seconds(decompress, paths), seconds(ours, work, positions_in(tile, count))
-    naive = seconds(script, paths, positions[:1], rounds=1)
-    reading, ours_few = seconds(read_rows, paths, positions), seconds(ours, work, positions)
+    many = positions_in(tile, count)
+    alone, single = in_turns(partial(decompress, paths), partial(ours, work, many))
+    (naive,) = in_turns(partial(script, paths, positions[:1]), rounds=1)
+    reading, ours_few = in_turns(
+        partial(read_rows, paths, positions), partial(ours, work, positions)
+    )
     rate = f"{count / mine:.0f}/s"
     return [
         Row(
@@ -264,10 +275,9 @@ def _compressed(folder, tile, script, count) -> list[Row]:
 
 def _two_processes(work, tiles, candidates):
     """Compare one Dask worker process with two."""
-    jobs = [positions_in(tile, candidates) for tile in tiles] * (
-        UNITS["two processes"] // len(tiles)
-    )
-    one, two = (as_the_command(work, jobs, workers) for workers in (1, 2))
+    jobs = [positions_in(tile, candidates) for tile in tiles]
+    with as_the_command(work, jobs, 1) as alone, as_the_command(work, jobs, 2) as together:
+        one, two = in_turns(alone, together)
     total = candidates * len(jobs)
     return Row(
         "1 -> 2 Dask worker processes",
