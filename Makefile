@@ -17,7 +17,7 @@ demo: .venv/.demo-installed
 		--truth $(DEMO)/survey/truth.fits --figures --overwrite
 
 test: .venv/.test-installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: .venv/.test-installed
 	$(BIN)/pip install -q -e '.[dev]'
