@@ -91,12 +91,13 @@ class Strip:
             Fractions of bad pixels in the central quarter.
         """
         count, bands, height, width = fluxes.shape
-        fluxes[:] = 0
         bad = np.zeros((count, height, width), bool)
         seen = np.zeros((count, bands), np.int64)
         corners = boxes[:, :2] - self._low
         for number, layer in enumerate(self._layers):
-            if layer is not None:
+            if layer is None:
+                fluxes[:, number] = 0
+            else:
                 band, counts, mask = layer
                 _fill(_raw(counts), np.float32(band.nanomaggies), corners, number, fluxes)
                 if mask is not None:
@@ -148,14 +149,17 @@ def _bits(bits: int, mask: np.ndarray) -> np.generic:
 
 @compiled
 def _fill(pixels, scale, corners, band, fluxes):
-    """Fill in nanomaggies of one band where there are data; the rest stays zero."""
+    """Fill in nanomaggies of one band, zero where there are no data."""
     height, width = fluxes.shape[2:]
     line = np.empty(width, pixels.values.dtype)
     counts = line.view(pixels.kind.dtype)
     for number in range(len(corners)):
         x, y = corners[number]
         first, last = _inside(x, width, pixels.width)
-        for row in range(*_inside(y, height, pixels.height)):
+        bottom, top = _inside(y, height, pixels.height)
+        if (last - first) * (top - bottom) < width * height:
+            fluxes[number, band] = 0
+        for row in range(bottom, top):
             _read_line(pixels, x + first, x + last, y + row, line)
             target = fluxes[number, band, row, first:last]
             for n in range(len(target)):
