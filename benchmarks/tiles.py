@@ -209,9 +209,8 @@ def keras_alone(network, images: np.ndarray) -> np.ndarray:
 def _network(network, classifier) -> list[Row]:
     images = some_cutouts()
     largest = float(abs(classifier.predict(images) - keras_alone(network, images)).max())
-    own, others = in_turns(
-        partial(classifier.predict, images), partial(keras_alone, network, images)
-    )
+    networks = partial(classifier.predict, images), partial(keras_alone, network, images)
+    own, others = in_turns(*networks, rounds=9)
     return [
         Row(
             "`Classifier.predict` against `keras.Model.predict`, batch 32",
