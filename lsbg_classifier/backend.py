@@ -1,8 +1,11 @@
 """The start of the network's backend, without its talk."""
 
+import gc
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 _starting = Lock()
@@ -20,11 +23,27 @@ def start_backend():
         kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
         try:
             os.dup2(nowhere, 2)
-            import keras
+            with _nothing_collected():
+                import keras
 
-            keras.ops.zeros(1)
+                keras.ops.zeros(1)
             logging.getLogger("tensorflow").setLevel(logging.ERROR)  # else: too many networks
         finally:
             os.dup2(kept, 2)
             os.close(kept)
             os.close(nowhere)
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Keep the garbage collector off: importing leaves none, and it would look for a second."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if not gc.get_freeze_count():
+            gc.freeze()
+            gc.unfreeze()  # all that there is counts as old now, and is not looked through soon
+        if enabled:
+            gc.enable()

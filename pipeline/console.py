@@ -2,6 +2,7 @@
 
 import atexit
 import errno
+import gc
 import logging
 import os
 import signal
@@ -68,6 +69,8 @@ def run_app(app: typer.Typer, name: str):
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Else Dask's connections that close late are told to the user as futures nobody asked for.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    # Else Python, as it ends, looks through all that TensorFlow has made, for a second.
+    atexit.register(gc.freeze)
     try:
         app(prog_name=name)
     except InputError as error:
