@@ -8,25 +8,29 @@ from lsbg_classifier.surveys import VIEWER_SIZE
 REACH = 3
 """Pixels that the kernel reaches to each side."""
 
-_MOST_LINES, _MOST_SHIFT = 32, 0.16
-"""Neighbouring lines, and pixels between their shifts, that are sampled together."""
+_TOGETHER, _MOST_DRIFT = 32, 0.16
+"""Neighbouring samples that take the same pixels, but for one more with each sample, and how far
+the first and the last may be, in pixels, from where they would lie in the middle of these."""
 
-_PHASES = 512
-"""Tabulated places between two pixels; between these, weights are linear."""
+_DEGREE = 8
+"""Of the polynomials that weights are computed by: right to 1e-5."""
 
 
-def _table() -> np.ndarray:
-    """Return Lanczos-3 weights, of sum 1, of six pixels at each phase; (2 * _PHASES, 6).
+def _polynomials() -> tuple[tuple[np.float32, ...], ...]:
+    """Fit the weights of the first three of six pixels; those of the others are mirror images.
 
-    The phases run from half a pixel before the third of the six to half a pixel after the fourth.
+    They depend on where between the third and the fourth pixel the sample is, from the middle.
     """
-    phase = np.arange(2 * _PHASES)[:, None] / _PHASES - 0.5
-    offset = phase - np.arange(1 - REACH, REACH + 1)
-    kernel = np.where(abs(offset) < REACH, np.sinc(offset) * np.sinc(offset / REACH), 0)
-    return (kernel / kernel.sum(axis=1, keepdims=True)).astype(np.float32)
+    farthest = (1 + _MOST_DRIFT) / 2
+    place = farthest * np.cos(np.pi * (np.arange(200) + 0.5) / 200)
+    offset = place[:, None] + 0.5 - np.arange(1 - REACH, REACH + 1)
+    kernel = np.sinc(offset) * np.sinc(offset / REACH)
+    weights = kernel / kernel.sum(axis=1, keepdims=True)
+    fitted = np.polynomial.polynomial.polyfit(place, weights[:, :REACH], _DEGREE)
+    return tuple(tuple(column) for column in fitted.T.astype(np.float32))
 
 
-_WEIGHTS = _table()
+_FIRST, _SECOND, _THIRD = _polynomials()
 
 
 def resample(patches: np.ndarray, affines: np.ndarray, sampled: np.ndarray):
@@ -45,107 +49,104 @@ def resample(patches: np.ndarray, affines: np.ndarray, sampled: np.ndarray):
         be small: |xv| and |yu| well below |xu| and |yv|.
     sampled : array of float32, shape (N, bands, side, side)
         Gets the samples, row 0 at the top (north). A side of 128 means one sample at the middle of
-        every 2x2 of the viewer's pixels. Outside the patch the image counts as zero.
+        every 2x2 of the viewer's pixels.
+
+    Raises
+    ------
+    ValueError
+        If a patch does not hold the grid and the three pixels around it that the kernel reaches.
     """
-    x0, xu, xv, y0, yu, yv = affines.reshape(-1, 6).T
-    side = sampled.shape[-1]
-    size = VIEWER_SIZE / side
-    steps = (np.arange(side) - (side - 1) / 2) * size
-    columns = x0[:, None] + (xu - xv * yu / yv)[:, None] * steps
-    rows = y0[:, None] - yv[:, None] * steps
-    shifts = np.array([[-xv / yv * y0, xv / yv], [yu * steps[0], yu * size]])
-    _resample(np.ascontiguousarray(patches, np.float32), columns, rows, shifts, _WEIGHTS, sampled)
+    height, width = patches.shape[2:]
+    centre, half = affines[:, :, 0], np.abs(affines[:, :, 1:]).sum(axis=2) * (VIEWER_SIZE - 1) / 2
+    farthest = np.array([width, height]) - 1 - REACH
+    if not ((centre - half >= REACH - 1) & (centre + half <= farthest)).all():
+        raise ValueError(f"patches must hold the grid and {REACH} pixels around it")
+    step = np.abs(affines[:, 0, 1]).max(initial=0) * VIEWER_SIZE / sampled.shape[-1]
+    sets = 2 ** max(0, round(-np.log2(step))) if len(affines) else 1
+    _resample(np.ascontiguousarray(patches, np.float32), affines, sets, sampled)
 
 
 @compiled
-def _resample(patches, columns, rows, shifts, table, sampled):
-    """Sample images at columns, shape (N, side), and then at rows.
+def _resample(patches, affines, sets, sampled):
+    """Sample rows of pixels at columns, and what comes of it at rows.
 
-    These are where lines at 0 are sampled; shifts, shape (2, 2, N), say for both passes how much
-    farther the first line is, and how much each line is from the one before.
+    The samples of a row are taken in sets, so that those of a set are about a pixel apart.
     """
     _, bands, height, width = patches.shape
-    side = columns.shape[1]
-    pixels = np.empty((bands, width, height), np.float32)
-    narrow = np.empty((bands, side, height), np.float32)
-    across = np.empty((bands, height, side), np.float32)
+    side = sampled.shape[3]
+    columns, size = side // sets, VIEWER_SIZE / side
+    narrow = np.empty((bands, height * columns), np.float32)
+    part = np.empty((bands, side * columns), np.float32)
+    top = (size - VIEWER_SIZE) / 2
     for number in range(len(patches)):
-        _transpose(patches[number], pixels)
-        _sample_lines(pixels, columns[number], shifts[0, :, number], table, narrow)
-        _transpose(narrow, across)
-        _sample_lines(across, rows[number], shifts[1, :, number], table, sampled[number])
-
-
-@compiled
-def _transpose(images, turned):
-    for band in range(images.shape[0]):
-        for row in range(images.shape[1]):
-            line = images[band, row]
-            for n in range(len(line)):
-                turned[band, n, row] = line[n]
-
-
-@compiled
-def _sample_lines(lines, where, shift, table, sampled):
-    """Sample lines, shape (bands, length, n), at m points; sampled has the shape (bands, m, n).
-
-    The weights of the pixels are computed for the first of a few neighbouring lines and for the
-    next after them, between which they are linear.
-    """
-    bands, length, count = lines.shape
-    slope = shift[1]
-    together = int(min(max(_MOST_SHIFT / max(abs(slope), 1e-9), 1), _MOST_LINES))
-    weights, change = np.empty(2 * REACH, np.float32), np.empty(2 * REACH, np.float32)
-    for point in range(len(where)):
-        for start in range(0, count, together):
-            stop = min(start + together, count)
-            place = where[point] + shift[0] + slope * start
-            left = int(np.floor(place + 0.5 * slope * together))
-            _weigh(weights, place - left, table)
-            _weigh(change, place + slope * together - left, table)
-            change -= weights
-            change /= np.float32(together)
-            first = left + 1 - REACH
-            inside = first >= 0 and first + 2 * REACH <= length
+        pixels = patches[number].reshape(bands, height * width)
+        x0, xu, xv = affines[number, 0]
+        y0, yu, yv = affines[number, 1]
+        step, slant = xu - xv * yu / yv, xv / yv
+        for first in range(sets):
+            left = top + first * size
+            across = x0 - slant * y0 + step * left, slant, step * size * sets - 1
+            down = y0 + yu * left - yv * top, -yv * size, yu * size * sets
+            _sample(pixels, (height, width, 1, 1, width), across, narrow)
+            _sample(narrow, (side, 0, columns, 0, height), down, part)
             for band in range(bands):
-                target = sampled[band, point, start:stop]
-                if inside:
-                    _write_sum(
-                        target, lines[band], np.uint64(first), np.uint64(start), weights, change
-                    )
-                else:
-                    target[:] = 0
-                    for tap in range(max(0, -first), min(2 * REACH, length - first)):
-                        for n in range(len(target)):
-                            weight = weights[tap] + n * change[tap]
-                            target[n] += weight * lines[band, first + tap, start + n]
+                for row in range(side):
+                    for n in range(columns):
+                        sampled[number, band, row, first + n * sets] = part[band, row * columns + n]
 
 
 @compiled
-def _weigh(weights, phase, table):
-    """Interpolate the weights at a phase between the third and the fourth pixel."""
-    place = (phase + 0.5) * _PHASES
-    below = int(place)
-    share = np.float32(place - below)
-    for tap in range(len(weights)):
-        weights[tap] = table[below, tap] + share * (table[below + 1, tap] - table[below, tap])
+def _sample(pixels, layout, where, sampled):
+    """Sample lines; both images are flat, shape (bands, n).
 
-
-@compiled
-def _write_sum(target, lines, first, start, weights, change):
-    """Write the weighted sum of six lines, in one pass over the memory.
-
-    `first` and `start` are unsigned, so that no index can count from the end.
+    `layout`: how many lines there are; how far in `pixels` the next line is, and the next pixel of
+    those that are summed; whether these move on with each sample, by one; and how many there are.
+    `where`: which pixel the first sample of the first line lies at; how much farther that is in the
+    next line; and how much the next sample of a line is from where that pixel would have moved to.
     """
-    wa, wb, wc, wd, we, wf = weights[0], weights[1], weights[2], weights[3], weights[4], weights[5]
-    ca, cb, cc, cd, ce, cf = change[0], change[1], change[2], change[3], change[4], change[5]
-    one = np.uint64(1)
-    second, third = first + one, first + one + one
-    fourth, fifth, sixth = third + one, third + one + one, third + one + one + one
-    for n in range(np.uint64(len(target))):
-        column = start + n
-        a, b, c = lines[first, column], lines[second, column], lines[third, column]
-        d, e, f = lines[fourth, column], lines[fifth, column], lines[sixth, column]
-        at_first = (wa * a + wb * b) + (wc * c + wd * d) + (we * e + wf * f)
-        growth = (ca * a + cb * b) + (cc * c + cd * d) + (ce * e + cf * f)
-        target[n] = at_first + np.float32(np.int32(n)) * growth
+    lines, to_line, to_pixel, moves, length = layout
+    samples = sampled.shape[1] // lines
+    place, slant, drift = where
+    together = _TOGETHER
+    while together > 1 and together * abs(drift) > _MOST_DRIFT:
+        together //= 2
+    weights = np.empty((2 * REACH, _TOGETHER), np.float32)
+    ahead = np.uint64(to_pixel)  # unsigned, so that no index can count from the end
+    for line in range(lines):
+        for start in range(0, samples, together):
+            count = min(together, samples - start)
+            begin = place + slant * line + drift * start
+            third = int(np.floor(begin + drift * (together - 1) / 2))
+            last = length - 1 - REACH - moves * (start + count - 1)
+            third = min(max(third, REACH - 1 - moves * start), last)
+            _weigh(begin - third - 0.5, drift, count, weights)
+            a = np.uint64(line * to_line + start + (third + 1 - REACH) * to_pixel)
+            b, c = a + ahead, a + ahead + ahead
+            d, e, f = c + ahead, c + ahead + ahead, c + ahead + ahead + ahead
+            target = np.uint64(line * samples + start)
+            for band in range(len(pixels)):
+                for n in range(np.uint64(count)):
+                    near = weights[2, n] * pixels[band, c + n] + weights[3, n] * pixels[band, d + n]
+                    far = weights[1, n] * pixels[band, b + n] + weights[4, n] * pixels[band, e + n]
+                    ends = weights[0, n] * pixels[band, a + n] + weights[5, n] * pixels[band, f + n]
+                    sampled[band, target + n] = near + far + ends
+
+
+@compiled
+def _weigh(place, drift, count, weights):
+    """Compute the weights of six pixels for some neighbouring samples."""
+    place, drift = np.float32(place), np.float32(drift)
+    for n in range(count):
+        x = place + drift * np.float32(np.int32(n))
+        weights[0, n], weights[5, n] = _pair(x, _FIRST)
+        weights[1, n], weights[4, n] = _pair(x, _SECOND)
+        weights[2, n], weights[3, n] = _pair(x, _THIRD)
+
+
+@compiled
+def _pair(x, c):
+    """Return a polynomial at x and at -x."""
+    x2 = x * x
+    even = c[0] + x2 * (c[2] + x2 * (c[4] + x2 * (c[6] + x2 * c[8])))
+    odd = x * (c[1] + x2 * (c[3] + x2 * (c[5] + x2 * c[7])))
+    return even + odd, even - odd
