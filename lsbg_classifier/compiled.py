@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
 
 _OPTIONS = {
     "nogil": True,
@@ -22,3 +24,23 @@ def compiled(function: Callable) -> Callable:
         return njit(**_OPTIONS, cache=True)(function)
     except RuntimeError:  # no folder for the cache
         return njit(**_OPTIONS)(function)
+
+
+@intrinsic
+def prefetch(_, array, index):
+    """Have the memory of an element of an array, of one dimension, fetched while others are used.
+
+    Within compiled code only. Where the index is none of the array's, nothing happens.
+    """
+
+    def generate(context, builder, signature, arguments):
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        place = builder.gep(data, [arguments[1]])
+        address, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [address, number, number, number])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [address], kind)
+        to_read, to_keep, data_cache = number(0), number(3), number(1)
+        builder.call(function, [builder.bitcast(place, address), to_read, to_keep, data_cache])
+        return context.get_dummy_value()
+
+    return types.void(array, index), generate

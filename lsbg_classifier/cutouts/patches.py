@@ -6,13 +6,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from lsbg_classifier.compiled import compiled
+from lsbg_classifier.compiled import compiled, prefetch
 from lsbg_classifier.cutouts.sections import Image, ImageFile, read_section
 from lsbg_classifier.cutouts.tile_folder import TileFolder
 from lsbg_classifier.cutouts.tile_index import BandImage, Tile
 
 _LARGEST = np.finfo(np.float32).max
 """Of a flux that is finite."""
+
+_AHEAD, _CACHE_LINE = 4, 64
+"""Rows that are asked for before they are needed, and the bytes that come together."""
 
 _FIRST, _SECOND, _THIRD = np.uint64(0xFF), np.uint64(0xFF00), np.uint64(0xFF0000)
 _8, _24 = np.uint64(8), np.uint64(24)
@@ -99,10 +102,10 @@ class Strip:
                 fluxes[:, number] = 0
             else:
                 band, counts, mask = layer
-                _fill(_raw(counts), np.float32(band.nanomaggies), corners, number, fluxes)
-                if mask is not None:
-                    bits = (_bits(band.no_data_bits, mask), _bits(band.bad_bits, mask))
-                    _apply_mask(_raw(mask), *bits, corners, number, fluxes, bad)
+                scale, image = np.float32(band.nanomaggies), _raw(counts)
+                mask = _nothing_masked(counts) if mask is None else mask
+                bits = (_bits(b, mask) for b in (band.no_data_bits, band.bad_bits))
+                _fill(image, scale, _raw(mask), *bits, corners, number, fluxes, bad)
         _count(fluxes, seen)
         middle = bad[:, height // 4 : -(height // 4), width // 4 : -(width // 4)]
         return 1 - seen / (height * width), middle.mean(axis=(1, 2))
@@ -131,6 +134,11 @@ class _Raw(NamedTuple):
     width: int
 
 
+def _nothing_masked(counts: np.ndarray) -> np.ndarray:
+    """Return a mask of zeros for an image; all its rows are one in memory."""
+    return np.broadcast_to(np.zeros(counts.shape[1], np.uint8), counts.shape)
+
+
 def _raw(section: np.ndarray) -> _Raw:
     size = section.itemsize
     if not section.size or section.strides[1] != size or section.strides[0] % size:
@@ -148,41 +156,34 @@ def _bits(bits: int, mask: np.ndarray) -> np.generic:
 
 
 @compiled
-def _fill(pixels, scale, corners, band, fluxes):
-    """Fill in nanomaggies of one band, zero where there are no data."""
+def _fill(image, scale, mask, no_data, is_bad, corners, band, fluxes, bad):
+    """Fill in nanomaggies of one band, zero where there are no data, and mark bad pixels."""
     height, width = fluxes.shape[2:]
-    line = np.empty(width, pixels.values.dtype)
-    counts = line.view(pixels.kind.dtype)
+    line = np.empty(width, image.values.dtype)
+    counts = line.view(image.kind.dtype)
+    bits = np.empty(width, mask.values.dtype)
+    marks = bits.view(mask.kind.dtype)
     for number in range(len(corners)):
         x, y = corners[number]
-        first, last = _inside(x, width, pixels.width)
-        bottom, top = _inside(y, height, pixels.height)
+        first, last = _inside(x, width, image.width)
+        bottom, top = _inside(y, height, image.height)
+        begin, count = np.uint64(first), last - first
         if (last - first) * (top - bottom) < width * height:
             fluxes[number, band] = 0
-        for row in range(bottom, top):
-            _read_line(pixels, x + first, x + last, y + row, line)
-            target = fluxes[number, band, row, first:last]
-            for n in range(len(target)):
+        for row in range(bottom - _AHEAD, top):
+            if row + _AHEAD < top:
+                _ask_for(image, x + first, y + row + _AHEAD, count)
+                _ask_for(mask, x + first, y + row + _AHEAD, count)
+            if row < bottom:
+                continue
+            _read_line(image, x + first, y + row, count, line)
+            _read_line(mask, x + first, y + row, count, bits)
+            for n in range(np.uint64(count)):
                 flux = np.float32(counts[n]) * scale
-                target[n] = flux if abs(flux) <= _LARGEST else np.float32(0)
-
-
-@compiled
-def _apply_mask(pixels, no_data, is_bad, corners, band, fluxes, bad):
-    """Take away the fluxes of pixels without data, and mark bad pixels."""
-    height, width = bad.shape[1:]
-    line = np.empty(width, pixels.values.dtype)
-    bits = line.view(pixels.kind.dtype)
-    for number in range(len(corners)):
-        x, y = corners[number]
-        first, last = _inside(x, width, pixels.width)
-        for row in range(*_inside(y, height, pixels.height)):
-            _read_line(pixels, x + first, x + last, y + row, line)
-            target = fluxes[number, band, row, first:last]
-            marks = bad[number, row, first:last]
-            for n in range(len(target)):
-                target[n] = target[n] if (bits[n] & no_data) == 0 else np.float32(0)
-                marks[n] |= (bits[n] & is_bad) != 0
+                sound = abs(flux) <= _LARGEST and (marks[n] & no_data) == 0
+                fluxes[number, band, row, begin + n] = flux if sound else np.float32(0)
+            for n in range(np.uint64(count)):
+                bad[number, row, begin + n] |= (marks[n] & is_bad) != 0
 
 
 @compiled
@@ -205,24 +206,36 @@ def _count(fluxes, seen):
 
 
 @compiled
-def _read_line(pixels, start, stop, row, line):
+def _ask_for(pixels, column, row, count):
+    """Have a part of a row fetched from memory, that is used in a while."""
+    start = row * pixels.stride + column
+    line = _CACHE_LINE // pixels.values.itemsize
+    for n in range(0, count, line):
+        prefetch(pixels.values, start + n)
+    prefetch(pixels.values, start + count - 1)
+
+
+@compiled
+def _read_line(pixels, column, row, count, line):
     """Copy a part of a row to the beginning of a line, in the machine's order of bytes."""
-    source = pixels.values[row * pixels.stride + start : row * pixels.stride + stop]
+    values, start = pixels.values, np.uint64(row * pixels.stride + column)
+    count = np.uint64(count)
     size = line.itemsize if pixels.swap else 1
     if size == 1:
-        for n in range(len(source)):
-            line[n] = source[n]
+        for n in range(count):
+            line[n] = values[start + n]
     elif size == 2:
-        for n in range(len(source)):
-            line[n] = (source[n] << _8) | (source[n] >> _8)
+        for n in range(count):
+            value = values[start + n]
+            line[n] = (value << _8) | (value >> _8)
     elif size == 4:
-        for n in range(len(source)):
-            value = source[n]
+        for n in range(count):
+            value = values[start + n]
             inner = ((value << _8) & _THIRD) | ((value >> _8) & _SECOND)
             line[n] = (value << _24) | inner | (value >> _24)
     else:
-        for n in range(len(source)):
-            value, swapped = np.uint64(source[n]), np.uint64(0)
+        for n in range(count):
+            value, swapped = np.uint64(values[start + n]), np.uint64(0)
             for _ in range(8):
                 swapped = (swapped << _8) | (value & _FIRST)
                 value >>= _8
