@@ -158,7 +158,7 @@ def as_the_command(work: Work, jobs: list[np.ndarray], workers: int | None = Non
         list(in_order_of_completion(client, score, calls))
 
     with connect(None, workers) as client:
-        client.run(ours, work, jobs[0][:2])  # so that all is loaded and compiled
+        client.run(ours, work, jobs[0])  # all is loaded and compiled, and there is memory
         yield run
 
 
@@ -276,7 +276,7 @@ def _two_processes(work, tiles, candidates):
     """Compare one Dask worker process with two."""
     jobs = [positions_in(tile, candidates) for tile in tiles]
     with as_the_command(work, jobs, 1) as alone, as_the_command(work, jobs, 2) as together:
-        one, two = in_turns(alone, together)
+        one, two = in_turns(alone, together, rounds=5)
     total = candidates * len(jobs)
     return Row(
         "1 -> 2 Dask worker processes",

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from dask.system import CPU_COUNT
 from distributed import Client, KilledWorker, LocalCluster, as_completed
 from distributed.comm import inproc
 from distributed.scheduler import NoWorkerError
@@ -61,6 +62,7 @@ def connect(
         scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # not 8787, which may be taken
         memory_limit=0,
         silence_logs=logging.CRITICAL,
+        **(_options_of_processes(workers) if workers else {}),
     )
     patience = None
     try:
@@ -74,6 +76,11 @@ def connect(
     finally:
         with suppress(TimeoutError):
             cluster.close(timeout=patience)
+
+
+def _options_of_processes(count: int) -> dict:
+    """Divide the cores: else the network would be computed on all of them in each process."""
+    return {"env": {"TF_NUM_INTRAOP_THREADS": str(max(1, CPU_COUNT // count))}}
 
 
 def _leave_interrupts_to_us():

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from dask.system import CPU_COUNT
 from distributed import Client, LocalCluster
 from viewer import Viewer
 
@@ -180,6 +181,14 @@ def test_workers_that_come_later_get_work(monkeypatch):
         few.scale(4)
         client.wait_for_workers(4, timeout=60)
         assert list(results) == [False, True, True, True, True]
+
+
+def test_worker_processes_divide_the_cores():
+    """They would else compute the network on all cores each; its results are the same."""
+    with cluster.connect(None, 2) as client:
+        shares = client.run(lambda: os.environ["TF_NUM_INTRAOP_THREADS"])
+    assert len(shares) == 2
+    assert set(shares.values()) == {str(max(1, CPU_COUNT // 2))}
 
 
 def test_the_cluster_stays_for_its_owner(run, scheduler, tmp_path):

@@ -1,8 +1,12 @@
 """Sections of images on disk, against what astropy reads of the same files."""
 
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 from astropy.io import fits
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lsbg_classifier.cutouts.rice import RiceImage
 from lsbg_classifier.cutouts.sections import ImageFile, UnreadableImageError, read_section
@@ -55,6 +59,43 @@ def test_rows_compressed_with_rice(tmp_path, case):
     hdus = [fits.PrimaryHDU(), fits.CompImageHDU(image(), compression_type="RICE_1", **options)]
     fits.HDUList(hdus).writeto(path)
     assert isinstance(compare(path), RiceImage)
+
+
+@pytest.fixture(scope="module")
+def compressed(tmp_path_factory):
+    path = tmp_path_factory.mktemp("rice") / "image.fits.fz"
+    hdus = [fits.PrimaryHDU(), fits.CompImageHDU(noise(np.int32, 1e6), compression_type="RICE_1")]
+    fits.HDUList(hdus).writeto(path)
+    return path
+
+
+ENDS = st.tuples(st.integers(0, SHAPE[0]), st.integers(0, SHAPE[0])).map(sorted)
+
+
+@given(st.lists(st.tuples(ENDS, st.sampled_from([COLUMNS, slice(0, 200)])), min_size=2))
+@settings(max_examples=50, deadline=None)
+def test_sections_one_after_the_other(compressed, sections):
+    """Rows that one section shares with the one before it are not decoded again."""
+    expected = noise(np.int32, 1e6)
+    with ImageFile(compressed) as file:
+        image = file.image(1)
+        for (start, stop), columns in sections:
+            got = read_section(image, slice(start, stop), columns)
+            np.testing.assert_array_equal(got, expected[start:stop, columns])
+
+
+def test_section_after_a_damaged_one(compressed, monkeypatch):
+    expected = noise(np.int32, 1e6)
+    with ImageFile(compressed) as file:
+        image = file.image(1)
+        read_section(image, slice(0, 20), COLUMNS)
+        with monkeypatch.context() as patch:
+            patch.setattr(image, "_read_row", Mock(side_effect=ValueError("damaged")))
+            read_section(image, slice(5, 20), COLUMNS)  # is there already
+            with pytest.raises(UnreadableImageError, match="damaged"):
+                read_section(image, slice(10, 30), COLUMNS)
+        got = read_section(image, slice(10, 30), COLUMNS)
+        np.testing.assert_array_equal(got, expected[10:30, COLUMNS])
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,10 @@ class OpenTile:
         self._open.close()
 
     def read(self, low: np.ndarray, high: np.ndarray) -> "Strip":
-        """Read all bands between two corners (x, y), the part inside the tile."""
+        """Read all bands between two corners (x, y), the part inside the tile.
+
+        What is returned may be overwritten by the next call; see `Image.read`.
+        """
         low, high = np.clip(low, 0, self._size), np.clip(high, 0, self._size)
         section = _window(low, high)
         layers = []

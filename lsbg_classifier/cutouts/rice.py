@@ -53,6 +53,7 @@ class RiceImage:
         start = hdu.fileinfo()["datLoc"]
         rows = file.array(hdu.columns.dtype.newbyteorder(">"), start, (self._height,))
         self._file = file
+        self._lines, self._rows, self._columns = np.empty((0, 0)), slice(0, 0), slice(0, 0)
         self._heap = start + header.get("THEAP", header["NAXIS1"] * header["NAXIS2"])
         self._coded = _places(rows, "COMPRESSED_DATA", file.size - self._heap)
         self._zipped = _places(rows, "GZIP_COMPRESSED_DATA", file.size - self._heap)
@@ -82,6 +83,9 @@ class RiceImage:
     def read(self, rows: slice, columns: slice) -> np.ndarray:
         """Read a section; float32, or the integers as they are stored.
 
+        It lies in memory that the next call uses again. Rows at its end which the next call begins
+        with are not decoded again, if the columns are the same.
+
         Raises
         ------
         ValueError
@@ -89,11 +93,23 @@ class RiceImage:
         """
         if rows.stop > self._height or columns.stop > self._width:
             raise ValueError(f"the image has only {self._width}x{self._height} pixels")
-        dtype = np.float32 if self._quantized else self._coded_type
-        image = np.empty((rows.stop - rows.start, columns.stop - columns.start), dtype)
-        packed = self._packed(rows)
-        for number, line in zip(range(rows.start, rows.stop), image, strict=True):
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        skipped, kept = rows.start - self._rows.start, min(self._rows.stop, rows.stop) - rows.start
+        if columns != self._columns or skipped < 0 or kept < 0:
+            skipped, kept = 0, 0
+        before = self._lines[skipped : skipped + kept]
+        if len(self._lines) < height or self._columns != columns:
+            dtype = np.float32 if self._quantized else self._coded_type
+            self._lines = np.empty((height + height // 4, width), dtype)
+        image = self._lines[:height]
+        if kept:
+            image[:kept] = before
+        self._rows, self._columns = slice(0, 0), columns  # until all that follows has succeeded
+        missing = slice(rows.start + kept, rows.stop)
+        packed = self._packed(missing)
+        for number, line in zip(range(missing.start, missing.stop), image[kept:], strict=True):
             self._read_row(number, packed, columns, line)
+        self._rows = rows
         return image
 
     def _packed(self, rows: slice) -> "_Packed":

@@ -22,7 +22,10 @@ class Image(Protocol):
     """A two-dimensional image in a file."""
 
     def read(self, rows: slice, columns: slice) -> np.ndarray:
-        """Return a section, ends given; uncompressed images are not read before they are used."""
+        """Return a section, ends given, in memory that the next call may use again.
+
+        Uncompressed images are not read before they are used.
+        """
 
 
 def read_section(image: Image, rows: slice, columns: slice) -> np.ndarray:

@@ -126,10 +126,11 @@ class TileSource:
         count, (width, height) = min(_TOGETHER, len(boxes)), boxes[0, 2:] - boxes[0, :2]
         patches = np.empty((count, len(self._bands), height, width), np.float32)
         samples = np.empty((count, len(self._bands), side, side), np.float32)
+        left, right = boxes[:, 0].min(), boxes[:, 2].max()
         with OpenTile(self._index.folder, tile, self._bands) as images:
             for rows in _strips(boxes, _STRIP_ROWS):
-                low, high = boxes[rows, :2].min(axis=0), boxes[rows, 2:].max(axis=0)
-                strip = images.read(low, high)
+                low, high = (left, boxes[rows, 1].min()), (right, boxes[rows, 3].max())
+                strip = images.read(np.array(low), np.array(high))
                 for part in np.split(rows, range(_TOGETHER, len(rows), _TOGETHER)):
                     cutouts[part], flags[part] = self._make(
                         strip, boxes[part], affines[part], patches[: len(part)], samples
