@@ -174,18 +174,13 @@ def _grid_in_tile(tile: Tile, positions: np.ndarray, scale: float) -> np.ndarray
     """
     half = VIEWER_SIZE / 4
     reach = np.arctan(np.radians(half * scale / 3600)) * u.rad
-    centre = SkyCoord(positions[:, 0], positions[:, 1], unit="deg")
-    wcs = tile.wcs()
-
-    def pixels(sky):
-        return np.stack(wcs.all_world2pix(sky.ra.deg, sky.dec.deg, 0, quiet=True), axis=-1)
-
-    north, east, south, west = (
-        pixels(centre.directional_offset_by(angle * u.deg, reach)) for angle in (0, 90, 180, 270)
-    )
-    return np.stack(
-        [pixels(centre), (west - east) / (2 * half), (north - south) / (2 * half)], axis=-1
-    )
+    centre = SkyCoord(positions[:, :1], positions[:, 1:], unit="deg")
+    around = centre.directional_offset_by([0, 90, 180, 270] * u.deg, reach)
+    ra = np.append(positions[:, :1], around.ra.deg, axis=1)
+    dec = np.append(positions[:, 1:], around.dec.deg, axis=1)
+    pixels = tile.wcs().all_world2pix(ra.ravel(), dec.ravel(), 0, quiet=True)
+    centre, north, east, south, west = np.reshape(pixels, (2, -1, 5)).T
+    return np.stack([centre, (west - east) / (2 * half), (north - south) / (2 * half)], axis=-1)
 
 
 def _boxes(affines: np.ndarray) -> np.ndarray:
