@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from lsbg_classifier.cutouts.patches import Strip
+from lsbg_classifier.cutouts.patches import bands_of
+from lsbg_classifier.cutouts.pixels import fill_patch
 from lsbg_classifier.cutouts.sections import ImageFile, read_section
 from lsbg_classifier.cutouts.tile_index import BandImage
 
@@ -12,7 +13,6 @@ NO_DATA, BAD = 1 << 3, 1 << 9
 HEIGHT, WIDTH, SIZE = 30, 40, 16
 SCALE = 0.001
 CORNERS = [(0, 0), (7, 11), (-5, 3), (WIDTH - 9, HEIGHT - 4), (-SIZE, 2), (WIDTH, 2), (3, -SIZE)]
-BOXES = np.array([(x, y, x + SIZE, y + SIZE) for x, y in CORNERS])
 
 
 def some_pixels(dtype):
@@ -42,12 +42,18 @@ def expected_patches(pixels, mask):
     return patches, (patches == 0).mean(axis=(1, 2)), np.mean(middle, axis=(1, 2))
 
 
+def filled(*layers):
+    """Return the fluxes of all boxes, how much of each is empty, and how much of it is bad."""
+    bands = bands_of(layers, (HEIGHT, WIDTH))
+    fluxes = np.full((len(CORNERS), len(bands), SIZE, SIZE), np.nan, np.float32)
+    gaps = np.full(fluxes.shape[:2], np.nan)
+    corners = zip(CORNERS, fluxes, gaps, strict=True)
+    return fluxes, gaps, [fill_patch(bands, *corner, patch, gap) for corner, patch, gap in corners]
+
+
 def check(counts, pixels, bits=None, mask=None):
     band = BandImage("image.fits", 0, None, SCALE, None, NO_DATA, BAD)
-    layers = [None, (band, counts, bits)]
-    strip = Strip(np.array([0, 0]), np.array([WIDTH, HEIGHT]), layers)
-    fluxes = np.full((len(BOXES), 2, SIZE, SIZE), np.nan, np.float32)
-    gaps, masked = strip.cut(BOXES, fluxes)
+    fluxes, gaps, masked = filled(None, (band, counts, bits))
     expected, empty, bad = expected_patches(pixels, mask)
     np.testing.assert_allclose(fluxes[:, 1], expected, rtol=1e-6)
     assert (fluxes[:, 0] == 0).all() and (gaps[:, 0] == 1).all()
@@ -65,6 +71,23 @@ def test_kinds_of_pixels(dtype):
 def test_kinds_of_masks(dtype):
     pixels, mask = some_pixels(">f4"), some_mask(dtype)
     check(pixels, pixels, mask, mask)
+
+
+def test_bands_of_different_types():
+    """Such as one that was compressed, and one without a mask."""
+    band = BandImage("image.fits", 0, None, SCALE, None, NO_DATA, BAD)
+    mask, other = some_mask(">i2"), some_mask("<i4")[::-1]
+    kinds = [(">i2", None), ("<f4", mask), (">f8", other)]
+    pixels = [some_pixels(dtype) for dtype, _ in kinds]
+    fluxes, gaps, masked = filled(
+        *((band, image, bits) for image, (_, bits) in zip(pixels, kinds, strict=True))
+    )
+    for number, (_, bits) in enumerate(kinds):
+        expected, empty, _ = expected_patches(pixels[number], bits)
+        np.testing.assert_allclose(fluxes[:, number], expected, rtol=1e-6)
+        np.testing.assert_allclose(gaps[:, number], empty)
+    *_, bad = expected_patches(pixels[0], mask | other.astype(">i2"))
+    np.testing.assert_allclose(masked, bad)
 
 
 def test_pixels_that_do_not_lie_in_a_row():

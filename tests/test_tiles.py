@@ -18,12 +18,13 @@ SIZE = 400
 CENTRE = (32.0, -40.0)
 
 
-def tile_wcs(scale=0.263, centre=CENTRE):
+def tile_wcs(scale=0.263, centre=CENTRE, turn=0):
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
     wcs.wcs.crval = centre
     wcs.wcs.crpix = [(SIZE + 1) / 2] * 2
-    wcs.wcs.cd = np.diag([-scale, scale]) / 3600
+    cosine, sine = np.cos(np.radians(turn)), np.sin(np.radians(turn))
+    wcs.wcs.cd = np.diag([-scale, scale]) @ [[cosine, sine], [-sine, cosine]] / 3600
     return wcs
 
 
@@ -34,8 +35,10 @@ def scene(rms=0.002, seed=0):
     return (0.03 * np.exp(-np.hypot(x, y) / 12) + noise).astype(np.float32)
 
 
-def write_des(folder, name="DES0208-4000", bands="grz", centre=CENTRE, spoil=None, mask=None):
-    header = tile_wcs(centre=centre).to_header()
+def write_des(
+    folder, name="DES0208-4000", bands="grz", centre=CENTRE, turn=0, spoil=None, mask=None
+):
+    header = tile_wcs(centre=centre, turn=turn).to_header()
     for number, band in enumerate(bands):
         image = scene(seed=number) * 1000
         if spoil is not None:
@@ -73,6 +76,20 @@ def test_north_is_up_and_east_left(tmp_path):
     cutout = fetch(write_des(tmp_path, spoil=spoil))[0][0].astype(int).sum(axis=2)
     assert cutout[16:22, 30:34].mean() > 300 and cutout[42:48, 30:34].mean() < 200
     assert cutout[30:34, 6:11].mean() > 300 and cutout[30:34, 53:58].mean() < 200
+
+
+@pytest.mark.parametrize("turn", [19, -19, 180])
+def test_north_is_up_from_turned_tiles(tmp_path, turn):
+    x, y = tile_wcs(turn=turn).all_world2pix(CENTRE[0], CENTRE[1] + 8 / 3600, 0)
+    rows, columns = np.mgrid[:SIZE, :SIZE]
+
+    def spoil(band, image):
+        image[:] += 300 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 20)
+
+    cutouts, flags = fetch(write_des(tmp_path, turn=turn, spoil=spoil))
+    brightest = np.unravel_index(cutouts[0].sum(axis=2, dtype=int).argmax(), (64, 64))
+    assert flags == [0]
+    np.testing.assert_allclose(brightest, (31.5 - 8 / (33.5 / 64), 31.5), atol=1.5)
 
 
 def test_bands_become_colours(tmp_path):

@@ -12,22 +12,11 @@ import numpy as np
 from PIL import Image
 
 from lsbg_classifier.compiled import compiled
+from lsbg_classifier.cutouts.pixels import M, Q, colour
 from lsbg_classifier.surveys import CUTOUT_SIZE
-
-Q = 20.0
-"""Softening of the arcsinh stretch."""
-
-M = 0.03
-"""Offset of the sky above black, in scaled flux."""
 
 NANOMAGGIE_ZERO_POINT = 22.5
 """AB magnitude of one nanomaggie."""
-
-_PART = 512
-"""Pixels that are coloured at a time."""
-
-_ROOT_HALF = 0x3F3504F3
-"""Bits of the float32 nearest to sqrt(1/2)."""
 
 
 def colours_of_fluxes(fluxes: np.ndarray, scales: tuple[float, ...]) -> np.ndarray:
@@ -48,7 +37,8 @@ def colours_of_fluxes(fluxes: np.ndarray, scales: tuple[float, ...]) -> np.ndarr
     height, width = fluxes.shape[-2:]
     planes = np.ascontiguousarray(fluxes, np.float32).reshape(-1, 3, height * width)
     coloured = np.empty(planes.shape, np.uint8)
-    _colour(planes, np.asarray(scales, np.float32), coloured)
+    for fluxes_of_one, image in zip(planes, coloured, strict=True):
+        colour(fluxes_of_one, np.asarray(scales, np.float32), image)
     return np.moveaxis(coloured.reshape(fluxes.shape), -3, -1)
 
 
@@ -93,52 +83,6 @@ def shrink(images: np.ndarray) -> np.ndarray:
     small = np.empty((len(planes), CUTOUT_SIZE, CUTOUT_SIZE, 3), np.uint8)
     _shrink(planes, *_filter(width), *_filter(height), small)
     return small.reshape(*several, CUTOUT_SIZE, CUTOUT_SIZE, 3)
-
-
-@compiled
-def _colour(planes, scales, coloured):
-    """Colour planes of fluxes, (N, 3, n), blue to red; `coloured` is red to blue.
-
-    By parts that stay in the processor's cache, in loops that use its vector units: of the
-    logarithm in arcsinh x = log(x + sqrt(x^2 + 1)), the power of two is taken from the bits of the
-    number, and the rest from the series of the area tangent.
-    """
-    offset, full = np.float32(M), np.float32(255)
-    zero, one, third = np.float32(0), np.float32(1), np.float32(1 / 3)
-    softening = np.float32(Q)
-    gain = np.float32(255 / np.sqrt(Q))
-    intensity, factor = np.empty(_PART, np.float32), np.empty(_PART, np.float32)
-    number = np.empty(_PART, np.float32)
-    bits = number.view(np.int32)
-    root_half, shift = np.int32(_ROOT_HALF), np.int32(23)
-    blue, green, red = scales[0], scales[1], scales[2]
-    for image in range(len(planes)):
-        for start in range(0, planes.shape[2], _PART):
-            part = slice(start, start + _PART)
-            b, g, r = planes[image, 0, part], planes[image, 1, part], planes[image, 2, part]
-            for n in range(len(b)):
-                total = max(b[n] * blue + offset, zero) + max(g[n] * green + offset, zero)
-                total += max(r[n] * red + offset, zero)
-                intensity[n] = min(max(total * third, np.float32(1e-6)), np.float32(1e15))
-                x = softening * intensity[n]
-                number[n] = x + np.sqrt(x * x + one)
-            for n in range(len(b)):
-                power = np.int32(np.int32(bits[n] - root_half) >> shift)
-                bits[n] = np.int32(bits[n] - np.int32(power << shift))
-                factor[n] = np.float32(power) * np.float32(0.6931471805599453)
-            for n in range(len(b)):
-                t = (number[n] - one) / (number[n] + one)
-                t2 = t * t
-                series = np.float32(1 / 7) + t2 * np.float32(1 / 9)
-                series = third + t2 * (np.float32(1 / 5) + t2 * series)
-                logarithm = factor[n] + np.float32(2) * t * (one + t2 * series)
-                factor[n] = gain * logarithm / intensity[n]
-            for band in range(3):
-                fluxes, scale = planes[image, band, part], scales[band]
-                target = coloured[image, 2 - band, part]
-                for n in range(len(fluxes)):
-                    value = (fluxes[n] * scale + offset) * factor[n]
-                    target[n] = np.uint8(min(max(value, zero), full))
 
 
 @cache

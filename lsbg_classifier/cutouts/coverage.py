@@ -4,7 +4,8 @@ import numpy as np
 from scipy import ndimage
 
 from catalogs.flags import Flag
-from lsbg_classifier.cutouts.colours import M, Q, shrink
+from lsbg_classifier.cutouts.colours import shrink
+from lsbg_classifier.cutouts.pixels import M, Q
 from lsbg_classifier.surveys import CUTOUT_SIZE
 
 _CELL = 2

@@ -9,10 +9,10 @@ from astropy.coordinates import SkyCoord
 from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED, Flag
 from catalogs.remote import RemoteError
-from lsbg_classifier.cutouts.colours import colours_of_fluxes, compress, shrink
+from lsbg_classifier.cutouts.colours import compress, shrink
 from lsbg_classifier.cutouts.coverage import judge_gaps
 from lsbg_classifier.cutouts.patches import OpenTile, Strip
-from lsbg_classifier.cutouts.resample import REACH, resample
+from lsbg_classifier.cutouts.pixels import REACH, render
 from lsbg_classifier.cutouts.sections import UnreadableImageError
 from lsbg_classifier.cutouts.source import empty_cutouts
 from lsbg_classifier.cutouts.tile_index import Tile, TileIndex
@@ -76,7 +76,7 @@ class TileSource:
         self._bands = tuple(bands)
         self._jpeg = jpeg
         self.imaging = self._survey.imaging(self._bands)
-        self._scales = self._survey.colour_scales[self._bands]
+        self._scales = np.array(self._survey.colour_scales[self._bands], np.float32)
         if not any(set(tile.images) & set(self._bands) for tile in self._index.tiles):
             raise InputError(f"{self._index.folder}: no tile in any of the bands {bands}")
 
@@ -123,47 +123,35 @@ class TileSource:
         affines = _grid_in_tile(tile, positions, self._survey.viewer_scale)
         boxes = _boxes(affines)
         side = self._side(affines)
-        count, (width, height) = min(_TOGETHER, len(boxes)), boxes[0, 2:] - boxes[0, :2]
-        patches = np.empty((count, len(self._bands), height, width), np.float32)
-        samples = np.empty((count, len(self._bands), side, side), np.float32)
         left, right = boxes[:, 0].min(), boxes[:, 2].max()
         with OpenTile(self._index.folder, tile, self._bands) as images:
             for rows in _strips(boxes, _STRIP_ROWS):
                 low, high = (left, boxes[rows, 1].min()), (right, boxes[rows, 3].max())
                 strip = images.read(np.array(low), np.array(high))
                 for part in np.split(rows, range(_TOGETHER, len(rows), _TOGETHER)):
-                    cutouts[part], flags[part] = self._make(
-                        strip, boxes[part], affines[part], patches[: len(part)], samples
-                    )
+                    cutouts[part], flags[part] = self._make(strip, boxes[part], affines[part], side)
         return cutouts, flags
 
-    def _make(self, strip: Strip, boxes, affines, patches: np.ndarray, samples: np.ndarray):
-        """Make some cutouts of a strip, step by step for all of them.
-
-        In memory that is given, for new memory would cost as much time as the work that is done
-        in it.
-        """
-        cutouts, _ = empty_cutouts(len(boxes))
-        gaps, masked = strip.cut(boxes, patches)
+    def _make(self, strip: Strip, boxes: np.ndarray, affines: np.ndarray, side: int):
+        """Make some cutouts of a strip."""
+        corners, (width, height) = boxes[:, :2], boxes[0, 2:] - boxes[0, :2]
+        within = affines - np.eye(3)[0] * corners[:, :, None]
+        images = np.empty((len(boxes), 3, side, side), np.uint8)
+        gaps, masked = np.empty((len(boxes), 3)), np.empty(len(boxes))
+        patch = np.empty((3, height, width), np.float32)
+        render(strip.bands, corners - strip.low, within, self._scales, patch, images, gaps, masked)
+        images = np.moveaxis(images, 1, -1)
         flags = judge_gaps(gaps) | np.where(masked > _MASKED, np.int16(Flag.MASKED_PIXELS), 0)
-        usable = (flags & NOT_SCORED) == 0
-        within = affines - np.eye(3)[0] * boxes[:, :2, None]
-        if not usable.all():
-            patches, within = patches[usable], within[usable]
-        resample(patches, within, samples[: len(patches)])
-        cutouts[usable] = self._colour(samples[: len(patches)])
+        if self._jpeg:
+            images = np.array([compress(image) for image in images])
+        cutouts = shrink(images)
+        cutouts[(flags & NOT_SCORED) != 0] = 0
         return cutouts, flags
 
     def _side(self, affines: np.ndarray) -> int:
         """Return how many samples along a side hold all that the tile's pixels tell."""
         coarse = 2 * np.hypot(affines[:, 0, 1], affines[:, 1, 1]).max()
         return VIEWER_SIZE if self._jpeg or coarse > _COARSEST else VIEWER_SIZE // 2
-
-    def _colour(self, fluxes: np.ndarray) -> np.ndarray:
-        images = colours_of_fluxes(fluxes, self._scales)
-        if self._jpeg:
-            images = np.array([compress(image) for image in images]).reshape(images.shape)
-        return shrink(images)
 
 
 def _grid_in_tile(tile: Tile, positions: np.ndarray, scale: float) -> np.ndarray:
