@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from lsbg_classifier.cutouts.patches import bands_of
 from lsbg_classifier.cutouts.pixels import fill_patch
 from lsbg_classifier.cutouts.sections import ImageFile, read_section
+from lsbg_classifier.cutouts.strips import bands_of
 from lsbg_classifier.cutouts.tile_index import BandImage
 
 NO_DATA, BAD = 1 << 3, 1 << 9

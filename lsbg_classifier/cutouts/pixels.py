@@ -367,9 +367,10 @@ def _pair(x, c):
 def colour(planes, scales, coloured):
     """Colour planes of fluxes, (3, n), blue to red; `coloured`, (3, n) of uint8, is red to blue.
 
-    Compiled code. By parts that stay in the processor's cache, in loops that use its vector units:
-    of the logarithm in arcsinh x = log(x + sqrt(x^2 + 1)), the power of two is taken from the bits
-    of the number, and the rest from the series of the area tangent.
+    Compiled code; the formula is that of `lsbg_classifier.cutouts.colours`. By parts that stay in
+    the processor's cache, in loops that use its vector units: of the logarithm in
+    arcsinh x = log(x + sqrt(x^2 + 1)), the power of two is taken from the bits of the number, and
+    the rest from the series of the area tangent.
     """
     offset, full = np.float32(M), np.float32(255)
     zero, one, third = np.float32(0), np.float32(1), np.float32(1 / 3)

@@ -53,7 +53,8 @@ class RiceImage:
         start = hdu.fileinfo()["datLoc"]
         rows = file.array(hdu.columns.dtype.newbyteorder(">"), start, (self._height,))
         self._file = file
-        self._lines, self._rows, self._columns = np.empty((0, 0)), slice(0, 0), slice(0, 0)
+        self._rows, self._columns = slice(0, 0), slice(0, 0)
+        self._lines = np.empty((0, 0))
         self._heap = start + header.get("THEAP", header["NAXIS1"] * header["NAXIS2"])
         self._coded = _places(rows, "COMPRESSED_DATA", file.size - self._heap)
         self._zipped = _places(rows, "GZIP_COMPRESSED_DATA", file.size - self._heap)
@@ -93,24 +94,33 @@ class RiceImage:
         """
         if rows.stop > self._height or columns.stop > self._width:
             raise ValueError(f"the image has only {self._width}x{self._height} pixels")
-        height, width = rows.stop - rows.start, columns.stop - columns.start
-        skipped, kept = rows.start - self._rows.start, min(self._rows.stop, rows.stop) - rows.start
-        if columns != self._columns or skipped < 0 or kept < 0:
-            skipped, kept = 0, 0
-        before = self._lines[skipped : skipped + kept]
-        if len(self._lines) < height or self._columns != columns:
-            dtype = np.float32 if self._quantized else self._coded_type
-            self._lines = np.empty((height + height // 4, width), dtype)
-        image = self._lines[:height]
-        if kept:
-            image[:kept] = before
-        self._rows, self._columns = slice(0, 0), columns  # until all that follows has succeeded
+        image, kept = self._begin(rows, columns)
         missing = slice(rows.start + kept, rows.stop)
+        self._rows = slice(0, 0)  # until all that follows has succeeded
         packed = self._packed(missing)
         for number, line in zip(range(missing.start, missing.stop), image[kept:], strict=True):
             self._read_row(number, packed, columns, line)
         self._rows = rows
         return image
+
+    def _begin(self, rows: slice, columns: slice) -> tuple[np.ndarray, int]:
+        """Return memory for a section, and how many of its first rows are there already."""
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        if columns != self._columns:
+            self._rows, self._columns = slice(0, 0), columns
+            self._lines = self._new_lines(0, width)
+        skipped, kept = rows.start - self._rows.start, min(self._rows.stop, rows.stop) - rows.start
+        if skipped < 0 or kept < 0:
+            skipped, kept = 0, 0
+        before = self._lines[skipped : skipped + kept]
+        if len(self._lines) < height:
+            self._lines = self._new_lines(height + height // 4, width)
+        image = self._lines[:height]
+        image[:kept] = before
+        return image, kept
+
+    def _new_lines(self, height: int, width: int) -> np.ndarray:
+        return np.empty((height, width), np.float32 if self._quantized else self._coded_type)
 
     def _packed(self, rows: slice) -> "_Packed":
         """Take the bytes of all rows at once, for they lie one after the other."""

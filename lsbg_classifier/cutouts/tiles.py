@@ -11,10 +11,10 @@ from catalogs.flags import NOT_SCORED, Flag
 from catalogs.remote import RemoteError
 from lsbg_classifier.cutouts.colours import compress, shrink
 from lsbg_classifier.cutouts.coverage import judge_gaps
-from lsbg_classifier.cutouts.patches import OpenTile, Strip
 from lsbg_classifier.cutouts.pixels import REACH, render
 from lsbg_classifier.cutouts.sections import UnreadableImageError
 from lsbg_classifier.cutouts.source import empty_cutouts
+from lsbg_classifier.cutouts.strips import OpenTile, Strip
 from lsbg_classifier.cutouts.tile_index import Tile, TileIndex
 from lsbg_classifier.surveys import VIEWER_SIZE, Survey, survey_named
 
@@ -126,8 +126,9 @@ class TileSource:
         left, right = boxes[:, 0].min(), boxes[:, 2].max()
         with OpenTile(self._index.folder, tile, self._bands) as images:
             for rows in _strips(boxes, _STRIP_ROWS):
-                low, high = (left, boxes[rows, 1].min()), (right, boxes[rows, 3].max())
-                strip = images.read(np.array(low), np.array(high))
+                low = np.array([left, boxes[rows, 1].min()])
+                high = np.array([right, boxes[rows, 3].max()])
+                strip = images.read(low, high)
                 for part in np.split(rows, range(_TOGETHER, len(rows), _TOGETHER)):
                     cutouts[part], flags[part] = self._make(strip, boxes[part], affines[part], side)
         return cutouts, flags

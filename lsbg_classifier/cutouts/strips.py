@@ -1,4 +1,4 @@
-"""Open tiles, and the pixels of a part of one as compiled code takes them."""
+"""Strips of open tiles, as compiled code takes them."""
 
 from contextlib import ExitStack
 from typing import NamedTuple
