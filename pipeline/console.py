@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,21 @@ Connections = Annotated[
     int | None, typer.Option(min=1, help="Simultaneous requests to a server; 8 unless you say so.")
 ]
 """Options of a cutout source, the same for all commands."""
+
+Table = Annotated[
+    str | None,
+    typer.Option(help="FITS extension or VOTable table, by name or number.", metavar="NAME|N"),
+]
+Ra = Annotated[str | None, typer.Option(help="Column of right ascension.")]
+Dec = Annotated[str | None, typer.Option(help="Column of declination.")]
+PositionUnit = Annotated[
+    str | None, typer.Option(help="Unit of the position, where the table has none: deg, rad.")
+]
+"""Options that find the positions in a catalog, the same for all commands."""
+
+Figures = Annotated[
+    bool, typer.Option("--figures", help="Write every figure as PDF too, for papers.")
+]
 
 Epochs = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")]
 Batch = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")]
@@ -59,6 +75,12 @@ def new_app(text: str) -> typer.Typer:
 def given(**options):
     """Keep the options that were given, for there are defaults elsewhere."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def say(lines: Iterable[str]):
+    """Print lines on standard output."""
+    for line in lines:
+        typer.echo(line)
 
 
 def run_app(app: typer.Typer, name: str):

@@ -1,0 +1,77 @@
+"""Why candidates get no usable image: said once a file or URL, and counted.
+
+A source calls `give_reason` for every candidate, or group of candidates, that it flags
+``NO_COVERAGE``, ``MISSING_BAND``, ``FETCH_FAILED`` or ``BAD_IMAGE``. The reason goes to the logger
+``lsbg_classifier.images`` when it is new in this process, and is counted until `take_reasons`
+collects it: workers send what they have collected back with each unit of work.
+"""
+
+import logging
+from collections import Counter
+from threading import Lock
+from typing import NamedTuple
+
+from catalogs.flags import Flag
+
+LOGGER = logging.getLogger("lsbg_classifier.images")
+
+_MOST_KNOWN = 10_000
+"""Reasons that a process remembers to have logged; a server can invent them without end."""
+
+
+class Reason(NamedTuple):
+    """Why some candidates have a flag.
+
+    Attributes
+    ----------
+    flag : Flag
+    where : str
+        File or URL, without passwords.
+    what : str
+        What is wrong, on one line, without a full stop: ``row 1500 is damaged``.
+    """
+
+    flag: Flag
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        """Return ``where: what (FLAG)``."""
+        return f"{self.where}: {self.what} ({self.flag.name})"
+
+
+def give_reason(flag: Flag, where: object, what: str, count: int = 1):
+    """Say why `count` candidates are given a flag; safe in any thread.
+
+    Parameters
+    ----------
+    flag : Flag
+        The flag that they get.
+    where : str or path
+        File or URL, without passwords.
+    what : str
+        What is wrong, on one line, without a full stop.
+    count : int
+        Candidates that this concerns.
+    """
+    reason = Reason(flag, str(where), " ".join(what.split()))
+    with _lock:
+        _counts[reason] += count
+        is_new = reason not in _logged and len(_logged) < _MOST_KNOWN
+        if is_new:
+            _logged.add(reason)
+    if is_new:
+        LOGGER.warning("%s", reason)
+
+
+def take_reasons() -> Counter:
+    """Return how many candidates each reason concerns since the last call, and forget them."""
+    with _lock:
+        taken = Counter(_counts)
+        _counts.clear()
+    return taken
+
+
+_lock = Lock()
+_counts: Counter = Counter()
+_logged: set[Reason] = set()

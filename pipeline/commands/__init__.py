@@ -1,0 +1,1 @@
+"""The subcommands of ``lsbg``: each translates its options and calls one function."""
