@@ -1,14 +1,92 @@
-"""The columns that are added, in the naming style of the catalog they join."""
+"""The columns that are added to a catalog: one table of them, and their names in each style.
 
-from collections.abc import Iterable, Sequence
+`OUTPUT_COLUMNS` is the only place that describes them. Writers of all formats, the journal of an
+unfinished run, the results on disk, the report and the documentation read it. A new column is one
+entry here, and the code that computes its values.
+"""
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from catalogs.errors import InputError
 
+NAMING_STYLES = ("upper", "lower", "rubin")
+"""Styles in which a column of ours has a name: SourceExtractor's and DES's, lower case, Rubin's."""
+
+
+@dataclass(frozen=True)
+class OutputColumn:
+    """A column that this project can add to a catalog.
+
+    Attributes
+    ----------
+    key : str
+        What the code calls it.
+    names : mapping of str to str
+        Its name in each of `NAMING_STYLES`.
+    dtype : str
+        ``f4`` (NaN or null where there is no value) or ``i2`` (never null).
+    description : str
+    ucd : str
+        Unified content descriptor (IVOA UCD1+).
+    unit : str
+        Empty: dimensionless.
+    not_scored : float or None
+        Value of a row that got no score: NaN. None: the column has a value in every row.
+    by_default : bool
+        Whether it is always written; else only when a run asks for it.
+    """
+
+    key: str
+    names: Mapping[str, str]
+    dtype: str
+    description: str
+    ucd: str
+    unit: str = ""
+    not_scored: float | None = math.nan
+    by_default: bool = True
+
+    @property
+    def nullable(self) -> bool:
+        """Whether some rows have no value."""
+        return self.not_scored is not None
+
+
+OUTPUT_COLUMNS = (
+    OutputColumn(
+        key="probability",
+        names={"upper": "P_LSBG", "lower": "p_lsbg", "rubin": "lsbgProbability"},
+        dtype="f4",
+        description="probability of being a low-surface-brightness galaxy",
+        ucd="stat.probability;src.class",
+    ),
+    OutputColumn(
+        key="spread",
+        names={"upper": "P_LSBG_ERR", "lower": "p_lsbg_err", "rubin": "lsbgProbabilityErr"},
+        dtype="f4",
+        description="standard deviation of the LSBG probability over random dropouts",
+        ucd="stat.stdev;stat.probability",
+        by_default=False,
+    ),
+    OutputColumn(
+        key="flags",
+        names={"upper": "FLAGS_LSBG", "lower": "flags_lsbg", "rubin": "lsbgFlags"},
+        dtype="i2",
+        description="flags of the LSBG classification; 0 = clean",
+        ucd="meta.code.qual",
+        not_scored=None,
+    ),
+)
+"""Every column that can be added, in the order in which a catalog gets them."""
+
+DEFAULT_KEYS = tuple(column.key for column in OUTPUT_COLUMNS if column.by_default)
+"""Keys of the columns that every run writes."""
+
 
 @dataclass(frozen=True)
 class AddedColumn:
-    """A column to add.
+    """A column to add to one catalog.
 
     Attributes
     ----------
@@ -20,6 +98,8 @@ class AddedColumn:
         Unified content descriptor (IVOA UCD1+).
     unit : str
         Empty: dimensionless.
+    key : str
+        Which of `OUTPUT_COLUMNS` it is.
     """
 
     name: str
@@ -27,18 +107,28 @@ class AddedColumn:
     description: str
     ucd: str
     unit: str = ""
+    key: str = ""
 
 
-NAMING_STYLES = {
-    "upper": ("P_LSBG", "FLAGS_LSBG"),
-    "lower": ("p_lsbg", "flags_lsbg"),
-    "rubin": ("lsbgProbability", "lsbgFlags"),
-}
-"""Names of the probability and the flags in each style."""
+def columns_of(keys: Collection[str] = DEFAULT_KEYS) -> tuple[OutputColumn, ...]:
+    """Return the output columns with these keys, in the order of `OUTPUT_COLUMNS`.
+
+    Raises
+    ------
+    InputError
+        If there is no output column with one of the keys.
+    """
+    known = {column.key for column in OUTPUT_COLUMNS}
+    for key in keys:
+        if key not in known:
+            raise InputError(f"no output column {key!r}: choose from {', '.join(sorted(known))}")
+    return tuple(column for column in OUTPUT_COLUMNS if column.key in keys)
 
 
-def lsbg_columns(existing: Sequence[str], style: str = "auto") -> tuple[AddedColumn, AddedColumn]:
-    """Describe the probability and the flags.
+def lsbg_columns(
+    existing: Sequence[str], style: str = "auto", *, keys: Collection[str] = DEFAULT_KEYS
+) -> tuple[AddedColumn, ...]:
+    """Describe the columns to add to a catalog.
 
     Parameters
     ----------
@@ -46,53 +136,107 @@ def lsbg_columns(existing: Sequence[str], style: str = "auto") -> tuple[AddedCol
         Columns of the catalog.
     style : str
         ``upper``, ``lower``, ``rubin``, or ``auto``: as most of the existing names are.
+    keys : collection of str
+        Which of `OUTPUT_COLUMNS`; by default those that every run writes.
+
+    Returns
+    -------
+    tuple of AddedColumn
+        In the order of `OUTPUT_COLUMNS`.
 
     Raises
     ------
     InputError
-        If the style is unknown.
+        If the style or a key is unknown.
     """
     if style == "auto":
         style = _style_of(existing)
     if style not in NAMING_STYLES:
         raise InputError(f"unknown style {style!r}: choose auto, {', '.join(NAMING_STYLES)}")
-    probability, flags = NAMING_STYLES[style]
-    return (
+    return tuple(
         AddedColumn(
-            probability,
-            "f4",
-            "probability of being a low-surface-brightness galaxy",
-            "stat.probability;src.class",
-        ),
-        AddedColumn(flags, "i2", "flags of the LSBG classification; 0 = clean", "meta.code.qual"),
+            column.names[style],
+            column.dtype,
+            column.description,
+            column.ucd,
+            column.unit,
+            column.key,
+        )
+        for column in columns_of(keys)
     )
 
 
-def find_lsbg_columns(existing: Sequence[str], where: object) -> tuple[str, str]:
-    """Return the names of the probability and the flags in an annotated catalog.
+def find_lsbg_columns(existing: Sequence[str], where: object) -> dict[str, str]:
+    """Return the names of our columns in an annotated catalog, by their keys.
+
+    Parameters
+    ----------
+    existing : sequence of str
+        Columns of the catalog.
+    where : path or str
+        What to call the catalog in a message.
+
+    Returns
+    -------
+    dict of str to str
+        In the order of `OUTPUT_COLUMNS`; columns that not every run writes are left out where the
+        catalog does not have them.
 
     Raises
     ------
     InputError
-        If it has none, or several.
+        If the catalog has no such columns, or several sets of them.
     """
-    found = [pair for pair in NAMING_STYLES.values() if set(pair) <= set(existing)]
-    if len(found) != 1:
-        raise InputError(f"{where}: no single pair of LSBG columns; annotate it with lsbg classify")
-    return found[0]
+    styles = [
+        style
+        for style in NAMING_STYLES
+        if all(column.names[style] in existing for column in columns_of(DEFAULT_KEYS))
+    ]
+    if len(styles) != 1:
+        raise InputError(
+            f"{where}: no single set of LSBG columns; annotate the catalog with lsbg classify"
+        )
+    names = {column.key: column.names[styles[0]] for column in OUTPUT_COLUMNS}
+    return {key: name for key, name in names.items() if name in existing}
 
 
 def already_there(columns: Iterable[AddedColumn], existing: Iterable[str]) -> list[str]:
-    """Return the existing columns that have a new column's name, in any case and style."""
+    """Return the existing columns that new ones replace, compared in any case and style.
+
+    If one of the new columns is ours, all of ours are replaced: a spread left by an earlier run
+    does not belong to the new probability.
+
+    Parameters
+    ----------
+    columns : iterable of AddedColumn
+        The new columns.
+    existing : iterable of str
+        Columns of the catalog.
+    """
     new = {column.name.lower() for column in columns}
-    for position in range(2):
-        styled = {pair[position].lower() for pair in NAMING_STYLES.values()}
-        new |= styled if new & styled else set()
+    ours = _our_names()
+    if new & ours:
+        new |= ours
     return [name for name in existing if name.lower() in new]
 
 
 def check_free(columns: Iterable[AddedColumn], existing: Iterable[str], where: object):
-    """Raise `InputError` if a column of that name is there already."""
+    """Refuse a catalog that has one of the new columns already.
+
+    Parameters
+    ----------
+    columns : iterable of AddedColumn
+        The new columns.
+    existing : iterable of str
+        Columns of the catalog.
+    where : path or str
+        What to call the catalog in a message.
+
+    Raises
+    ------
+    InputError
+        If one of the columns exists.
+    """
     taken = already_there(columns, existing)
     if taken:
         raise InputError(
@@ -100,9 +244,14 @@ def check_free(columns: Iterable[AddedColumn], existing: Iterable[str], where: o
         )
 
 
+def _our_names() -> set[str]:
+    """Return the names of our columns in all styles, in lower case."""
+    return {name.lower() for column in OUTPUT_COLUMNS for name in column.names.values()}
+
+
 def _style_of(names: Sequence[str]) -> str:
     """Guess the naming style from the columns that are not ours."""
-    ours = {name.lower() for pair in NAMING_STYLES.values() for name in pair}
+    ours = _our_names()
     names = [name for name in names if name.lower() not in ours]
     if sum(name.isupper() for name in names) * 2 >= len(names):
         return "upper"

@@ -86,9 +86,9 @@ def _candidates(catalog, label: str | None):
     from pipeline.report.candidates import Candidates
 
     rows = 0, catalog.row_count
+    columns = find_lsbg_columns(catalog.column_names, catalog.path)
     probability, flags = (
-        catalog.read_column(name, *rows)
-        for name in find_lsbg_columns(catalog.column_names, catalog.path)
+        catalog.read_column(columns[key], *rows) for key in ("probability", "flags")
     )
     if not np.isfinite(probability).any():
         raise InputError(f"{catalog.path}: no candidate has a probability to show")

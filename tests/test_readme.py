@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from catalogs.columns import NAMING_STYLES
+from catalogs.columns import NAMING_STYLES, OUTPUT_COLUMNS
 from catalogs.flags import Flag
 from lsbg_classifier.surveys import survey_named
 from lsbg_classifier.weights.registry import find_weights
@@ -19,8 +19,12 @@ def test_the_flags_are_the_registrys():
 
 
 def test_the_columns_are_the_codes():
-    for names in NAMING_STYLES.values():
-        assert all(f"`{name}`" in README for name in names)
+    types = {"f4": "float32", "i2": "int16"}
+    rows = re.findall(r"^\| [^|]+ \| (`\w+` \| `\w+` \| `\w+` \| \w+) \|", README, re.MULTILINE)
+    assert rows == [
+        " | ".join([*(f"`{column.names[style]}`" for style in NAMING_STYLES), types[column.dtype]])
+        for column in OUTPUT_COLUMNS
+    ]
 
 
 def test_the_scores_are_the_cards():

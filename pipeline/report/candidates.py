@@ -60,7 +60,8 @@ def read_candidates(
         If the catalog has no probabilities, or the truth has other rows.
     """
     catalog = open_catalog(annotated, **catalog_options)
-    names = find_lsbg_columns(catalog.column_names, annotated)
+    columns = find_lsbg_columns(catalog.column_names, annotated)
+    names = columns["probability"], columns["flags"]
     probability = np.empty(catalog.row_count, np.float32)
     flags = np.empty(catalog.row_count, np.int16)
     positions = np.empty((catalog.row_count, 2))

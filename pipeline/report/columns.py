@@ -45,7 +45,7 @@ def chosen_columns(
     details = {detail.name: detail for detail in describe_columns(catalog)}
     if names is not None:
         return list(dict.fromkeys(_asked_for(name, details, catalog) for name in names))
-    shown_anyway = {*find_lsbg_columns(catalog.column_names, catalog.path)}
+    shown_anyway = {*find_lsbg_columns(catalog.column_names, catalog.path).values()}
     shown_anyway |= {catalog.position_columns.ra, catalog.position_columns.dec}
     usual = [detail for detail in details.values() if detail.name not in shown_anyway]
     if len(usual) > _MOST:
