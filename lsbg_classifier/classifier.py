@@ -1,7 +1,7 @@
 """Load trained weights and turn cutouts into probabilities."""
 
 import os
-from contextlib import nullcontext
+from collections.abc import Iterator
 from threading import Lock
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from lsbg_classifier.backend import start_backend
 from lsbg_classifier.calibration import scale
 from lsbg_classifier.likeness import load_likeness
+from lsbg_classifier.networks.dropout import PASSES, random_masks
 from lsbg_classifier.surveys import CUTOUT_SIZE
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, WeightSet, find_weights
@@ -40,16 +41,17 @@ class Classifier:
     ----------
     card : Card
         What the weights have seen and how good they are.
+    engine : KerasEngine
+        What runs the network; its `name` and `version` are for provenance.
     """
 
     def __init__(self, weights: WeightSet):
         self.card: Card = weights.card
         self._lock = Lock()
         start_backend()
-        from lsbg_classifier.network import inference_network, load_network
+        from lsbg_classifier.engines.with_keras import KerasEngine
 
-        self._network = load_network(weights)
-        self._inference = inference_network(self._network)
+        self.engine = KerasEngine(weights)
         self._likeness = load_likeness(weights.path)
 
     def predict(self, cutouts: np.ndarray, *, calibrated: bool = False) -> np.ndarray:
@@ -79,18 +81,57 @@ class Classifier:
         """
         cutouts = _checked(cutouts)
         probabilities = np.empty(len(cutouts), np.float32)
-        images = np.zeros((_BATCH, *cutouts.shape[1:]), np.uint8)
-        for start in range(0, len(cutouts), _BATCH):
-            part = cutouts[start : start + _BATCH]
-            images[: len(part)] = part
-            probabilities[start : start + len(part)] = self._infer(images)[: len(part)]
+        for rows, images in _batches(cutouts):
+            probabilities[rows] = self.engine.infer(images)[: len(rows)]
         return scale(probabilities, self.card.temperature) if calibrated else probabilities
 
-    def _infer(self, images: np.ndarray) -> np.ndarray:
-        """Return the probabilities of one batch, shape (_BATCH,)."""
-        first = self._inference.predict_function is None
-        with self._lock if first else nullcontext():  # one thread builds what all may use
-            return self._inference.predict_on_batch(images)[:, 0]
+    def spread(self, cutouts: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return how much the probability of each cutout spreads under Monte Carlo dropout.
+
+        The network answers 32 times, each time without other values, dropped at the rates of its
+        training (Gal & Ghahramani 2016, ICML 48, 1050); docs/uncertainty.md says what that is
+        worth. Which values are dropped depends on the row and the weights alone, so that a
+        candidate has the same spread in every chunk, process and run.
+
+        Parameters
+        ----------
+        cutouts : array of uint8, shape (N, 64, 64, 3)
+            As for `predict`.
+        rows : array of int, shape (N,)
+            Number of each candidate's row in its catalog.
+
+        Returns
+        -------
+        array of float32, shape (N,)
+            Standard deviation of the probability, in [0, 0.51], not calibrated.
+
+        Raises
+        ------
+        TypeError
+            If the cutouts are not uint8, or the rows not whole numbers.
+        ValueError
+            If a shape is another.
+        InputError
+            If the network drops nothing.
+        """
+        cutouts, row_numbers = _checked(cutouts), _checked_rows(rows, len(cutouts))
+        part = self.engine.random_part
+        spread = np.empty(len(cutouts), np.float32)
+        for places, images in _batches(cutouts):
+            features = self.engine.features(images)
+            for number, place in enumerate(places):
+                one = [
+                    np.repeat(values[number : number + 1], PASSES, axis=0) for values in features
+                ]
+                masks = random_masks(part, int(row_numbers[place]), self._seed)
+                answers = self.engine.infer_with_masks(one, masks)
+                spread[place] = answers.std(dtype=np.float64, ddof=1)
+        return spread
+
+    @property
+    def _seed(self) -> int:
+        """The weights' own part in what is dropped."""
+        return int(self.card.sha256[:15], 16)
 
     def unlike_training(self, cutouts: np.ndarray) -> np.ndarray:
         """Tell which cutouts look unlike those that the weights have seen.
@@ -118,14 +159,32 @@ class Classifier:
         from lsbg_classifier.training.gradcam import heat_maps
 
         with self._lock:
-            return heat_maps(self._network, np.asarray(cutouts))
+            return heat_maps(self.engine.network, np.asarray(cutouts))
 
     def contribution_maps(self, cutouts: np.ndarray) -> np.ndarray:
         """Return which places speak for an LSBG; see `gradcam.contribution_maps`."""
         from lsbg_classifier.training.gradcam import contribution_maps
 
         with self._lock:
-            return contribution_maps(self._network, np.asarray(cutouts))
+            return contribution_maps(self.engine.network, np.asarray(cutouts))
+
+
+def _batches(cutouts: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Give places and cutouts in batches of one size; the rest of the last is of no meaning."""
+    images = np.zeros((_BATCH, *cutouts.shape[1:]), np.uint8)
+    for start in range(0, len(cutouts), _BATCH):
+        part = cutouts[start : start + _BATCH]
+        images[: len(part)] = part
+        yield np.arange(start, start + len(part)), images
+
+
+def _checked_rows(rows: np.ndarray, count: int) -> np.ndarray:
+    rows = np.asarray(rows)
+    if rows.dtype.kind not in "iu":
+        raise TypeError(f"rows must be whole numbers, not {rows.dtype}")
+    if rows.shape != (count,):
+        raise ValueError(f"rows must have the shape ({count},), as there are cutouts")
+    return rows
 
 
 def _checked(cutouts: np.ndarray) -> np.ndarray:

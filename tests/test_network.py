@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from lsbg_classifier.network import PARAMETERS, build_network, expect_fraction, inference_network
+from lsbg_classifier.network import build_network, expect_fraction, inference_network
+from lsbg_classifier.networks.deepshadows import PARAMETERS
 
 TABLE = [
     ("Conv2D", (64, 64, 16), 448),

@@ -7,6 +7,7 @@ from pathlib import Path
 from reprlib import repr as shortened
 
 from catalogs.errors import InputError
+from lsbg_classifier.networks.registry import DEFAULT_NETWORK
 from lsbg_classifier.surveys import Imaging
 
 _LARGEST = 2**20
@@ -54,6 +55,9 @@ class Card:
         Measured scores: sample -> metric -> value.
     software : dict
         Versions it was trained with.
+    architecture : str
+        Name of the network; see `lsbg_classifier.networks.registry`. Cards without it are of
+        DeepShadows.
     """
 
     name: str
@@ -73,6 +77,7 @@ class Card:
     temperature: float = 1.0
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
     software: dict[str, str] = field(default_factory=dict)
+    architecture: str = DEFAULT_NETWORK
 
     @property
     def imaging(self) -> Imaging:

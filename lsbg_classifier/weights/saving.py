@@ -27,7 +27,7 @@ def save_weight_set(
     network : keras.Model
         As `build_network` makes it.
     card : Card
-        Its `sha256` is filled in.
+        Names the network's architecture; its `sha256` is filled in.
     folder : Path
         Made if missing.
     likeness : Likeness, optional
@@ -36,7 +36,7 @@ def save_weight_set(
     check_name(card.name)
     folder.mkdir(parents=True, exist_ok=True)
     path = weights_path(folder, card.name)
-    _save_half_precision(network, path, likeness)
+    _save_half_precision(network, path, likeness, card.architecture)
     card = replace(card, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     card.write(path.with_name(f"{card.name}.json"))
     return at_path(path)
@@ -48,9 +48,11 @@ def check_name(name: str):
         raise InputError(f"{name!r} is no name for weights: take letters, digits, '-' and '_'")
 
 
-def _save_half_precision(network: keras.Model, path: Path, likeness: Likeness | None):
+def _save_half_precision(
+    network: keras.Model, path: Path, likeness: Likeness | None, architecture: str
+):
     """Save the weights alone, as float16; they load into the float32 network."""
-    bare = build_network()
+    bare = build_network(architecture=architecture)
     bare.set_weights(network.get_weights())
     # names that no weight set can have
     full, half = path.with_name(f".{path.name}"), path.with_name(f".{path.name}.partial")

@@ -1,0 +1,1 @@
+"""What runs a network with trained weights: Keras, or ONNX Runtime."""
