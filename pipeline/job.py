@@ -19,6 +19,7 @@ from catalogs.errors import InputError
 from catalogs.output import PARQUET_SUFFIXES
 from catalogs.urls import masked
 from lsbg_classifier import CutoutSource, open_source
+from lsbg_classifier.scoring import check_match
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, WeightSet, find_weights
 from pipeline.kept import check_kept
 from pipeline.slurm import SlurmJobs
@@ -197,7 +198,7 @@ def prepare(input_path: str | Path, output: str | Path, cutouts: str, options: O
     weights = find_weights(options.weights)
     source = open_source(cutouts, **options.source_options)
     if not options.allow_mismatch:
-        _check_match(weights, source)
+        check_match(weights.card, source, "--allow-mismatch")
     jobs = None if options.cluster is None else SlurmJobs(options.cluster)
     job = Job(catalog, Path(output), source, weights, options, selection, jobs)
     catalog.check_annotated(job.columns, overwrite_columns=options.overwrite_columns)
@@ -211,13 +212,4 @@ def _check_suffix(catalog: Catalog, output: Path):
     if output.suffix.lower() in others:
         raise InputError(
             f"{output}: the input is {catalog.format}, and the output will be; name it so"
-        )
-
-
-def _check_match(weights: WeightSet, source: CutoutSource):
-    differences = weights.card.imaging.differences(source.imaging)
-    if differences:
-        raise InputError(
-            f"{source.spec}: not the images that the weights {weights.card.name!r} were made for: "
-            f"{'; '.join(differences)}; use matching weights, or --allow-mismatch"
         )

@@ -1,6 +1,5 @@
 """What a worker does with one unit: fetch the cutouts, score them."""
 
-import time
 from dataclasses import dataclass, field
 from functools import lru_cache
 from threading import Lock
@@ -8,8 +7,9 @@ from threading import Lock
 import numpy as np
 
 from catalogs.errors import InputError
-from catalogs.flags import NOT_SCORED, Flag
+from catalogs.flags import NOT_SCORED
 from lsbg_classifier import Classifier, CutoutSource, load_classifier, open_source
+from lsbg_classifier.scoring import score_positions
 
 
 @dataclass(frozen=True)
@@ -67,16 +67,16 @@ def score(rows: np.ndarray, positions: np.ndarray, work: Work) -> Scored:
     """Fetch and score the candidates at `positions`, degrees, shape (n, 2)."""
     with _opening:
         source, classifier = _source(work), _classifier(work.weights, work.sha256)
-    start = time.perf_counter()
-    cutouts, flags = source.fetch(positions)
-    fetched = time.perf_counter()
-    probabilities = np.full(len(rows), np.nan, np.float32)
-    usable = (flags & NOT_SCORED) == 0
-    probabilities[usable] = classifier.predict(cutouts[usable])
-    flags[usable] |= np.where(classifier.unlike_training(cutouts[usable]), Flag.UNLIKE_TRAINING, 0)
-    seconds = fetched - start, time.perf_counter() - fetched
-    kept = cutouts[usable] if work.keep_cutouts else None
-    return Scored(rows, probabilities, flags, *seconds, kept)
+    scores = score_positions(positions, source, classifier, rows=rows)
+    scored = (scores.flags & NOT_SCORED) == 0
+    return Scored(
+        rows,
+        scores.probability,
+        scores.flags,
+        scores.fetch_seconds,
+        scores.network_seconds,
+        scores.cutouts[scored] if work.keep_cutouts else None,
+    )
 
 
 _opening = Lock()

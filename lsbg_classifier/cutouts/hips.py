@@ -17,6 +17,7 @@ from catalogs.flags import Flag
 from lsbg_classifier.cutouts.colours import NANOMAGGIE_ZERO_POINT, colours_of_fluxes, shrink
 from lsbg_classifier.cutouts.coverage import judge_gaps
 from lsbg_classifier.cutouts.download import Downloader, decode_jpeg
+from lsbg_classifier.cutouts.source import flags_bad_positions
 from lsbg_classifier.http import FetchError, check_server, content_of, new_session, reason
 from lsbg_classifier.surveys import CUTOUT_SIZE, SURVEYS, VIEWER_SIZE, Imaging, Survey, survey_named
 
@@ -89,6 +90,7 @@ class HipsSource:
     def group(self, positions: np.ndarray) -> None:
         """Return None: every cutout is a request of its own."""
 
+    @flags_bad_positions
     def fetch(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Cut out one image a position; see `CutoutSource.fetch`."""
         fetch_one = self._fetch_bands if _BAND in self._hips else self._fetch_colours

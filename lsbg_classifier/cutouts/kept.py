@@ -20,7 +20,7 @@ from catalogs.errors import InputError
 from catalogs.flags import Flag
 from catalogs.output import naming
 from catalogs.positions import unit_vectors
-from lsbg_classifier.cutouts.source import empty_cutouts
+from lsbg_classifier.cutouts.source import empty_cutouts, flags_bad_positions
 from lsbg_classifier.surveys import CUTOUT_SIZE, Imaging
 
 _VERSION = 1
@@ -283,6 +283,7 @@ class KeptSource:
     def group(self, positions: np.ndarray) -> None:
         """Return None: the order does not matter."""
 
+    @flags_bad_positions
     def fetch(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the kept cutout of each position; see `CutoutSource.fetch`."""
         return self._kept.fetch(positions)

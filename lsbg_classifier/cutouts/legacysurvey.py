@@ -7,6 +7,7 @@ from catalogs.flags import Flag
 from lsbg_classifier.cutouts.colours import shrink
 from lsbg_classifier.cutouts.coverage import judge
 from lsbg_classifier.cutouts.download import Downloader, decode_jpeg
+from lsbg_classifier.cutouts.source import flags_bad_positions
 from lsbg_classifier.http import check_server, get, new_session
 from lsbg_classifier.surveys import CUTOUT_SIZE, SURVEYS, VIEWER_SIZE, Imaging, survey_named
 
@@ -89,6 +90,7 @@ class LegacySurveySource:
     def group(self, positions: np.ndarray) -> None:
         """Return None: every cutout is a request of its own."""
 
+    @flags_bad_positions
     def fetch(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Cut out one image a position; see `CutoutSource.fetch`."""
         return self._downloader.fetch_all(positions, self._fetch_one)

@@ -1,6 +1,7 @@
 """The contract of a cutout source, and how a source is named and opened."""
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, wraps
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -8,8 +9,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from catalogs.errors import InputError
+from catalogs.flags import Flag
 from catalogs.urls import is_url
 from lsbg_classifier.plugins import find_plugins, load_plugin, package_of
+from lsbg_classifier.positions import degrees_of
 from lsbg_classifier.surveys import CUTOUT_SIZE, Imaging
 
 ENTRY_POINT_GROUP = "lsbg_classifier.cutout_sources"
@@ -40,7 +43,9 @@ class CutoutSource(Protocol):
         Parameters
         ----------
         positions : array of float64, shape (N, 2)
-            ICRS right ascension and declination in degrees, all finite and in range.
+            ICRS right ascension and declination in degrees. Those who call a source through
+            `fetch_usable`, as all here do, give only finite ones that are in range; the sources
+            that ship flag the others ``NO_POSITION``.
 
         Returns
         -------
@@ -70,6 +75,48 @@ def empty_cutouts(count: int) -> tuple[np.ndarray, np.ndarray]:
     """Return blank cutouts, shape (count, 64, 64, 3) uint8, and zero flags, (count,) int16."""
     cutouts = np.zeros((count, CUTOUT_SIZE, CUTOUT_SIZE, 3), np.uint8)
     return cutouts, np.zeros(count, np.int16)
+
+
+Fetch = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""The `fetch` of a source."""
+
+
+def fetch_usable(fetch: Fetch, positions) -> tuple[np.ndarray, np.ndarray]:
+    """Fetch the cutouts of those positions that are on the sphere, and flag the others.
+
+    Parameters
+    ----------
+    fetch : callable
+        As `CutoutSource.fetch`; called only if a position is usable.
+    positions : array-like
+        As for `lsbg_classifier.positions.degrees_of`.
+
+    Returns
+    -------
+    cutouts, flags
+        As of `CutoutSource.fetch`, ``NO_POSITION`` where a position is not usable. The arrays may
+        be changed.
+    """
+    positions = degrees_of(positions)
+    usable = np.isfinite(positions[:, 0])
+    if len(positions) and usable.all():
+        cutouts, flags = fetch(positions)
+        return cutouts, np.array(flags, np.int16)
+    cutouts, flags = empty_cutouts(len(positions))
+    flags[~usable] = Flag.NO_POSITION
+    if usable.any():
+        cutouts[usable], flags[usable] = fetch(positions[usable])
+    return cutouts, flags
+
+
+def flags_bad_positions(fetch):
+    """Make the method `fetch` of a source take any positions, as `fetch_usable` does."""
+
+    @wraps(fetch)
+    def fetch_any(self, positions):
+        return fetch_usable(lambda usable: fetch(self, usable), positions)
+
+    return fetch_any
 
 
 def open_source(spec: str, **options) -> CutoutSource:

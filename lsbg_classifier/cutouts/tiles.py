@@ -13,7 +13,7 @@ from lsbg_classifier.cutouts.colours import compress, shrink
 from lsbg_classifier.cutouts.coverage import judge_gaps
 from lsbg_classifier.cutouts.pixels import REACH, render
 from lsbg_classifier.cutouts.sections import UnreadableImageError
-from lsbg_classifier.cutouts.source import empty_cutouts
+from lsbg_classifier.cutouts.source import empty_cutouts, flags_bad_positions
 from lsbg_classifier.cutouts.strips import OpenTile, Strip
 from lsbg_classifier.cutouts.tile_index import Tile, TileIndex
 from lsbg_classifier.surveys import VIEWER_SIZE, Survey, survey_named
@@ -96,6 +96,7 @@ class TileSource:
         """Return what changes when an image in the folder does; see `CutoutSource`."""
         return self._index.fingerprint
 
+    @flags_bad_positions
     def fetch(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Cut out one image a position; see `CutoutSource.fetch`."""
         positions = np.asarray(positions, np.float64)
