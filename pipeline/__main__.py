@@ -1,11 +1,16 @@
-"""``python3 -m pipeline STAGE ...``: how ceci's launcher starts a stage of this package."""
+"""``python3 -m pipeline STAGE ...``: a stage for ceci, started by hand.
+
+ceci's launcher says ``python3 -m lsbg_classifier.stages``, which works also where a file
+``pipeline.py`` lies in the working folder.
+"""
 
 import sys
 
 from catalogs.errors import InputError
 
 
-def _main() -> int:
+def start_stage() -> int:
+    """Run the stage that the command line names."""
     try:
         from pipeline.stages.ceci import main
     except InputError as error:
@@ -14,4 +19,4 @@ def _main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_main())
+    sys.exit(start_stage())

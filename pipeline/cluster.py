@@ -5,7 +5,7 @@ import math
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 
 from dask.system import CPU_COUNT
 from distributed import Client, KilledWorker, LocalCluster, as_completed
@@ -14,6 +14,7 @@ from distributed.scheduler import NoWorkerError
 
 from catalogs.errors import InputError
 from pipeline.slurm import SlurmJobs
+from pipeline.worker_packages import own_packages_on
 
 _CONNECT_SECONDS = 10
 _WORKER_SECONDS = 30
@@ -44,11 +45,11 @@ def connect(
         If no scheduler answers at that address, or it has no workers, or Slurm starts none.
     """
     if scheduler is not None:
-        with _silent_loggers(), _client(scheduler) as client:
+        with _silent_loggers(), _client(scheduler) as client, own_packages_on(client):
             yield client
         return
     if jobs is not None:
-        with _silent_loggers(), jobs.started() as client:
+        with _silent_loggers(), jobs.started() as client, own_packages_on(client):
             yield client
         return
     if not getattr(inproc.global_manager, "_ip", True):
@@ -67,9 +68,10 @@ def connect(
     patience = None
     try:
         with Client(cluster, set_as_default=False) as client:
-            if workers:
-                client.run(_leave_interrupts_to_us)
-            yield client
+            with own_packages_on(client) if workers else nullcontext():
+                if workers:
+                    client.run(_leave_interrupts_to_us)
+                yield client
     except KeyboardInterrupt:
         patience = _INTERRUPT_SECONDS  # a server that hangs must not hold us
         raise

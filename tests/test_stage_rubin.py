@@ -239,7 +239,7 @@ def test_counts_are_in_the_metadata_of_the_task(by_tract):
 def execute(repository, output, name, label, **config):
     """Run a shipped pipeline in this process, as pipetask would."""
     butler = SimplePipelineExecutor.prep_butler(str(repository), inputs=["input"], output=output)
-    pipeline = Pipeline.from_uri(f"resource://pipeline/stages/{name}")
+    pipeline = Pipeline.from_uri(f"resource://lsbg_classifier/stages/{name}")
     for key, value in config.items():
         pipeline.addConfigOverride(label, key, value)
     executor = SimplePipelineExecutor.from_pipeline(pipeline, butler=butler)

@@ -101,6 +101,7 @@ def test_holds_the_three_packages_whole_and_nothing_else(wheel):
     }
     assert names - metadata == expected
     assert {name.split("/")[0] for name in names - metadata} == set(PACKAGES)
+    assert {f"{package}/py.typed" for package in PACKAGES} <= names
     assert len({name.split("/")[0] for name in metadata}) == 1
 
 

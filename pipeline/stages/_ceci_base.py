@@ -70,6 +70,15 @@ class LsbgStage(PipelineStage):
     parallel = False
     options: tuple[Option, ...] = ()
 
+    @classmethod
+    def generate_command(cls, *arguments, **options) -> str:
+        """Return the command of ceci's launcher, by a name that no file of the user's takes.
+
+        ``python3 -m pipeline`` would run a file ``pipeline.py`` in the working folder.
+        """
+        command = super().generate_command(*arguments, **options)
+        return command.replace("python3 -m pipeline ", "python3 -m lsbg_classifier.stages ", 1)
+
     def values(self) -> dict[str, object]:
         """Return the value of each option; refuse what is out of range or misspelt."""
         names = [option.name for option in self.options]

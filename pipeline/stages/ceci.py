@@ -2,7 +2,7 @@
 
 They are started by ceci's launcher, or by hand::
 
-    python3 -m pipeline ClassifyLsbgStage --candidates=... --cutouts=... --config=config.yml
+    python3 -m lsbg_classifier.stages ClassifyLsbgStage --candidates=... --config=config.yml
 """
 
 import os

@@ -1,6 +1,6 @@
 """Tasks for Rubin's science pipelines: a table of candidates from the Butler, and back.
 
-``pipetask run -p rubin.yaml`` runs them; both pipelines that ship lie beside this module.
+``pipetask run -p resource://lsbg_classifier/stages/rubin.yaml`` runs them.
 """
 
 import logging

@@ -1,0 +1,7 @@
+"""Tasks for Rubin's science pipelines; see `pipeline.stages.rubin`."""
+
+from lsbg_classifier.floors import import_own
+
+_module = import_own("pipeline.stages.rubin")
+__all__ = [name for name in vars(_module) if not name.startswith("_")]
+globals().update({name: getattr(_module, name) for name in __all__})
