@@ -10,6 +10,7 @@ import numpy as np
 from catalogs.columns import AddedColumn, find_lsbg_columns, lsbg_columns
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
+from catalogs.formats import format_named, recognise
 from catalogs.output import check_output
 from catalogs.positions import PositionColumns
 from catalogs.selection import Selection, find_selection
@@ -36,7 +37,7 @@ class Catalog(Protocol):
     ----------
     path : Path
     format : str
-        ``fits``, ``parquet``, ``votable``, ``ecsv`` or ``hats``.
+        Its name in `catalogs.formats`.
     row_count : int
     column_names : tuple of str
     position_columns : PositionColumns
@@ -125,17 +126,20 @@ class Catalog(Protocol):
 def open_catalog(
     path: Path | str,
     *,
+    format: str | None = None,
     table: str | None = None,
     ra: str | None = None,
     dec: str | None = None,
     position_unit: str | None = None,
 ) -> Catalog:
-    """Open a table: FITS, a Parquet file or folder of them, VOTable, ECSV, or a HATS catalog.
+    """Open a table in any of the formats of `catalogs.formats`.
 
     Parameters
     ----------
     path : path or URL
         The format is told from the content, not from the name. What a URL names is copied first.
+    format : str, optional
+        Name of the format, where the content does not say it for sure.
     table : str, optional
         Extension of a FITS file or table of a VOTable, by name or number; by default the one that
         has positions.
@@ -150,36 +154,12 @@ def open_catalog(
         If there is no such file, it is not readable, or has no position or several.
     """
     options = {"table": table, "ra": ra, "dec": dec, "position_unit": position_unit}
+    chosen = None if format is None else format_named(format)
     if is_url(path):
         from catalogs.remote_catalog import RemoteCatalog
 
-        return RemoteCatalog(path, partial(open_catalog, **options))
+        return RemoteCatalog(path, partial(open_catalog, format=format, **options))
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
-    if path.is_dir() or _starts_with(path, b"PAR1"):
-        from catalogs.hats import HatsCatalog, is_hats
-        from catalogs.parquet import ParquetCatalog
-
-        return (HatsCatalog if is_hats(path) else ParquetCatalog)(path, **options)
-    if _starts_with(path, b"SIMPLE", b"\x1f\x8b"):
-        from catalogs.fits import FitsCatalog
-
-        return FitsCatalog(path, **options)
-    if _starts_with(path, b"<"):
-        from catalogs.votable import VotableCatalog
-
-        return VotableCatalog(path, **options)
-    if _starts_with(path, b"# %ECSV"):
-        from catalogs.ecsv import EcsvCatalog
-
-        return EcsvCatalog(path, **options)
-    raise InputError(
-        f"{path}: none of FITS, Parquet, VOTable, ECSV and HATS; have SourceExtractor write "
-        "CATALOG_TYPE FITS_1.0 or FITS_LDAC, or convert the table"
-    )
-
-
-def _starts_with(path: Path, *beginnings: bytes) -> bool:
-    with open(path, "rb") as file:
-        return file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(beginnings)
+    return (chosen or recognise(path)).load()(path, **options)

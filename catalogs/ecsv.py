@@ -18,7 +18,7 @@ from catalogs._whole import WholeCatalog
 from catalogs.columns import AddedColumn, already_there
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
-from catalogs.output import written_whole
+from catalogs.packed import plain_file, written_packed
 from catalogs.positions import ColumnInfo
 
 _DATATYPES = {"f4": "float32", "i2": "int16"}
@@ -55,7 +55,7 @@ class EcsvCatalog(WholeCatalog):
             raise InputError(f"{path}: --table is for files with several tables, ECSV has one")
         super().__init__(path)
         try:
-            text = path.read_bytes().decode("utf-8-sig")
+            text = plain_file(path, self).read_bytes().decode("utf-8-sig")
             self._lines = list(io.StringIO(text, newline="\n"))
             self._header = _read_header(self._lines)
             self._columns = self._header["datatype"]
@@ -156,7 +156,7 @@ class EcsvCatalog(WholeCatalog):
         kept = [n for n, name in enumerate(self.column_names) if name not in dropped]
         first = self._names[1][0]
         added = self._collected(columns, values)
-        with written_whole(output) as partial, open(partial, "wb") as file:
+        with written_packed(output) as partial, open(partial, "wb") as file:
             file.write(header.encode())
             place = first
             new = [column.name for column in columns]

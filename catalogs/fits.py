@@ -4,16 +4,11 @@ The output is the input's bytes with one extension changed: a few header cards, 
 the end of each row. Nothing else is parsed, so nothing else can change.
 """
 
-import gzip
 import hashlib
-import shutil
 import warnings
-import weakref
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 from urllib.parse import unquote
 
 import numpy as np
@@ -25,7 +20,7 @@ from catalogs.columns import AddedColumn, already_there, check_free
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
 from catalogs.fits_headers import UNREADABLE, check_headers
-from catalogs.output import naming, written_whole
+from catalogs.packed import plain_file, written_packed
 from catalogs.positions import (
     ColumnInfo,
     PositionColumns,
@@ -132,7 +127,7 @@ class FitsCatalog:
 
     def __init__(self, path: Path, *, table=None, ra=None, dec=None, position_unit=None):
         self.path = path
-        self._file = _plain_file(path, self)
+        self._file = plain_file(path, self)
         tables = _tables(path, self._file)
         options = {"ra": ra, "dec": dec, "unit": position_unit}
         self._table = _chosen(path, tables, table, options)
@@ -246,13 +241,11 @@ class FitsCatalog:
         dropped = set(already_there(columns, self.column_names))
         kept = [column for column in self._table.columns if column.name not in dropped]
         cards = self._cards(kept, columns, provenance)
-        with written_whole(output) as partial:
+        with written_packed(output) as partial:
             with open(self._file, "rb") as source, open(partial, "w+b") as target:
                 _copy(source, target, 0, self._table.header_start)
                 self._write_table(source, target, cards, kept, columns, values)
                 _copy(source, target, self._table.end, None)
-            if output.suffix == ".gz":
-                _compress(partial)
 
     def _rows(self, start: int, stop: int) -> np.ndarray:
         """Bytes of rows [start, stop), shape (rows, bytes a row)."""
@@ -314,25 +307,6 @@ class FitsCatalog:
 
 def _added_bytes(columns: Sequence[AddedColumn]) -> int:
     return sum(np.dtype(column.dtype).itemsize for column in columns)
-
-
-def _plain_file(path: Path, owner: object) -> Path:
-    """Return an uncompressed file; an unpacked copy lives as long as its owner."""
-    with open(path, "rb") as file:
-        if file.read(2) != b"\x1f\x8b":
-            return path
-    folder = Path(mkdtemp(prefix="lsbg-"))
-    weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
-    try:
-        with (
-            naming(folder),
-            gzip.open(path) as source,
-            open(folder / "table.fits", "wb") as target,
-        ):
-            shutil.copyfileobj(source, target, 1 << 20)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path}: truncated or damaged ({error}); fetch it again") from error
-    return folder / "table.fits"
 
 
 def _tables(path: Path, file: Path) -> list[_Table]:
@@ -427,18 +401,3 @@ def _update_checksums(file, cards: Cards, start: int, data_start: int):
     cards.set("CHECKSUM", encode(add_to_sum(data_sum, cards.to_bytes())))
     file.seek(start)
     file.write(cards.to_bytes())
-
-
-def _compress(path: Path):
-    """Replace a file by its gzip, the same bytes for the same content."""
-    packed = path.with_name(path.name + ".gz")
-    try:
-        with (
-            open(path, "rb") as source,
-            open(packed, "wb") as raw,
-            gzip.GzipFile("", "wb", 6, raw, mtime=0) as target,
-        ):
-            shutil.copyfileobj(source, target, 1 << 20)
-        packed.replace(path)
-    finally:
-        packed.unlink(missing_ok=True)

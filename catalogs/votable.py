@@ -22,7 +22,7 @@ from catalogs._whole import WholeCatalog
 from catalogs.columns import AddedColumn, already_there
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
-from catalogs.output import written_whole
+from catalogs.packed import plain_file, written_packed
 from catalogs.positions import ColumnInfo, find_positions
 
 _NUMBERS = ("unsignedByte", "short", "int", "long", "float", "double")
@@ -53,7 +53,7 @@ class VotableCatalog(WholeCatalog):
 
     def __init__(self, path: Path, *, table=None, ra=None, dec=None, position_unit=None):
         super().__init__(path)
-        self._content = path.read_bytes()
+        self._content = plain_file(path, self).read_bytes()
         options = {"ra": ra, "dec": dec, "unit": position_unit}
         try:
             tables = scan(self._content)
@@ -141,7 +141,7 @@ class VotableCatalog(WholeCatalog):
             edits += self._cells(table, added)
         elif self.row_count:
             edits.append((*table.stream, base64.b64encode(self._binary(table, dropped, added))))
-        with written_whole(output) as partial, open(partial, "wb") as file:
+        with written_packed(output) as partial, open(partial, "wb") as file:
             for piece in edited(self._content, edits):
                 file.write(piece)
 

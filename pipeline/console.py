@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from catalogs.errors import InputError
+from catalogs.formats import FORMATS
 
 ANY_PATH = {"readable": False}
 """Option of an argument that is a path: one that cannot be read is no error of usage."""
@@ -29,6 +30,14 @@ Connections = Annotated[
 ]
 """Options of a cutout source, the same for all commands."""
 
+Format = Annotated[
+    str | None,
+    typer.Option(
+        help="Name of the catalog's format, where its content does not say it for sure: "
+        f"{', '.join(known.name for known in FORMATS)}.",
+        metavar="NAME",
+    ),
+]
 Table = Annotated[
     str | None,
     typer.Option(help="FITS extension or VOTable table, by name or number.", metavar="NAME|N"),

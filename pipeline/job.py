@@ -16,21 +16,13 @@ from catalogs import (
     open_catalog,
 )
 from catalogs.errors import InputError
-from catalogs.output import PARQUET_SUFFIXES
+from catalogs.formats import check_name, format_named
 from catalogs.urls import masked
 from lsbg_classifier import CutoutSource, open_source
 from lsbg_classifier.scoring import check_match
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, WeightSet, find_weights
 from pipeline.kept import check_kept
 from pipeline.slurm import SlurmJobs
-
-_SUFFIXES = {
-    "fits": (".fits", ".fit", ".gz"),
-    "parquet": PARQUET_SUFFIXES,
-    "votable": (".vot", ".votable", ".xml"),
-    "ecsv": (".ecsv",),
-}
-"""Endings of names that say a format."""
 
 _PARQUET = ("parquet", "hats")
 """Formats that hold Parquet files."""
@@ -47,6 +39,8 @@ class Options:
     ----------
     weights : str
         Name or path of the weight set.
+    format : str, optional
+        Name of the input's format in `catalogs.formats`, where its content does not say it.
     table : str, optional
         FITS extension, by name or number, where the file has several tables with positions.
     ra, dec : str, optional
@@ -86,6 +80,7 @@ class Options:
     """
 
     weights: str = DEFAULT_WEIGHTS
+    format: str | None = None
     table: str | None = None
     ra: str | None = None
     dec: str | None = None
@@ -186,12 +181,13 @@ def prepare(input_path: str | Path, output: str | Path, cutouts: str, options: O
     check_kept(Path(output), cutouts, keep=options.keep_cutouts, overwrite=replace)
     catalog = open_catalog(
         input_path,
+        format=options.format,
         table=options.table,
         ra=options.ra,
         dec=options.dec,
         position_unit=options.position_unit,
     )
-    _check_suffix(catalog, Path(output))
+    check_name(format_named(catalog.format), input_path, Path(output))
     if options.vo_metadata and catalog.format not in _PARQUET:
         raise InputError(f"{catalog.path}: --vo-metadata is for Parquet, not {catalog.format}")
     selection = None if options.select is None else find_selection(options.select, catalog)
@@ -203,13 +199,3 @@ def prepare(input_path: str | Path, output: str | Path, cutouts: str, options: O
     job = Job(catalog, Path(output), source, weights, options, selection, jobs)
     catalog.check_annotated(job.columns, overwrite_columns=options.overwrite_columns)
     return job
-
-
-def _check_suffix(catalog: Catalog, output: Path):
-    """Refuse an output that is named as another format."""
-    own = _SUFFIXES.get(catalog.format, ())
-    others = {suffix for suffixes in _SUFFIXES.values() for suffix in suffixes} - {*own}
-    if output.suffix.lower() in others:
-        raise InputError(
-            f"{output}: the input is {catalog.format}, and the output will be; name it so"
-        )

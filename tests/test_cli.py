@@ -213,7 +213,7 @@ INPUTS = {
         r"in: coord_ra and coord_dec have no unit .* say --position-unit",
     ),
     "missing": (lambda path: path, r"in: no such file"),
-    "not a table": (text, r"in: none of FITS, .* HATS; have SourceExtractor write"),
+    "not a table": (text, r"in: of none of the formats HATS .*; convert it to one of them"),
     "no table": (no_table, r"in: no FITS binary table"),
     "truncated": (truncated, r"in: truncated, 6000 of \d+ bytes; fetch it again"),
     "truncated Parquet": (truncated_parquet, r"in: not a readable Parquet file"),

@@ -5,12 +5,14 @@ from typing import Annotated
 
 import typer
 
+from catalogs.formats import titles
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS
 from pipeline.console import (
     ANY_PATH,
     Bands,
     Connections,
     Dec,
+    Format,
     PositionUnit,
     Ra,
     Survey,
@@ -26,8 +28,7 @@ def classify(
         str,
         typer.Argument(
             metavar="INPUT",
-            help="Candidates: FITS table, FITS_LDAC, Parquet file or folder, HATS catalog, "
-            "VOTable, ECSV, or a URL of one.",
+            help=f"Candidates in any of these formats: {titles()}; or a URL of one.",
         ),
     ],
     output: Annotated[
@@ -47,6 +48,7 @@ def classify(
         float | None,
         typer.Option(min=0, max=1, help="Probability that the summary counts from."),
     ] = None,
+    format: Format = None,
     table: Table = None,
     ra: Ra = None,
     dec: Dec = None,
@@ -127,6 +129,7 @@ def classify(
     options = Options(
         weights=weights,
         threshold=threshold,
+        format=format,
         table=table,
         ra=ra,
         dec=dec,

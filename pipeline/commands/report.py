@@ -10,6 +10,7 @@ from pipeline.console import (
     Bands,
     Connections,
     Dec,
+    Format,
     PositionUnit,
     Ra,
     Survey,
@@ -75,6 +76,7 @@ def report(
             show_default="what ANNOTATED says",
         ),
     ] = None,
+    format: Format = None,
     table: Table = None,
     ra: Ra = None,
     dec: Dec = None,
@@ -108,7 +110,9 @@ def report(
         threshold=threshold,
         figures=figures,
         overwrite=overwrite,
-        catalog_options=given(table=table, ra=ra, dec=dec, position_unit=position_unit),
+        catalog_options=given(
+            format=format, table=table, ra=ra, dec=dec, position_unit=position_unit
+        ),
     )
     with show_progress("cutouts", quiet=quiet) as progress:
         lines = write_report(annotated, folder, options, progress)

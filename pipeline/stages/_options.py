@@ -11,7 +11,7 @@ from catalogs.errors import InputError
 from pipeline.job import Options
 
 _KINDS = (bool, int, float, str)
-_OF_CATALOG = ("table", "ra", "dec", "position_unit")
+_OF_CATALOG = ("format", "table", "ra", "dec", "position_unit")
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from pipeline.stages._options import Option, options_of
 
 _NOT_HERE = (
     *("input_path", "output", "keep_cutouts", "resume", "overwrite", "dry_run", "quiet"),
-    "table",
+    *("format", "table"),
 )
-"""Options that are the Butler's business, or for FITS only."""
+"""Options that are the Butler's business, or for files only."""
 
 RENAMED = {"connections": "source_connections"}
 """Words of the command that Rubin's tasks have for themselves."""

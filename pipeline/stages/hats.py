@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _OURS = b"lsbg."
 _OF_WHOLE_RUNS = {"scheduler", "workers", "resume", "overwrite", "keep_cutouts", "vo_metadata"}
-_OPTIONS = {field.name for field in fields(Options)} - _OF_WHOLE_RUNS - {"table"}
+_OPTIONS = {field.name for field in fields(Options)} - _OF_WHOLE_RUNS - {"format", "table"}
 
 
 def classify_catalog(catalog: "lsdb.Catalog", *, cutouts: str, **options) -> "lsdb.Catalog":

@@ -1,0 +1,303 @@
+"""The table of catalog formats: how each is recognised, named, opened and described.
+
+A format is one entry here and one module that holds its class. Installed packages add formats
+through the entry-point group ``lsbg_classifier.catalog_formats``: the entry point names a
+`CatalogFormat`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from catalogs.errors import InputError
+from catalogs.output import PARQUET_SUFFIXES
+from catalogs.packed import PACKED_ENDINGS, beginning_of, packing_of
+
+if TYPE_CHECKING:
+    from catalogs import Catalog
+
+PLUGIN_GROUP = "lsbg_classifier.catalog_formats"
+"""Entry-point group through which other packages add formats."""
+
+_OTHER_ENDINGS = (
+    ".7z", ".arff", ".arrow", ".avro", ".csv", ".db", ".dta", ".fz", ".h5", ".hdf", ".hdf5",
+    ".json", ".lz4", ".npy", ".npz", ".ods", ".orc", ".pickle", ".pkl", ".root", ".sas7bdat",
+    ".sqlite", ".tar", ".xls", ".xlsx", ".yaml", ".z", ".zip",
+)  # fmt: skip
+"""Endings of formats that are not written at all."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a format is recognised by.
+
+    Attributes
+    ----------
+    path : Path
+    is_folder : bool
+    beginning : bytes
+        The first bytes of a file, at most 64 KiB, unpacked where it is compressed as a whole;
+        without a byte order mark and white space at the start. Empty for a folder.
+    """
+
+    path: Path
+    is_folder: bool
+    beginning: bytes
+
+
+@dataclass(frozen=True)
+class CatalogFormat:
+    """One format of catalogs.
+
+    Attributes
+    ----------
+    name : str
+        What ``--format`` and `Catalog.format` call it.
+    title : str
+        What people call it.
+    endings : tuple of str
+        Endings of file names that say this format, in lower case; the first is the usual one.
+    recognises : callable
+        Tells from a `Content` whether it is this format.
+    catalog : str
+        ``module:Class`` of the `Catalog`, imported when one is opened. The class is called with
+        the path and the options ``table``, ``ra``, ``dec`` and ``position_unit``.
+    description : str
+        One line: what an annotated catalog keeps of its input.
+    packable : bool
+        Whether files that are compressed as a whole (gzip, bzip2, xz, zstd) are read and written.
+    is_text : bool
+        Whether people may name it as they like: an ending that the input has is accepted.
+    """
+
+    name: str
+    title: str
+    endings: tuple[str, ...]
+    recognises: Callable[[Content], bool]
+    catalog: str
+    description: str
+    packable: bool = False
+    is_text: bool = False
+
+    def load(self) -> type["Catalog"]:
+        """Import the class of its catalogs."""
+        module, _, name = self.catalog.partition(":")
+        return getattr(import_module(module), name)
+
+
+def begins_with(*beginnings: bytes) -> Callable[[Content], bool]:
+    """Return what recognises files by their first bytes."""
+    return lambda content: content.beginning.startswith(beginnings)
+
+
+def recognised_by(function: str) -> Callable[[Content], bool]:
+    """Return what recognises files by a function, ``module:name``, imported when it is needed."""
+    module, _, name = function.partition(":")
+    return lambda content: getattr(import_module(module), name)(content)
+
+
+def _is_hats(content: Content) -> bool:
+    if not content.is_folder:
+        return False
+    from catalogs.hats import is_hats
+
+    return is_hats(content.path)
+
+
+FORMATS = (
+    CatalogFormat(
+        "hats",
+        "HATS catalog or collection",
+        (),
+        _is_hats,
+        "catalogs.hats:HatsCatalog",
+        "as Parquet, and the files that describe the catalog",
+    ),
+    CatalogFormat(
+        "parquet",
+        "Parquet file, or folder of them",
+        PARQUET_SUFFIXES,
+        lambda content: content.is_folder or content.beginning.startswith(b"PAR1"),
+        "catalogs.parquet:ParquetCatalog",
+        "every value, type, null and note of the other columns; row groups and compression",
+    ),
+    CatalogFormat(
+        "fits",
+        "FITS table, FITS_LDAC",
+        (".fits", ".fit", ".fts", ".ldac"),
+        begins_with(b"SIMPLE"),
+        "catalogs.fits:FitsCatalog",
+        "every other byte",
+        packable=True,
+    ),
+    CatalogFormat(
+        "votable",
+        "VOTable (TABLEDATA, BINARY, BINARY2)",
+        (".vot", ".votable", ".xml"),
+        begins_with(b"<"),
+        "catalogs.votable:VotableCatalog",
+        "every other byte; in BINARY and BINARY2, every value of the table itself",
+        packable=True,
+    ),
+    CatalogFormat(
+        "ecsv",
+        "ECSV",
+        (".ecsv",),
+        begins_with(b"# %ECSV"),
+        "catalogs.ecsv:EcsvCatalog",
+        "each line of data; all that the header says",
+        packable=True,
+    ),
+)
+"""The formats that this software brings along, in the order in which they are tried."""
+
+
+@cache
+def _plugins() -> tuple[tuple[CatalogFormat, ...], dict[str, InputError]]:
+    """Return the formats of installed packages, and what is wrong with those that are broken."""
+    found: dict[str, CatalogFormat] = {}
+    broken: dict[str, InputError] = {}
+    ours = {known.name for known in FORMATS}
+    for point in sorted(entry_points(group=PLUGIN_GROUP), key=lambda point: point.name):
+        try:
+            added = _loaded(point)
+        except InputError as error:
+            broken[point.name] = error
+        else:
+            if added.name not in ours:
+                found.setdefault(added.name, added)
+    return tuple(found.values()), broken
+
+
+def known_formats() -> tuple[CatalogFormat, ...]:
+    """Return all formats: those of installed packages come after ours, and replace none of them."""
+    return FORMATS + _plugins()[0]
+
+
+def _loaded(point: EntryPoint) -> CatalogFormat:
+    """Import the format that an entry point names."""
+    package = point.dist.name if point.dist is not None else "?"
+    try:
+        added = point.load()
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise InputError(
+            f"{point.name}: the installed package {package} cannot be loaded ({reason}); "
+            "fix or remove it"
+        ) from error
+    if not isinstance(added, CatalogFormat):
+        raise InputError(
+            f"{point.name}: the installed package {package} offers no CatalogFormat; "
+            "fix or remove it"
+        )
+    return added
+
+
+def format_named(name: str) -> CatalogFormat:
+    """Return the format of that name.
+
+    Raises
+    ------
+    InputError
+        If there is none, or its package is broken; the message lists all names.
+    """
+    wanted = name.strip().lower()
+    for known in known_formats():
+        if known.name == wanted:
+            return known
+    broken = _plugins()[1]
+    if wanted in broken:
+        raise broken[wanted]
+    names = ", ".join(known.name for known in known_formats())
+    raise InputError(f"unknown catalog format {name!r}; there are {names}")
+
+
+def recognise(path: Path) -> CatalogFormat:
+    """Tell the format of a file or folder from its content.
+
+    Parameters
+    ----------
+    path : Path
+        Exists.
+
+    Raises
+    ------
+    InputError
+        If it is none that is known, or one that is not read when it is compressed as a whole.
+    """
+    is_folder = path.is_dir()
+    packing = None if is_folder else packing_of(path)
+    content = Content(path, is_folder, b"" if is_folder else beginning_of(path))
+    for known in known_formats():
+        if known.recognises(content):
+            if packing is not None and not known.packable:
+                raise InputError(
+                    f"{path}: {known.title} inside {packing.title}, which is not read; unpack it "
+                    f"first: {packing.command} -d {path.name}"
+                )
+            return known
+    raise InputError(f"{path}: of none of the formats {titles()}; convert it to one of them")
+
+
+def check_name(written: CatalogFormat, source: Path | str, output: Path):
+    """Refuse an output whose name says another format than the one that is written.
+
+    Parameters
+    ----------
+    written : CatalogFormat
+        The format of the input, and so of the output.
+    source, output : path
+        Endings that name no format are accepted, such as ``.cat`` and ``.dat``.
+
+    Raises
+    ------
+    InputError
+        If the ending of the output, or the compression that it names, is not what is written.
+    """
+    name = Path(output).name.lower()
+    packed = Path(name).suffix
+    if packed in PACKED_ENDINGS:
+        if not written.packable:
+            raise InputError(
+                f"{output}: {written.title} is not compressed as a whole; leave out {packed}"
+            )
+        name = name.removesuffix(packed)
+    ending = Path(name).suffix
+    accepted = {*written.endings}
+    if written.is_text:
+        accepted.add(_ending(str(source)))
+    others = {e for known in known_formats() for e in known.endings} | {*_OTHER_ENDINGS}
+    if ending in others - accepted:
+        usual = f"; name it {written.endings[0]}" if written.endings else ""
+        raise InputError(
+            f"{output}: the input is {written.title}, and so the output will be, which the ending "
+            f"{ending} does not say{usual}"
+        )
+
+
+def _ending(name: str) -> str:
+    """Return the ending of a name that says its format: not that of a compression."""
+    lower = name.lower()
+    for packed in PACKED_ENDINGS:
+        lower = lower.removesuffix(packed)
+    return Path(lower).suffix
+
+
+def titles(formats: Sequence[CatalogFormat] = FORMATS) -> str:
+    """Return the names of formats in one line, for help texts."""
+    return ", ".join(known.title for known in formats)
+
+
+def documented() -> list[str]:
+    """Return the table of the formats as lines of Markdown, for the page about them."""
+    rows = [("format", "`--format`", "endings", "what survives")]
+    for known in FORMATS:
+        endings = " ".join(f"`{ending}`" for ending in known.endings)
+        packed = " (compressed too)" if known.packable else ""
+        rows.append((known.title, f"`{known.name}`", endings + packed, known.description))
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return [lines[0], "|---|---|---|---|", *lines[1:]]
