@@ -51,13 +51,23 @@ class Cards:
     ----------
     raw : bytes
         The header's blocks.
+    is_table : bool
+        Whether it must be that of a table.
+
+    Raises
+    ------
+    ValueError
+        If it has no end, or says not once how many columns the table has.
     """
 
-    def __init__(self, raw: bytes):
+    def __init__(self, raw: bytes, *, is_table: bool = True):
         cards = [raw[start : start + _CARD] for start in range(0, len(raw), _CARD)]
         if b"END".ljust(_CARD) not in cards:
             raise ValueError("its header has no end")
         self._cards = cards[: cards.index(b"END".ljust(_CARD))]
+        self._fields = 0
+        if not is_table:
+            return
         fields = [card for card in self._cards if _keyword(card) == "TFIELDS"]
         if len(fields) != 1:
             raise ValueError(f"{len(fields)} cards TFIELDS")

@@ -8,7 +8,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
+from catalogs._fits_header import PROVENANCE
+
 _OURS = "lsbg."
+_KEYWORDS = {keyword: key for key, (keyword, _) in PROVENANCE.items()}
+"""How our provenance is called in tables that were converted from FITS."""
+
 _ELSEWHERE = ("FITS", "PARQUET")
 
 Span = tuple[int, int]
@@ -150,9 +155,10 @@ class _Scanner:
             table.fields.append(attributes)
         elif local == "PARAM" and parent == "TABLE":
             name = attributes.get("name", "")
-            self._ours = name.startswith(_OURS)
+            key = _KEYWORDS.get(name) or name.removeprefix(_OURS)
+            self._ours = key != name
             if self._ours:
-                table.provenance[name.removeprefix(_OURS)] = attributes.get("value", "")
+                table.provenance[key] = attributes.get("value", "")
         elif parent == "DATA":
             table.serialization, table.elsewhere = local, local in _ELSEWHERE
         elif local == "STREAM":

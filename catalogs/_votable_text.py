@@ -23,19 +23,43 @@ def field_text(name: str, datatype: str, *, prefix: str = "", **notes: str) -> s
     notes
         ``arraysize``, ``unit``, ``ucd``, ``utype``, ``xtype`` and ``description``; empty: none.
     """
+    return _element("FIELD", {"name": name, "datatype": datatype}, prefix, notes)
+
+
+def param_text(
+    name: str,
+    value: str,
+    *,
+    prefix: str = "",
+    datatype: str = "unicodeChar",
+    description: str = "",
+) -> str:
+    """Return a PARAM.
+
+    Parameters
+    ----------
+    name, value : str
+    prefix : str
+        Stands before names of elements, such as ``vot:``.
+    datatype : str
+        ``unicodeChar`` of any length, or a type of numbers.
+    description : str
+        Empty: none.
+    """
+    size = {"arraysize": "*"} if datatype == "unicodeChar" else {}
+    given = {"name": name, "datatype": datatype, **size, "value": value}
+    return _element("PARAM", given, prefix, {"description": description})
+
+
+def _element(kind: str, attributes: dict[str, str], prefix: str, notes: dict[str, str]) -> str:
+    """Return a FIELD or PARAM, with its description inside if it has one."""
     description = notes.pop("description", "")
-    given = {"name": name, "datatype": datatype} | {k: v for k, v in notes.items() if v}
-    start = f"<{prefix}FIELD {_attributes(given)}"
+    given = attributes | {key: value for key, value in notes.items() if value}
+    start = f"<{prefix}{kind} {_attributes(given)}"
     if not description:
         return f"{start}/>"
     inner = f"<{prefix}DESCRIPTION>{escape(_printable(description))}</{prefix}DESCRIPTION>"
-    return f"{start}>{inner}</{prefix}FIELD>"
-
-
-def param_text(name: str, value: str, *, prefix: str = "") -> str:
-    """Return a PARAM of text."""
-    given = {"name": name, "datatype": "unicodeChar", "arraysize": "*", "value": value}
-    return f"<{prefix}PARAM {_attributes(given)}/>"
+    return f"{start}>{inner}</{prefix}{kind}>"
 
 
 def added_fields(columns: Sequence[AddedColumn], prefix: str = "") -> list[str]:

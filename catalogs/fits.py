@@ -16,6 +16,7 @@ from astropy.io import fits
 
 from catalogs._fits_checksum import add_to_sum, encode
 from catalogs._fits_header import BLOCK, PROVENANCE, Cards, column_bytes
+from catalogs._fits_plus import Changes, is_fits_plus, updated_primary
 from catalogs.columns import AddedColumn, already_there, check_free
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
@@ -128,7 +129,7 @@ class FitsCatalog:
     def __init__(self, path: Path, *, table=None, ra=None, dec=None, position_unit=None):
         self.path = path
         self._file = plain_file(path, self)
-        tables = _tables(path, self._file)
+        tables, self._plus = _tables(path, self._file)
         options = {"ra": ra, "dec": dec, "unit": position_unit}
         self._table = _chosen(path, tables, table, options)
         self._header()
@@ -243,9 +244,21 @@ class FitsCatalog:
         cards = self._cards(kept, columns, provenance)
         with written_packed(output) as partial:
             with open(self._file, "rb") as source, open(partial, "w+b") as target:
-                _copy(source, target, 0, self._table.header_start)
+                self._write_before(source, target, dropped, columns, provenance)
                 self._write_table(source, target, cards, kept, columns, values)
                 _copy(source, target, self._table.end, None)
+
+    def _write_before(self, source, target, dropped, columns, provenance):
+        """Copy what stands before the table; a VOTable there that describes it is updated."""
+        plus = self._plus
+        if plus is None:
+            _copy(source, target, 0, self._table.header_start)
+            return
+        header = source.read(plus.data_start)
+        data = source.read(plus.data_bytes)
+        changes = Changes(self.column_names, dropped, columns, provenance)
+        target.write(updated_primary(header, data, self._table.number, changes))
+        _copy(source, target, plus.end, self._table.header_start)
 
     def _rows(self, start: int, stop: int) -> np.ndarray:
         """Bytes of rows [start, stop), shape (rows, bytes a row)."""
@@ -309,7 +322,24 @@ def _added_bytes(columns: Sequence[AddedColumn]) -> int:
     return sum(np.dtype(column.dtype).itemsize for column in columns)
 
 
-def _tables(path: Path, file: Path) -> list[_Table]:
+@dataclass(frozen=True)
+class _Primary:
+    """Where the data of a primary HDU that is FITS-plus begin and end, in bytes of the file."""
+
+    data_start: int
+    data_bytes: int
+    end: int
+
+
+def _fits_plus(hdu) -> _Primary | None:
+    """Tell where the primary HDU keeps a VOTable that describes the tables, if it does."""
+    if not is_fits_plus(hdu.header):
+        return None
+    place = hdu.fileinfo()
+    return _Primary(place["datLoc"], hdu.header["NAXIS1"], place["datLoc"] + place["datSpan"])
+
+
+def _tables(path: Path, file: Path) -> tuple[list[_Table], _Primary | None]:
     """Find the binary tables of a file, or raise `InputError` if it has none."""
     kinds = []
     try:
@@ -323,13 +353,14 @@ def _tables(path: Path, file: Path) -> list[_Table]:
                 if hdu.header.get("XTENSION") == "BINTABLE" and not (compressed or header_only):
                     tables.append(_Table(number, hdu))
             _check_whole(path, file, hdus, tables)
+            primary = _fits_plus(hdus[0])
     except UNREADABLE as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: not a readable FITS file ({reason})") from error
     if not tables:
         reason = " but an ASCII table; convert it to a binary one" if "TableHDU" in kinds else ""
         raise InputError(f"{path}: no FITS binary table in it{reason}")
-    return tables
+    return tables, primary
 
 
 def _check_whole(path, file, hdus, tables):
