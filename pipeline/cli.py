@@ -8,6 +8,7 @@ import typer
 from pipeline.commands.classify import classify
 from pipeline.commands.evaluate import evaluate
 from pipeline.commands.flags import flags
+from pipeline.commands.info import info
 from pipeline.commands.report import report
 from pipeline.commands.simulate import simulate
 from pipeline.commands.study import study
@@ -24,6 +25,7 @@ _SUBCOMMANDS = {
     report: "Show a run: summary, gallery and labelling, in any browser.",
     evaluate: "Judge weights on labelled cutouts.",
     study: "Repeat a study of the paper on labelled cutouts.",
+    info: "Print what a bug report needs: versions, devices, weights.",
 }
 """The subcommands, in the order of the help, and their line in it."""
 

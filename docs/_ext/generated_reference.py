@@ -1,0 +1,78 @@
+"""Write the pages of the reference that repeat what the code says, before Sphinx reads them.
+
+Each page comes from the table that the program itself uses, so it cannot say anything else.
+"""
+
+from pathlib import Path
+
+from typer.main import get_command
+
+from catalogs.columns import NAMING_STYLES
+from catalogs.flags import Flag
+from pipeline import cli, train
+
+
+def setup(app):
+    """Write the pages when a build begins; Sphinx calls this."""
+    app.connect("config-inited", _write_pages)
+    return {"parallel_read_safe": True}
+
+
+def _write_pages(app, config):
+    folder = Path(app.srcdir) / "reference" / "generated"
+    folder.mkdir(parents=True, exist_ok=True)
+    pages = {"commands": _commands(), "flags": _flags()}
+    for name, lines in pages.items():
+        path, text = folder / f"{name}.md", "\n".join(lines) + "\n"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+def _commands() -> list[str]:
+    lines = ["# Commands", "", "`--help` after any of them prints the same.", ""]
+    for name, command in get_command(cli.app).commands.items():
+        lines += _command(f"lsbg {name}", command)
+    for name, survey in {"lsbg-train-des": train.DES, "lsbg-train-hsc": train.HSC}.items():
+        lines += _command(name, get_command(train.training_app(survey)))
+    return lines
+
+
+def _command(name: str, command) -> list[str]:
+    arguments = [item for item in command.params if item.param_type_name == "argument"]
+    options = [item for item in command.params if item.param_type_name == "option"]
+    words = " ".join(_metavar(item) for item in arguments)
+    text = " ".join((command.help or "").split())
+    lines = [f"## {name}", "", text, "", "```text", f"{name} [OPTIONS] {words}".rstrip(), "```", ""]
+    for item in arguments:
+        lines += [f"`{_metavar(item)}`", f": {_described(item)}", ""]
+    for item in options:
+        lines += [f"`{', '.join(item.opts)}`", f": {_described(item)}", ""]
+    return lines
+
+
+def _metavar(item) -> str:
+    metavar = item.metavar or item.name.upper()
+    return metavar if item.required else f"[{metavar}]"
+
+
+def _described(item) -> str:
+    """Return the help and the default of a parameter, on one line."""
+    text = " ".join((item.help or "").split()).replace("<", "&lt;")
+    if isinstance(item.show_default, str):
+        return f"{text} Default: {item.show_default}."
+    if item.required:
+        return f"{text} Required."
+    return text if item.default in (None, False) else f"{text} Default: `{item.default}`."
+
+
+def _flags() -> list[str]:
+    lines = ["# Columns and flags", "", "## Columns", ""]
+    lines += ["| style | names |", "|---|---|"]
+    for style, names in NAMING_STYLES.items():
+        lines.append(f"| {style} | {', '.join(f'`{name}`' for name in names)} |")
+    lines += ["", "## Flags", "", "| bit | name | scored | meaning |", "|---|---|---|---|"]
+    for flag in Flag:
+        link = f"[`{flag.name}`](../../howto/flags.md#{flag.name.lower()})"
+        scored = "yes" if flag.scored else "no"
+        lines.append(f"| {int(flag)} | {link} | {scored} | {flag.description} |")
+    return lines

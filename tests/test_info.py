@@ -1,0 +1,41 @@
+"""`lsbg info`: what a bug report needs is there, and a broken installation can still be described."""
+
+from importlib.metadata import version
+
+import pytest
+
+from pipeline.information import describe_installation
+
+
+def line_of(lines, beginning):
+    (line,) = [line for line in lines if line.startswith(beginning)]
+    return line
+
+
+def test_versions_of_this_environment_are_named():
+    lines = describe_installation(devices=False)
+    assert version("lsbg-classifier") in lines[0]
+    assert f"numpy {version('numpy')}" in line_of(lines, "required packages")
+    assert f"pytest {version('pytest')}" in line_of(lines, "optional packages")
+    assert not any(line.startswith("network") for line in lines)
+
+
+def test_weights_are_named_with_their_sha256(monkeypatch, tmp_path):
+    (tmp_path / "own.weights.h5").write_bytes(b"")
+    monkeypatch.setenv("LSBG_WEIGHTS", str(tmp_path))
+    lines = describe_installation(devices=False)
+    assert line_of(lines, "weights: des-simulated (default), ")
+    assert "cannot be used" in line_of(lines, "weights: own, ")
+    assert line_of(lines, "weights of your own") == f"weights of your own: {tmp_path}, 1 file(s), 0 B"
+
+
+def test_variables_that_change_a_run_are_named(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert "OMP_NUM_THREADS=3" in line_of(describe_installation(devices=False), "environment")
+
+
+@pytest.mark.slow
+def test_the_command_names_the_backend(lsbg):
+    code, out, err = lsbg("info")
+    assert (code, err) == (0, "")
+    assert "network: Keras with tensorflow on cpu" in out
