@@ -1,10 +1,13 @@
 """How the documentation is built: ``make docs``."""
 
+import os
 import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+# Tutorials run the commands of the environment that builds them.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 project = "lsbg_classifier"
 author = "The lsbg_classifier developers"

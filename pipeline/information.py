@@ -122,7 +122,9 @@ def _folder(path: Path) -> str:
     try:
         sizes = [file.stat().st_size for file in path.rglob("*") if file.is_file()]
     except OSError as error:
-        raise InputError(f"{error.filename}: {error.strerror}; the folder cannot be read") from error
+        raise InputError(
+            f"{error.filename}: {error.strerror}; the folder cannot be read"
+        ) from error
     return f"{path}, {len(sizes)} file(s), {_size(sum(sizes))}"
 
 

@@ -17,12 +17,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from snippets import ROOT, blocks_of, words
+from snippets import PAGES, ROOT, blocks_of, words
 from typer.main import get_command
 
 from pipeline import cli, train
 
-PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 COMMANDS = {
     **{f"lsbg {name}": found for name, found in get_command(cli.app).commands.items()},
     "lsbg-train-des": get_command(train.training_app(train.DES)),

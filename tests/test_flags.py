@@ -1,5 +1,8 @@
 """One registry of flags: bits that fit the column, words for each, and whether it is scored."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -62,3 +65,9 @@ def test_a_value_is_taken_apart():
 def test_all_flags_and_none():
     assert len(describe_flags()) == len(Flag)
     assert describe_flags(0) == ["0: scored, nothing to say"]
+
+
+def test_the_documentation_says_what_to_do_about_each_flag():
+    page = (Path(__file__).parents[1] / "docs/howto/flags.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## (\w+)\n\n\*(.+?)\*", page, re.MULTILINE))
+    assert sections == {flag.name: "Scored." if flag.scored else "Not scored." for flag in Flag}

@@ -1,4 +1,4 @@
-"""`lsbg info`: what a bug report needs is there, and a broken installation can still be described."""
+"""`lsbg info` names what a bug report needs, and describes a broken installation too."""
 
 from importlib.metadata import version
 
@@ -26,7 +26,9 @@ def test_weights_are_named_with_their_sha256(monkeypatch, tmp_path):
     lines = describe_installation(devices=False)
     assert line_of(lines, "weights: des-simulated (default), ")
     assert "cannot be used" in line_of(lines, "weights: own, ")
-    assert line_of(lines, "weights of your own") == f"weights of your own: {tmp_path}, 1 file(s), 0 B"
+    assert (
+        line_of(lines, "weights of your own") == f"weights of your own: {tmp_path}, 1 file(s), 0 B"
+    )
 
 
 def test_variables_that_change_a_run_are_named(monkeypatch):

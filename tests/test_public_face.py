@@ -8,11 +8,10 @@ import sys
 from importlib.metadata import version
 
 import pytest
-from snippets import ROOT, blocks_of
+from snippets import PAGES, ROOT, blocks_of
 
 import lsbg_classifier
 
-PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 EXTENDING = {"docs/plugins.md", "docs/pipelines.md", "docs/clusters.md", "docs/hats.md"}
 """Pages about extending the project, or about running it within another."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from typer.main import get_command
 
-from catalogs.columns import NAMING_STYLES
+from catalogs.columns import NAMING_STYLES, OUTPUT_COLUMNS
 from catalogs.flags import Flag
 from pipeline import cli, train
 
@@ -21,7 +21,7 @@ def setup(app):
 def _write_pages(app, config):
     folder = Path(app.srcdir) / "reference" / "generated"
     folder.mkdir(parents=True, exist_ok=True)
-    pages = {"commands": _commands(), "flags": _flags()}
+    pages = {"commands": _commands(), "columns": _columns()}
     for name, lines in pages.items():
         path, text = folder / f"{name}.md", "\n".join(lines) + "\n"
         if not path.exists() or path.read_text(encoding="utf-8") != text:
@@ -65,11 +65,15 @@ def _described(item) -> str:
     return text if item.default in (None, False) else f"{text} Default: `{item.default}`."
 
 
-def _flags() -> list[str]:
+def _columns() -> list[str]:
     lines = ["# Columns and flags", "", "## Columns", ""]
-    lines += ["| style | names |", "|---|---|"]
-    for style, names in NAMING_STYLES.items():
-        lines.append(f"| {style} | {', '.join(f'`{name}`' for name in names)} |")
+    lines += [
+        f"| meaning | {' | '.join(NAMING_STYLES)} | type | UCD |",
+        "|---|---|---|---|---|---|",
+    ]
+    for column in OUTPUT_COLUMNS:
+        names = " | ".join(f"`{column.names[style]}`" for style in NAMING_STYLES)
+        lines.append(f"| {column.description} | {names} | {column.dtype} | {column.ucd} |")
     lines += ["", "## Flags", "", "| bit | name | scored | meaning |", "|---|---|---|---|"]
     for flag in Flag:
         link = f"[`{flag.name}`](../../howto/flags.md#{flag.name.lower()})"
