@@ -98,7 +98,8 @@ def _is_main(spec: ModuleSpec) -> bool:
 def _is_child() -> bool:
     """Tell whether this process was started by `multiprocessing`, whose parent warns already."""
     processes = sys.modules.get("multiprocessing.process")
-    return processes is not None and processes.parent_process() is not None
+    is_ready = processes is not None and processes.parent_process() is not None
+    return is_ready or "__mp_main__" in sys.modules  # the script of the parent, run once more
 
 
 def _load(package: str, file: Path):

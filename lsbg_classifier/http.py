@@ -1,5 +1,7 @@
 """HTTP as everything here uses it: pooled, patient, bounded, and polite."""
 
+import html
+import re
 import time
 from importlib.metadata import version
 from urllib.parse import urljoin, urlsplit
@@ -18,6 +20,16 @@ LARGEST_ANSWER = 4 << 20
 
 _LONGEST_WAIT = 20.0
 """Seconds between two attempts."""
+
+
+_MOST_REDIRECTS = 3
+"""Redirects that are followed for one answer; more are a loop."""
+
+_LONGEST_TEXT = 100
+"""Characters of a server's own words that are passed on."""
+
+
+_PAIRS = {")": "(", "]": "[", "}": "{"}
 
 
 class FetchError(Exception):
@@ -63,8 +75,6 @@ class _BoundedAdapter(HTTPAdapter):
 class _Session(requests.Session):
     """A session that stays with the host it was told: no redirect leads to another."""
 
-    max_redirects = 3
-
     def get_redirect_target(self, resp) -> str | None:
         try:
             target = super().get_redirect_target(resp)
@@ -93,8 +103,8 @@ def new_session(connections: int, largest: int = LARGEST_ANSWER) -> requests.Ses
 
     Connection errors, time-outs and the answers 429, 500, 502, 503 and 504 are tried again with
     growing pauses, or after what Retry-After says, but 20 s at most. Answers are read whole within
-    the time-out of the request, up to `largest` bytes; redirects are followed on the same host
-    only.
+    the time-out of the request, up to `largest` bytes; up to 3 redirects are followed, on
+    the same host only.
     """
     retry = _BoundedRetry(
         total=4,
@@ -108,6 +118,7 @@ def new_session(connections: int, largest: int = LARGEST_ANSWER) -> requests.Ses
     )
     adapter = _BoundedAdapter(largest, pool_maxsize=connections, pool_block=True, max_retries=retry)
     session = _Session()
+    session.max_redirects = _MOST_REDIRECTS
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
@@ -135,29 +146,97 @@ def get(session: requests.Session, url: str, parameters: dict, timeout: float) -
 
 
 def content_of(answer: requests.Response) -> bytes:
-    """Return the body of an answer with status 200, or raise `FetchError`."""
+    """Return the body of an answer with status 200, or raise `FetchError` that says what came."""
     if answer.status_code == 200:
         return answer.content
-    elsewhere = answer.headers.get("Location")
-    raise FetchError(f"HTTP {answer.status_code}" + (f" to {elsewhere[:99]}" if elsewhere else ""))
+    target = answer.headers.get("Location")
+    if target:
+        raise FetchError(f"HTTP {answer.status_code} to {_printable(target)}")
+    text = _text_of(answer)
+    raise FetchError(f"HTTP {answer.status_code}" + (f": {text}" if text else ""))
+
+
+def _text_of(answer: requests.Response) -> str:
+    """Return what a server says of an error, of a web page only its title; empty if nothing."""
+    kind = answer.headers.get("Content-Type", "")
+    text = answer.content[:4096].decode("utf-8", "replace")
+    if "html" in kind or text.lstrip().startswith("<"):
+        title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+        text = html.unescape(title[1]) if title else ""
+    elif not kind.startswith("text/"):
+        text = ""
+    return _printable(text)
 
 
 def reason(error: Exception) -> str:
-    """Say in a few words what went wrong with a request."""
-    cause = error
-    while cause.args and isinstance(cause.args[-1], Exception):
-        cause = cause.args[-1]
-    cause = getattr(cause, "reason", None) or cause
-    text = str(cause).rpartition(": ")[2] or type(error).__name__
-    return " ".join(text.split())
+    """Say in a few words what went wrong with a request; without a full stop."""
+    if isinstance(error, requests.TooManyRedirects):
+        return f"more than {_MOST_REDIRECTS} redirects"
+    cause = _innermost(error)
+    text = getattr(cause, "strerror", None) or str(cause)
+    text = re.sub(r"^\[Errno -?\d+\] ", "", str(text).rpartition(": ")[2])
+    return _printable(text) or type(error).__name__
 
 
-def check_server(url: str, connections: int, timeout: float):
-    """Raise `InputError` unless the options of a source on a server make sense."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise InputError(f"{url}: not an http address; give --url http://HOST/...")
+def _innermost(error: Exception) -> Exception:
+    """Return the error at the bottom: the libraries wrap it several times."""
+    for _ in range(10):
+        inner = [getattr(error, "reason", None), *error.args[::-1]]
+        cause = next((each for each in inner if isinstance(each, Exception)), None)
+        if cause is None:
+            break
+        error = cause
+    return error
+
+
+def _printable(text: object) -> str:
+    """Return one line of printable characters, without a full stop or stray brackets at its end."""
+    text = "".join(character if character.isprintable() else " " for character in str(text))
+    text = " ".join(text.split())
+    if len(text) > _LONGEST_TEXT:
+        return f"{text[:_LONGEST_TEXT].rstrip()}..."
+    text = text.rstrip(".,; ")
+    while text and _ends_astray(text):
+        text = text[:-1].rstrip(".,; ")
+    return text
+
+
+def _ends_astray(text: str) -> bool:
+    """Tell whether the last character closes a bracket or quotation that never began."""
+    last = text[-1]
+    if last in "'\"":
+        return text.count(last) % 2 == 1
+    return last in _PAIRS and text.count(_PAIRS[last]) < text.count(last)
+
+
+def check_server(url: str, connections: int, timeout: float) -> str:
+    """Return the address of a source on a server, if its options make sense.
+
+    Parameters
+    ----------
+    url : str
+        As the user says it; spaces around it are dropped.
+    connections : int
+        Simultaneous requests.
+    timeout : float
+        Seconds.
+
+    Raises
+    ------
+    InputError
+        If the address is not one of a server, or a number is out of range.
+    """
+    address, advice = url.strip(), "give --url http://HOST/..."
+    try:
+        parts = urlsplit(address)
+        is_server = parts.scheme in ("http", "https") and bool(parts.hostname)
+        _ = parts.port  # raises for what is no number of a port
+    except ValueError as error:
+        raise InputError(f"{url}: not an http address ({error}); {advice}") from error
+    if not is_server:
+        raise InputError(f"{url}: not an http address; {advice}")
     if connections < 1 or timeout <= 0:
         raise InputError(
             f"{connections} connections, time-out {timeout} s: give at least 1, and more than 0 s"
         )
+    return address

@@ -16,7 +16,11 @@ from catalogs.flags import Flag
 LOGGER = logging.getLogger("lsbg_classifier.images")
 
 _MOST_KNOWN = 10_000
-"""Reasons that a process remembers to have logged; a server can invent them without end."""
+"""Reasons that a process remembers, logged or not yet taken; a server can invent them without end.
+"""
+
+_OTHERS = "more files or URLs", "other reasons, which are too many to list"
+"""Where and what of all reasons that come after so many."""
 
 
 class Reason(NamedTuple):
@@ -56,6 +60,8 @@ def give_reason(flag: Flag, where: object, what: str, count: int = 1):
     """
     reason = Reason(flag, str(where), " ".join(what.split()))
     with _lock:
+        if reason not in _counts and len(_counts) >= _MOST_KNOWN:  # nobody may ever take them
+            reason = Reason(flag, *_OTHERS)
         _counts[reason] += count
         is_new = reason not in _logged and len(_logged) < _MOST_KNOWN
         if is_new:

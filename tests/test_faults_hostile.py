@@ -38,7 +38,7 @@ from viewer import blobs, write_tile
 from catalogs import lsbg_columns, open_catalog
 from catalogs.errors import InputError
 from lsbg_classifier import open_source
-from lsbg_classifier.cutouts.download import decode_jpeg
+from lsbg_classifier.cutouts.decode import decode_image
 from lsbg_classifier.cutouts.tile_index import INDEX_NAME
 from lsbg_classifier.surveys import SURVEYS, read_survey
 from lsbg_classifier.training.assessment import LabelledCutouts
@@ -270,7 +270,7 @@ class Jpeg(Kind):
 
     def feed(self, content):
         try:
-            image = decode_jpeg(content)
+            image = decode_image(content)
         except ValueError as error:
             raise InputError(" ".join(str(error).split())) from error
         assert image.shape == (256, 256, 3) and image.dtype == np.uint8

@@ -14,7 +14,7 @@ from catalogs import InputError
 from catalogs.flags import Flag
 from lsbg_classifier import open_source
 from lsbg_classifier.cutouts.coverage import judge
-from lsbg_classifier.cutouts.download import decode_jpeg
+from lsbg_classifier.cutouts.decode import decode_image
 
 ELLIPTICAL = (202.5, 319.5)
 BLUE_STAR = (313.5, 237.5)
@@ -148,7 +148,7 @@ def test_a_truncated_image_is_refused_by_name(shared, tmp_path):
 
 def test_a_real_answer_of_the_viewer_whose_r_band_ends(shared):
     content = (shared / "real_images" / "viewer_des_half_covered.jpg").read_bytes()
-    image = decode_jpeg(content)
+    image = decode_image(content)
     assert image.shape == (256, 256, 3) and judge(image) == Flag.PARTIAL_COVERAGE
     red, green, blue = image[190:].reshape(-1, 3).mean(axis=0)
     assert green < min(red, blue) - 3

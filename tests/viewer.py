@@ -132,9 +132,9 @@ class Viewer:
         Tiles named like ``DES0000+0209_r2590p01_g.fits.fz``; without it only faults are served.
     faults : callable, optional
         Called with the number of the request, from 1, and its path with the query. Returns None
-        or one of ("status", code, headers), ("delay", seconds), ("body", bytes),
-        ("drip", bytes a second), "truncate", "html", "break" (the connection, half-way) and
-        "hang" (until the server stops).
+        or one of ("status", code, headers), ("text", code, content type, bytes),
+        ("delay", seconds), ("body", bytes), ("drip", bytes a second), "truncate", "html",
+        "break" (the connection, half-way) and "hang" (until the server stops).
 
     Attributes
     ----------
@@ -257,6 +257,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._send(code, "text/plain", b"no", headers)
             case "html":
                 return self._send(200, "text/html", b"<html>Sorry</html>")
+            case ("text", code, kind, content):
+                return self._send(code, kind, content)
             case ("body", content):
                 return self._send(200, "image/jpeg", content)
             case "hang":

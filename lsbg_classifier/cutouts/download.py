@@ -1,49 +1,25 @@
-"""Many cutouts at once from a server: decoded, flagged, and given up when nothing comes."""
+"""Many cutouts at once from a server: flagged, with reasons, and given up when nothing comes."""
 
-import struct
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
 
 import numpy as np
-from PIL import Image
 
 from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED, Flag
+from catalogs.urls import masked
 from lsbg_classifier.cutouts.source import empty_cutouts
 from lsbg_classifier.http import FetchError
-from lsbg_classifier.surveys import VIEWER_SIZE
+from lsbg_classifier.reasons import give_reason
 
 _FAILURES_IN_A_ROW = 20
 
-_UNREADABLE = (
-    OSError,
-    SyntaxError,
-    struct.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
-"""What Pillow raises on bytes that are no image, or a huge one."""
-
-
-def decode_jpeg(content: bytes) -> np.ndarray:
-    """Decode a viewer image; uint8, shape (256, 256, 3).
-
-    The size is checked before any pixel is decoded.
-
-    Raises
-    ------
-    ValueError
-        If this is not a whole JPEG of that size.
-    """
-    try:
-        image = Image.open(BytesIO(content), formats=["JPEG"])
-        if image.size != (VIEWER_SIZE, VIEWER_SIZE):
-            raise ValueError(f"a JPEG of {image.size[0]}x{image.size[1]} pixels")
-        return np.asarray(image.convert("RGB"))
-    except _UNREADABLE as error:
-        raise ValueError(str(error)) from error
+_MISSING = {
+    Flag.NO_COVERAGE: "no images of this position",
+    Flag.MISSING_BAND: "a band has no data at this position",
+}
+"""What is said of answers that show nothing to score."""
 
 
 class Downloader:
@@ -52,13 +28,13 @@ class Downloader:
     Parameters
     ----------
     where : str
-        The server, in error messages.
+        The server, in messages.
     connections : int
         Simultaneous requests, for all threads that use this object together.
     """
 
     def __init__(self, where: str, connections: int):
-        self._where = where
+        self._where = masked(where)
         self._pool = ThreadPoolExecutor(connections, thread_name_prefix="cutouts")
         self._lock = threading.Lock()
         self._failures = 0
@@ -70,7 +46,8 @@ class Downloader:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Call ``fetch_one(ra, dec)`` for each position, degrees, shape (N, 2).
 
-        It returns a cutout and its flags, or raises `FetchError`.
+        It returns a cutout and its flags, or raises `FetchError`, or `ValueError` with the reason
+        if the answer is no image that can be used. The reasons go to `reasons.give_reason`.
 
         Returns
         -------
@@ -115,21 +92,36 @@ class Downloader:
     def _try(self, fetch_one, ra: float, dec: float) -> tuple[np.ndarray | None, int]:
         if self._gave_up:
             raise InputError(self._message())
-        why = "no readable images"
+        what = None
         try:
             cutout, flags = fetch_one(ra, dec)
         except FetchError as error:
-            cutout, flags, why = None, Flag.FETCH_FAILED, str(error)
-        with self._lock:
-            self._answered |= flags != Flag.FETCH_FAILED
-            if flags & (Flag.FETCH_FAILED | Flag.BAD_IMAGE):
-                self._failures, self._last = self._failures + 1, why
-            else:
-                self._failures = 0
+            cutout, flags, what = None, Flag.FETCH_FAILED, str(error)
+        except ValueError as error:
+            cutout, flags, what = None, Flag.BAD_IMAGE, str(error)
+        self._note(flags, what)
         return cutout, flags
 
+    def _note(self, flags: int, what: str | None):
+        """Count an answer, and give the reason if it shows nothing to score."""
+        with self._lock:
+            self._answered |= flags != Flag.FETCH_FAILED
+            if what is None:
+                self._failures = 0
+            else:
+                self._failures += 1
+                bad = flags == Flag.BAD_IMAGE
+                self._last = f"no readable images: {what}" if bad else what
+        if what is not None:
+            give_reason(flags, self._where, what)
+            return
+        for flag, text in _MISSING.items():
+            if flags & flag:
+                give_reason(flag, self._where, text)
+
     def _message(self) -> str:
+        cutouts = "1 cutout" if self._failures == 1 else f"{self._failures} cutouts"
         return (
-            f"{self._where}: {self._failures} cutouts in a row could not be fetched "
+            f"{self._where}: {cutouts} in a row could not be fetched "
             f"({self._last}); check --cutouts, --url and the network, then go on with --resume"
         )

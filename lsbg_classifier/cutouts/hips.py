@@ -2,21 +2,20 @@
 
 import re
 import threading
-from io import BytesIO
+from collections.abc import Callable
 
 import numpy as np
 import requests
 from astropy import units as u
 from astropy.coordinates import Angle, Latitude, Longitude
-from astropy.io import fits
-from astropy.io.fits.verify import VerifyError
 from urllib3.exceptions import HTTPError
 
 from catalogs.errors import InputError
 from catalogs.flags import Flag
 from lsbg_classifier.cutouts.colours import NANOMAGGIE_ZERO_POINT, colours_of_fluxes, shrink
 from lsbg_classifier.cutouts.coverage import judge_gaps
-from lsbg_classifier.cutouts.download import Downloader, decode_jpeg
+from lsbg_classifier.cutouts.decode import WrongImageError, decode_image, read_plane
+from lsbg_classifier.cutouts.download import Downloader
 from lsbg_classifier.cutouts.source import flags_bad_positions
 from lsbg_classifier.http import FetchError, check_server, content_of, new_session, reason
 from lsbg_classifier.surveys import CUTOUT_SIZE, SURVEYS, VIEWER_SIZE, Imaging, Survey, survey_named
@@ -67,8 +66,7 @@ class HipsSource:
         self.spec = f"hips:{hips}"
         self.connections = connections
         self._hips = hips
-        self._url = url or conf.server
-        check_server(self._url, connections, timeout)
+        self._url = check_server(url or conf.server, connections, timeout)
         self._timeout = timeout
         self._survey = survey_named(survey) if survey else _survey_of(hips)
         self.imaging = self._survey.imaging(_BANDS) if _BAND in hips else self._colour_imaging()
@@ -105,21 +103,13 @@ class HipsSource:
         scale = self._survey.field_of_view / CUTOUT_SIZE
         return Imaging(self._survey.name, _bands_of(self._hips), scale, stretch=self._hips)
 
-    def _fetch_colours(self, ra: float, dec: float) -> tuple[np.ndarray | None, int]:
-        for _ in range(2):
-            try:
-                image = decode_jpeg(self._query(self._hips, ra, dec, "jpg"))
-            except ValueError:
-                continue
-            blank = np.ptp(image.reshape(-1, 3), axis=0).max() <= 2
-            return shrink(image), Flag.NO_COVERAGE if blank else 0
-        return None, Flag.BAD_IMAGE
+    def _fetch_colours(self, ra: float, dec: float) -> tuple[np.ndarray, int]:
+        image = self._decoded(decode_image, self._hips, ra, dec, "jpg")
+        blank = np.ptp(image.reshape(-1, 3), axis=0).max() <= 2
+        return shrink(image), Flag.NO_COVERAGE if blank else 0
 
-    def _fetch_bands(self, ra: float, dec: float) -> tuple[np.ndarray | None, int]:
-        try:
-            fluxes = np.stack([self._fetch_flux(band, ra, dec) for band in _BANDS])
-        except ValueError:
-            return None, Flag.BAD_IMAGE
+    def _fetch_bands(self, ra: float, dec: float) -> tuple[np.ndarray, int]:
+        fluxes = np.stack([self._fetch_flux(band, ra, dec) for band in _BANDS])
         seen = np.isfinite(fluxes) & (fluxes != 0)
         flags = judge_gaps(1 - seen.mean(axis=(1, 2)))
         colours = colours_of_fluxes(
@@ -128,13 +118,19 @@ class HipsSource:
         return shrink(colours), flags
 
     def _fetch_flux(self, band: str, ra: float, dec: float) -> np.ndarray:
-        """Fetch nanomaggies of one band, once more if they cannot be read; see `_read_plane`."""
+        """Fetch nanomaggies of one band; see `read_plane`."""
         hips = self._hips.replace(_BAND, band)
         factor = np.float32(10 ** (-0.4 * (self._survey.zero_point - NANOMAGGIE_ZERO_POINT)))
+        return factor * self._decoded(read_plane, hips, ra, dec, "fits")
+
+    def _decoded(self, decode: Callable, *query) -> np.ndarray:
+        """Ask the service for an image, and once more if it does not decode."""
         try:
-            return factor * _read_plane(self._query(hips, ra, dec, "fits"))
+            return decode(self._query(*query))
+        except WrongImageError:
+            raise
         except ValueError:
-            return factor * _read_plane(self._query(hips, ra, dec, "fits"))
+            return decode(self._query(*query))
 
     def _query(self, hips: str, ra: float, dec: float, form: str) -> bytes:
         """Ask the service for 256x256 pixels, north up, east left."""
@@ -170,35 +166,6 @@ class HipsSource:
             service._session = self._session
             self._local.service = service
         return self._local.service
-
-
-def _read_plane(content: bytes) -> np.ndarray:
-    """Read a FITS image; float32, shape (256, 256), row 0 at the top (north).
-
-    Raises
-    ------
-    ValueError
-        If this is not a whole, plain FITS file with an image of that size first.
-    """
-    if not content.startswith(b"SIMPLE"):
-        raise ValueError("not a FITS file")
-    try:
-        _check_size(content)
-        with fits.open(BytesIO(content)) as hdus:
-            return np.array(hdus[0].data, np.float32)[::-1]
-    except (OSError, TypeError, KeyError, VerifyError) as error:
-        raise ValueError(str(error)) from error
-
-
-def _check_size(content: bytes):
-    """Raise `ValueError` unless the header promises 256x256 pixels, and they are there."""
-    stream = BytesIO(content)
-    header = fits.Header.fromfile(stream)
-    shape = [header[key] for key in ("NAXIS", "NAXIS1", "NAXIS2")]
-    if shape != [2, VIEWER_SIZE, VIEWER_SIZE]:
-        raise ValueError(f"an image of another shape: NAXIS, NAXIS1, NAXIS2 = {shape}")
-    if len(content) < stream.tell() + VIEWER_SIZE**2 * abs(header["BITPIX"]) // 8:
-        raise ValueError("a truncated FITS file")
 
 
 def _survey_of(hips: str) -> Survey:

@@ -21,6 +21,7 @@ from catalogs.flags import Flag
 from catalogs.output import naming
 from catalogs.positions import unit_vectors
 from lsbg_classifier.cutouts.source import empty_cutouts, flags_bad_positions
+from lsbg_classifier.reasons import give_reason
 from lsbg_classifier.surveys import CUTOUT_SIZE, Imaging
 
 _VERSION = 1
@@ -192,6 +193,9 @@ class KeptCutouts:
         cutouts, flags = empty_cutouts(len(positions))
         places = self._places_at(positions)
         found = places >= 0
+        if not found.all():
+            what = "no cutout was kept within 0.5 arcsec of the position"
+            give_reason(Flag.NO_COVERAGE, self.folder, what, int(np.count_nonzero(~found)))
         cutouts[found] = self._read(places[found])
         flags[:] = Flag.NO_COVERAGE
         flags[found] = self._index["flags"][places[found]] & _OF_IMAGES

@@ -1,12 +1,14 @@
 """Cutouts from the Legacy Survey sky viewer, over HTTP."""
 
+import re
+
 import numpy as np
 
 from catalogs.errors import InputError
-from catalogs.flags import Flag
 from lsbg_classifier.cutouts.colours import shrink
 from lsbg_classifier.cutouts.coverage import judge
-from lsbg_classifier.cutouts.download import Downloader, decode_jpeg
+from lsbg_classifier.cutouts.decode import WrongImageError, decode_image
+from lsbg_classifier.cutouts.download import Downloader
 from lsbg_classifier.cutouts.source import flags_bad_positions
 from lsbg_classifier.http import check_server, get, new_session
 from lsbg_classifier.surveys import CUTOUT_SIZE, SURVEYS, VIEWER_SIZE, Imaging, survey_named
@@ -38,7 +40,8 @@ class LegacySurveySource:
         Whose images the layer shows: a name of `surveys.SURVEYS`, or the path of a ``.toml`` file
         that describes it.
     url : str
-        Base address of a viewer.
+        Address of a viewer, such as ``https://HOST/viewer``; that of its cutouts,
+        ``https://HOST/viewer/jpeg-cutout``, is understood too.
     connections : int
         Simultaneous requests.
     timeout : float
@@ -60,7 +63,7 @@ class LegacySurveySource:
         connections: int = 8,
         timeout: float = 30.0,
     ):
-        check_server(url, connections, timeout)
+        url = _base_of(check_server(url, connections, timeout))
         self.spec = f"legacysurvey:{layer}"
         self.connections = connections
         self._image = {"layer": layer, "size": VIEWER_SIZE, "zoom": 15}
@@ -71,7 +74,7 @@ class LegacySurveySource:
             if named.layer != layer:
                 del self._image["zoom"]
                 self._image["pixscale"] = f"{named.viewer_scale:g}"
-        self._url = f"{url.rstrip('/')}/jpeg-cutout"
+        self._url = f"{url}/jpeg-cutout"
         self._timeout = timeout
         self._session = new_session(connections)
         self._downloader = Downloader(url, connections)
@@ -100,19 +103,34 @@ class LegacySurveySource:
         self._downloader.close()
         self._session.close()
 
-    def _fetch_one(self, ra: float, dec: float) -> tuple[np.ndarray | None, int]:
+    def _fetch_one(self, ra: float, dec: float) -> tuple[np.ndarray, int]:
         """Fetch a cutout, once more if it does not decode."""
-        for _ in range(2):
-            try:
-                cutout = shrink(decode_jpeg(self._request(ra, dec)))
-            except ValueError:
-                continue
-            return cutout, judge(cutout)
-        return None, Flag.BAD_IMAGE
+        try:
+            image = decode_image(self._request(ra, dec))
+        except WrongImageError:
+            raise
+        except ValueError:
+            image = decode_image(self._request(ra, dec))
+        cutout = shrink(image)
+        return cutout, judge(cutout)
 
     def _request(self, ra: float, dec: float) -> bytes:
         parameters = {"ra": f"{ra:.7f}", "dec": f"{dec:.7f}", **self._image}
         return get(self._session, self._url, parameters, self._timeout)
+
+
+def _base_of(url: str) -> str:
+    """Return the address of a viewer without that of its cutouts, and without a slash at the end.
+
+    Raises
+    ------
+    InputError
+        If parameters follow a question mark.
+    """
+    address = url.strip()
+    if "?" in address or "#" in address:
+        raise InputError(f"{url}: give --url without what follows the question mark")
+    return re.sub(r"(/(jpeg|fits)-cutout)?/*$", "", address)
 
 
 def _imaging_of(layer: str) -> Imaging:
