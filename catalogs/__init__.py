@@ -10,6 +10,7 @@ import numpy as np
 from catalogs.columns import AddedColumn, find_lsbg_columns, lsbg_columns
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
+from catalogs.exact import ColumnKind, ExactValues, Wanted
 from catalogs.formats import format_named, recognise
 from catalogs.output import check_output
 from catalogs.positions import PositionColumns
@@ -62,6 +63,18 @@ class Catalog(Protocol):
 
     def read_columns(self, names: Sequence[str], start: int, stop: int) -> list[np.ndarray]:
         """Return several columns as `read_column` does; fastest when called in order."""
+
+    def column_kind(self, name: str) -> ColumnKind:
+        """Return what a column holds.
+
+        Raises
+        ------
+        InputError
+            If there is no such column, or it holds nothing that can be compared.
+        """
+
+    def read_exact(self, wanted: Sequence[Wanted], start: int, stop: int) -> list[ExactValues]:
+        """Return columns, or elements of them, as they are; fastest when called in order."""
 
     def read_positions(self, start: int, stop: int) -> np.ndarray:
         """Return ICRS degrees of rows [start, stop), float64 of shape (rows, 2).

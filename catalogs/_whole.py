@@ -8,11 +8,14 @@ import numpy as np
 
 from catalogs.columns import AddedColumn, check_free
 from catalogs.errors import InputError
+from catalogs.exact import ColumnKind, ExactValues, Wanted
 from catalogs.positions import (
     ColumnInfo,
     PositionColumns,
+    Sample,
     check_not_radians,
     find_positions,
+    read_positions,
     says_no_unit,
 )
 
@@ -34,6 +37,7 @@ class WholeCatalog:
     def __init__(self, path: Path):
         self.path = path
         self._kept: dict[int, np.ndarray] = {}
+        self._kept_exact: dict[Wanted, ExactValues] = {}
 
     def _read_numbers(self, number: int) -> np.ndarray:
         """Return the column of that number: float64, shape (rows,), NaN where null.
@@ -45,6 +49,30 @@ class WholeCatalog:
         """
         raise NotImplementedError
 
+    def _kind(self, number: int) -> ColumnKind | None:
+        """Return what the column of that number holds; None: nothing that can be compared."""
+        raise NotImplementedError
+
+    def _read_exact(self, number: int, element: int | None) -> ExactValues:
+        """Return values of the column of that number as they are, in all rows."""
+        raise NotImplementedError
+
+    def column_kind(self, name: str) -> ColumnKind:
+        """Return what a column holds; see `catalogs.Catalog`."""
+        kind = self._kind(self._number_of(name))
+        if kind is None:
+            raise InputError(f"{self.path}: {name} is of a type that cannot be compared")
+        return kind
+
+    def read_exact(self, wanted: Sequence[Wanted], start: int, stop: int) -> list[ExactValues]:
+        """Return values as they are; see `catalogs.Catalog`."""
+        found = []
+        for one in wanted:
+            if one not in self._kept_exact:
+                self._kept_exact[one] = self._read_exact(self._number_of(one[0]), one[1])
+            found.append(self._kept_exact[one].rows(start, stop))
+        return found
+
     def _numbers(self, name: str) -> np.ndarray:
         """Return a column as `_read_numbers` does, and keep it for the next block of rows."""
         number = self._number_of(name)
@@ -55,9 +83,9 @@ class WholeCatalog:
     def _find_positions(self, infos: Mapping[str, ColumnInfo], **options):
         """Find the position among the columns; `options` are those of `find_positions`."""
         where = str(self.path)
-        self.position_columns = find_positions(infos, where, **options)
-        for name in (self.position_columns.ra, self.position_columns.dec):
-            self._numbers(name)
+        sample = Sample(self, 0, self.row_count)
+        self.position_columns = find_positions(infos, where, **options, sample=sample)
+        self.read_positions(0, self.row_count)
         if options["unit"] is None and says_no_unit(self.position_columns, infos):
             first = self.read_positions(0, min(self.row_count, 10_000))
             check_not_radians(first, self.position_columns, where)
@@ -72,8 +100,7 @@ class WholeCatalog:
 
     def read_positions(self, start: int, stop: int) -> np.ndarray:
         """Return degrees in rows [start, stop); see `catalogs.Catalog`."""
-        columns = self.position_columns
-        return columns.to_degrees(*self.read_columns((columns.ra, columns.dec), start, stop))
+        return read_positions(self, start, stop)
 
     def fingerprint(self) -> str:
         """Return the sha256 of the file."""

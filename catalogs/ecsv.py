@@ -5,6 +5,7 @@ The header is written anew from what it says; each row is the input's line with 
 
 import csv
 import io
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,11 +19,13 @@ from catalogs._whole import WholeCatalog
 from catalogs.columns import AddedColumn, already_there
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
+from catalogs.exact import ColumnKind, ExactValues, integers, logical, texts
 from catalogs.packed import plain_file, written_packed
 from catalogs.positions import ColumnInfo
 
 _DATATYPES = {"f4": "float32", "i2": "int16"}
 _NUMBER = re.compile(r"u?int(8|16|32|64)|float(16|32|64|128)")
+_VECTOR = re.compile(r"(?P<type>\w+)\[(?P<size>\d+|null)\]")
 _LOGICAL = {"True": 1.0, "False": 0.0}
 _NULL = '""'
 _BLANKS = " \t\r\n"
@@ -110,6 +113,34 @@ class EcsvCatalog(WholeCatalog):
         is_short = datatype in ("float16", "float32")
         with np.errstate(over="ignore"):
             return values.astype(datatype).astype(np.float64) if is_short else values
+
+    def _kind(self, number: int) -> ColumnKind | None:
+        """Return what a column holds; vectors are JSON in a text."""
+        column = self._columns[number]
+        vector = _VECTOR.fullmatch(str(column.get("subtype") or ""))
+        if vector is not None:
+            size = vector["size"]
+            kind = _exact_kind(vector["type"])
+            found = kind and ColumnKind(kind, -1 if size == "null" else int(size))
+            return found or None
+        kind = _exact_kind(str(column.get("datatype")))
+        return ColumnKind(kind) if kind and not column.get("subtype") else None
+
+    def _read_exact(self, number: int, element: int | None) -> ExactValues:
+        """Return values of a column as they are, in all rows."""
+        kind, name = self._kind(number).kind, self.column_names[number]
+        cells = [fields[number].strip() for fields, _ in self._records]
+        try:
+            if element is not None:
+                return _of_vectors([json.loads(cell) if cell else [] for cell in cells], element, kind)
+            if kind == "text":
+                return texts(cells)
+            if kind == "integer":
+                return integers([int(cell) if cell else None for cell in cells])
+        except (ValueError, TypeError, LookupError) as error:
+            raise InputError(f"{self.path}: {name} has values of another type ({error})") from error
+        numbers = self._read_numbers(number)
+        return logical(numbers) if kind == "logical" else ExactValues(numbers)
 
     def describe_columns(self) -> list[ColumnDetail]:
         """List the columns with one value a row; see `catalogs.Catalog`."""
@@ -239,10 +270,30 @@ def _fields(body: str, delimiter: str) -> list[str]:
     return [found[1] for found in re.finditer(pattern, body) if found[0]]
 
 
+def _exact_kind(datatype: str) -> str | None:
+    """Return what values of a type are; None: nothing that can be compared."""
+    if _NUMBER.fullmatch(datatype):
+        return "number" if datatype.startswith("float") else "integer"
+    return {"bool": "logical", "string": "text"}.get(datatype)
+
+
+def _of_vectors(vectors: list[list], element: int, kind: str) -> ExactValues:
+    """Return one element of each vector, missing where there is none."""
+    found = [vector[element] if len(vector) > element else None for vector in vectors]
+    if kind == "text":
+        return texts(found)
+    if kind == "integer":
+        return integers(found)
+    numbers = np.array([np.nan if value is None else float(value) for value in found], np.float64)
+    return logical(numbers) if kind == "logical" else ExactValues(numbers)
+
+
 def _is_number(column: dict) -> bool:
     return bool(_NUMBER.fullmatch(str(column.get("datatype")))) and not column.get("subtype")
 
 
 def _info(column: dict) -> ColumnInfo:
     is_text = column.get("datatype") == "string" and not column.get("subtype")
-    return ColumnInfo(_is_number(column), is_text, str(column.get("unit") or "").strip() or None)
+    unit, meta = str(column.get("unit") or "").strip() or None, column.get("meta")
+    ucd = str(meta.get("ucd") or "") if isinstance(meta, dict) else None
+    return ColumnInfo(_is_number(column), is_text, unit, ucd)

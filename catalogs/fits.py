@@ -15,18 +15,23 @@ import numpy as np
 from astropy.io import fits
 
 from catalogs._fits_checksum import add_to_sum, encode
+from catalogs._fits_exact import kind_of_column, values_of_column
 from catalogs._fits_header import BLOCK, PROVENANCE, Cards, column_bytes
 from catalogs._fits_plus import Changes, is_fits_plus, updated_primary
 from catalogs.columns import AddedColumn, already_there, check_free
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
+from catalogs.exact import ColumnKind, ExactValues, Wanted
 from catalogs.fits_headers import UNREADABLE, check_headers
 from catalogs.packed import plain_file, written_packed
 from catalogs.positions import (
     ColumnInfo,
     PositionColumns,
+    Sample,
     check_not_radians,
     find_positions,
+    has_positions,
+    read_positions,
     says_no_unit,
 )
 
@@ -51,6 +56,8 @@ class _Column:
     scale: float
     zero: float
     null: int | None
+    dimensions: str | None = None
+    ucd: str | None = None
 
     @property
     def dtype(self) -> str | None:
@@ -66,16 +73,18 @@ class _Column:
         raw = rows[:, self.offset : self.offset + self.width]
         if self.is_logical:
             return np.select([raw[:, 0] == ord("T"), raw[:, 0] == ord("F")], [1.0, 0.0], np.nan)
-        stored = np.ascontiguousarray(raw).view(self.dtype)[:, 0]
+        return self.scaled(np.ascontiguousarray(raw).view(self.dtype)[:, 0])
+
+    def scaled(self, stored: np.ndarray) -> np.ndarray:
+        """Return float64, NaN where null, of numbers as they are stored."""
         values = stored.astype(np.float64)
         if (self.scale, self.zero) != (1, 0):
             values = values * self.scale + self.zero
         return values if self.null is None else np.where(stored == self.null, np.nan, values)
 
     def info(self) -> ColumnInfo:
-        return ColumnInfo(
-            self.dtype is not None, self.form.strip().lstrip("0123456789")[0] == "A", self.unit
-        )
+        is_text = self.form.strip().lstrip("0123456789")[0] == "A"
+        return ColumnInfo(self.dtype is not None, is_text, self.unit, self.ucd)
 
 
 class _Table:
@@ -113,12 +122,19 @@ def _columns(header) -> list[_Column]:
             width=column_bytes(form),
             unit=str(header.get(f"TUNIT{n}", "")).strip() or None,
             scale=float(header.get(f"TSCAL{n}", 1)),
-            zero=float(header.get(f"TZERO{n}", 0)),
+            zero=_number(header.get(f"TZERO{n}", 0)),
             null=header.get(f"TNULL{n}"),
+            dimensions=header.get(f"TDIM{n}"),
+            ucd=header.get(f"TUCD{n}"),
         )
         offset += column.width
         columns.append(column)
     return columns
+
+
+def _number(value) -> int | float:
+    """Return an integer as it is: as a float, one of 64 bits would be rounded."""
+    return value if type(value) is int else float(value)
 
 
 class FitsCatalog:
@@ -136,7 +152,9 @@ class FitsCatalog:
         self.row_count = self._table.rows
         self.column_names = tuple(column.name for column in self._table.columns)
         infos = self._table.infos()
-        self.position_columns: PositionColumns = find_positions(infos, str(path), **options)
+        self.position_columns: PositionColumns = find_positions(
+            infos, str(path), **options, sample=Sample(self, 0, self.row_count)
+        )
         for name in (self.position_columns.ra, self.position_columns.dec):
             self._column(name)
         if position_unit is None and says_no_unit(self.position_columns, infos):
@@ -159,6 +177,15 @@ class FitsCatalog:
         rows = self._rows(start, stop)
         return [column.to_float(rows) for column in columns]
 
+    def column_kind(self, name: str) -> ColumnKind:
+        """Return what a column holds; see `catalogs.Catalog`."""
+        return kind_of_column(self._column(name), self.path)
+
+    def read_exact(self, wanted: Sequence[Wanted], start: int, stop: int) -> list[ExactValues]:
+        """Return values as they are; see `catalogs.Catalog`."""
+        rows = self._rows(start, stop)
+        return [values_of_column(self._column(name), number, rows) for name, number in wanted]
+
     def _column(self, name: str) -> _Column:
         """Return the one column of that name."""
         found = [column for column in self._table.columns if column.name == name]
@@ -173,8 +200,7 @@ class FitsCatalog:
 
     def read_positions(self, start: int, stop: int) -> np.ndarray:
         """Return degrees in rows [start, stop); see `catalogs.Catalog`."""
-        columns = self.position_columns
-        return columns.to_degrees(*self.read_columns((columns.ra, columns.dec), start, stop))
+        return read_positions(self, start, stop)
 
     def fingerprint(self) -> str:
         """Return the sha256 of the file."""
@@ -395,11 +421,8 @@ def _chosen(path, tables: list[_Table], table, options) -> _Table:
         return tables[0]
     usable = []
     for candidate in tables:
-        try:
-            find_positions(candidate.infos(), str(path), **options)
-        except InputError:
-            continue
-        usable.append(candidate)
+        if has_positions(candidate.infos(), options):
+            usable.append(candidate)
     if len(usable) != 1:
         labels = ", ".join(t.label for t in usable or tables)
         count = "several tables" if usable else "no table"

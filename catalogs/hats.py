@@ -80,6 +80,7 @@ class HatsCatalog:
         self.position_columns = self._data.position_columns
         self.read_column, self.read_columns = self._data.read_column, self._data.read_columns
         self.read_positions, self.fingerprint = self._data.read_positions, self._data.fingerprint
+        self.column_kind, self.read_exact = self._data.column_kind, self._data.read_exact
         self.check_annotated = self._data.check_annotated
         self.describe_columns = self._data.describe_columns
         self.exact_values = self._data.exact_values

@@ -16,16 +16,20 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from astropy.table.meta import YamlParseError, get_header_from_yaml
 
+from catalogs._parquet_exact import kind_of_type, values_of_array
 from catalogs.astropy_header import KEY, describe_for_astropy, is_described
 from catalogs.columns import AddedColumn, already_there, check_free
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
+from catalogs.exact import ColumnKind, ExactValues, Wanted, joined, no_rows
 from catalogs.output import PARQUET_SUFFIXES, written_whole
 from catalogs.positions import (
     ColumnInfo,
     PositionColumns,
+    Sample,
     check_not_radians,
     find_positions,
+    read_positions,
     says_no_unit,
 )
 from catalogs.voparquet import CONTENT, describe, extend, is_text
@@ -60,8 +64,8 @@ class _Reader:
 
     def __init__(self, parts: Sequence[_Part], names: tuple[str, ...], start: int):
         self.row = start
+        self._batches = _floats(parts, names, start) if names else iter(())
         self._rest = np.empty((len(names), 0))
-        self._batches = _batches(parts, names, start) if names else iter(())
 
     def read(self, count: int) -> np.ndarray:
         """Return the next rows: float64, shape (columns, count), NaN where null."""
@@ -75,7 +79,38 @@ class _Reader:
         return joined[:, :count]
 
 
-def _batches(parts: Sequence[_Part], names, start: int) -> Iterator[np.ndarray]:
+class _ExactReader:
+    """Reads values as they are, as `_Reader` reads numbers."""
+
+    def __init__(self, parts: Sequence[_Part], wanted: tuple[Wanted, ...], start: int):
+        self.row = start
+        self._wanted = wanted
+        names = tuple(dict.fromkeys(name for name, _ in wanted))
+        self._batches = _batches(parts, names, start)
+        self._rest: pa.RecordBatch | None = None
+
+    def read(self, count: int) -> list[ExactValues]:
+        """Return the next rows of each column."""
+        pieces, missing = [], count
+        while missing > 0:
+            batch = next(self._batches) if self._rest is None else self._rest
+            piece = batch.slice(0, missing)
+            self._rest = batch.slice(missing) if batch.num_rows > missing else None
+            missing -= piece.num_rows
+            pieces.append(
+                [values_of_array(piece.column(name), number) for name, number in self._wanted]
+            )
+        self.row += count
+        return [joined(column) for column in zip(*pieces, strict=True)]
+
+
+def _floats(parts: Sequence[_Part], names, start: int) -> Iterator[np.ndarray]:
+    """Yield the rows from `start` on as float64, shape (columns, rows)."""
+    for batch in _batches(parts, names, start):
+        yield np.stack([_as_float(batch.column(name)) for name in names])
+
+
+def _batches(parts: Sequence[_Part], names, start: int) -> Iterator[pa.RecordBatch]:
     """Yield the rows from `start` on; row groups before it are not read."""
     for part in parts:
         if part.first + part.rows <= start:
@@ -88,7 +123,7 @@ def _batches(parts: Sequence[_Part], names, start: int) -> Iterator[np.ndarray]:
                 skip = max(start - position, 0)
                 position += batch.num_rows
                 if skip < batch.num_rows:
-                    yield np.stack([_as_float(batch.column(name)[skip:]) for name in names])
+                    yield batch.slice(skip)
 
 
 def _groups_from(file: pq.ParquetFile, row: int) -> tuple[list[int], int]:
@@ -118,7 +153,7 @@ class ParquetCatalog:
         self._parts = _parts(path)
         self.row_count = sum(part.rows for part in self._parts)
         self.column_names = tuple(self._parts[0].schema.names)
-        self._readers: dict[tuple[str, ...], _Reader] = {}
+        self._readers: dict[tuple, _Reader | _ExactReader] = {}
         self.position_columns = self._positions(ra=ra, dec=dec, unit=position_unit)
 
     @property
@@ -131,7 +166,8 @@ class ParquetCatalog:
         first = None
         for part in self._parts:
             where, infos = str(part.path), _infos(part.schema)
-            found = find_positions(infos, where, **options)
+            sample = Sample(self, part.first, part.rows)
+            found = find_positions(infos, where, **options, sample=sample)
             first = first or found
             if found != first:
                 raise InputError(
@@ -140,8 +176,7 @@ class ParquetCatalog:
                     "make the files alike"
                 )
             if options["unit"] is None and says_no_unit(found, infos):
-                stop = part.first + min(part.rows, 10_000)
-                values = self.read_columns((found.ra, found.dec), part.first, stop)
+                values = sample.read((found.ra, found.dec), found.texts)
                 check_not_radians(found.to_degrees(*values), found, where)
         return first
 
@@ -166,10 +201,39 @@ class ParquetCatalog:
             del self._readers[names]  # it holds a row group in memory
         return values
 
+    def column_kind(self, name: str) -> ColumnKind:
+        """Return what a column holds, the same in all files; see `catalogs.Catalog`."""
+        kinds = {}
+        for part in self._parts:
+            if name not in part.schema.names:
+                raise InputError(f"{part.path}: no column {name}")
+            type_ = part.schema.field(name).type
+            kind = kind_of_type(type_)
+            if kind is None:
+                raise InputError(
+                    f"{part.path}: {name} is of the Parquet type {type_}, which cannot be compared"
+                )
+            kinds[kind] = part.path
+        if len(kinds) > 1:
+            raise InputError(f"{part.path}: {name} is not of the type that it has in other files")
+        return kind
+
+    def read_exact(self, wanted: Sequence[Wanted], start: int, stop: int) -> list[ExactValues]:
+        """Return values as they are; see `catalogs.Catalog`."""
+        wanted = tuple(wanted)
+        if start >= stop:
+            return [no_rows(self.column_kind(name)) for name, _ in wanted]
+        reader = self._readers.get(("exact", wanted))
+        if reader is None or reader.row != start:
+            reader = self._readers["exact", wanted] = _ExactReader(self._parts, wanted, start)
+        values = reader.read(stop - start)
+        if stop >= self.row_count:
+            del self._readers["exact", wanted]
+        return values
+
     def read_positions(self, start: int, stop: int) -> np.ndarray:
         """Return degrees in rows [start, stop); see `catalogs.Catalog`."""
-        columns = self.position_columns
-        return columns.to_degrees(*self.read_columns((columns.ra, columns.dec), start, stop))
+        return read_positions(self, start, stop)
 
     def fingerprint(self) -> str:
         """Return a sha256 over the names and contents of all parts."""
@@ -318,8 +382,9 @@ def _infos(schema: pa.Schema) -> dict[str, ColumnInfo]:
     infos, units = {}, _units(schema)
     for field in schema:
         kind = field.type
-        is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-        infos[field.name] = ColumnInfo(_is_number(kind), is_text, units[field.name] or None)
+        ucd = (field.metadata or {}).get(b"ucd", b"").decode("utf-8", "replace").strip()
+        is_text = kind_of_type(kind) == ColumnKind("text")
+        infos[field.name] = ColumnInfo(_is_number(kind), is_text, units[field.name] or None, ucd)
     return infos
 
 

@@ -1,41 +1,47 @@
 """Which columns of a table are the position, and how they become degrees."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy import units as u
 
 from catalogs.errors import InputError
-
-_FAMILIES = (
-    # SourceExtractor and SourceXtractor++ write several at once: the first that is there counts.
-    (
-        ("ALPHA_J2000", "DELTA_J2000"),
-        ("ALPHAWIN_J2000", "DELTAWIN_J2000"),
-        ("ALPHAPEAK_J2000", "DELTAPEAK_J2000"),
-        ("ALPHAPSF_J2000", "DELTAPSF_J2000"),
-        ("ALPHA_SKY", "DELTA_SKY"),
-        ("ALPHAWIN_SKY", "DELTAWIN_SKY"),
-        ("X_WORLD", "Y_WORLD"),
-        ("XWIN_WORLD", "YWIN_WORLD"),
-    ),
-    (("world_centroid_alpha", "world_centroid_delta"),),
-    (("RA", "DEC"),),
-    (("coord_ra", "coord_dec"),),
-    # VizieR writes computed J2000 beside the catalog's own ICRS.
-    (("RA_ICRS", "DE_ICRS"), ("RAJ2000", "DEJ2000"), ("_RAJ2000", "_DEJ2000")),
-    (("RA_ICRS", "DEC_ICRS"),),
-    (("ra_deg", "dec_deg"),),
-    (("raMean", "decMean"),),
+from catalogs.exact import read_exact
+from catalogs.position_names import is_in_degrees, named_pairs, of_sky_coordinates, pairs_by_ucd
+from catalogs.position_units import (
+    HOURS,
+    SEXAGESIMAL_DEGREES,
+    SEXAGESIMAL_HOURS,
+    UnreadableTextError,
+    degrees,
+    find_units,
 )
+from catalogs.sphere import arcseconds_between, on_sphere, turned_back, unit_vectors
+
+if TYPE_CHECKING:
+    from catalogs import Catalog
+
+__all__ = [
+    "ColumnInfo",
+    "PositionColumns",
+    "Sample",
+    "check_not_radians",
+    "find_positions",
+    "has_positions",
+    "on_sphere",
+    "read_positions",
+    "says_no_unit",
+    "unit_vectors",
+]
+
+SAME_POSITION = 1.0
+"""Arcseconds up to which two pairs of position columns are the same."""
+
+_ROWS_LOOKED_AT = 10_000
 _RADIANS_POSSIBLE = {"coord_ra", "coord_dec"}
 """Rubin's columns: degrees in DPDD tables, radians in older afw tables."""
-
-_UNIT_NAMES = {"degree": "deg", "degrees": "deg", "radian": "rad", "radians": "rad"}
-"""Names of units that tables carry beside those of the standards."""
 
 
 @dataclass(frozen=True)
@@ -46,27 +52,89 @@ class PositionColumns:
     ----------
     ra, dec : str
         Names, as in the table.
-    unit : str
-        Unit of both, as astropy writes it: ``deg``, ``rad``, ...
+    ra_unit, dec_unit : str
+        Units: ``deg``, ``rad`` or another angle as astropy writes it; ``hourangle`` of right
+        ascensions; ``h:m:s`` and ``d:m:s`` of sexagesimal texts.
+    texts : tuple of str
+        Those of the two columns that hold texts.
+    is_assumed : bool
+        Whether nothing states the unit, so that degrees are assumed.
+    notes : tuple of str
+        What was decided between several columns, for people to read.
     """
 
     ra: str
     dec: str
-    unit: str
+    ra_unit: str
+    dec_unit: str
+    texts: tuple[str, ...] = ()
+    is_assumed: bool = False
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
-    def to_degrees(self, ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
-        """Return degrees, float64 of shape (N, 2), from values in the columns' unit."""
-        factor = u.Unit(self.unit).to(u.deg)
-        return np.stack([ra, dec], axis=1).astype(np.float64) * factor
+    @property
+    def unit(self) -> str:
+        """Return the unit of both, or the two units."""
+        if self.ra_unit == self.dec_unit:
+            return self.ra_unit
+        return f"{self.ra_unit} and {self.dec_unit}"
+
+    def to_degrees(self, ra: np.ndarray, dec: np.ndarray, *, first_row: int = 0) -> np.ndarray:
+        """Return positions on the sphere from values in the columns' units.
+
+        Parameters
+        ----------
+        ra, dec : array of float64, or of str, shape (N,)
+        first_row : int, optional
+            The row of the table that they begin with, for error messages.
+
+        Returns
+        -------
+        array of float64, shape (N, 2)
+            Degrees as of `on_sphere`.
+
+        Raises
+        ------
+        InputError
+            If a text is no position.
+        """
+        columns = ((self.ra, self.ra_unit, ra), (self.dec, self.dec_unit, dec))
+        return on_sphere(np.stack([_degrees(*column, first_row) for column in columns], axis=1))
 
 
 @dataclass(frozen=True)
 class ColumnInfo:
-    """What position finding needs to know of a column: is it one number a row, and its unit."""
+    """What position finding needs to know of a column.
+
+    Attributes
+    ----------
+    is_number, is_text : bool
+        Whether it is one real number, or one text, a row.
+    unit, ucd : str, optional
+        None where the table says none.
+    """
 
     is_number: bool
     is_text: bool
     unit: str | None
+    ucd: str | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The first of the rows of a catalog, or of one of its files, to look at before deciding."""
+
+    catalog: "Catalog"
+    first: int
+    rows: int
+
+    @property
+    def looked_at(self) -> int:
+        """Return the number of rows that are looked at."""
+        return min(self.rows, _ROWS_LOOKED_AT)
+
+    def read(self, names: Sequence[str], texts: Sequence[str]) -> list[np.ndarray]:
+        """Return the values of columns: str of those in `texts`, float64 of others."""
+        return _read(self.catalog, names, texts, self.first, self.first + self.looked_at)
 
 
 def find_positions(
@@ -76,6 +144,7 @@ def find_positions(
     ra: str | None = None,
     dec: str | None = None,
     unit: str | None = None,
+    sample: Sample | None = None,
 ) -> PositionColumns:
     """Find the position among the columns of a table.
 
@@ -87,103 +156,219 @@ def find_positions(
     ra, dec : str, optional
         The columns' names, where they are not to be found by name.
     unit : str, optional
-        ``deg`` or ``rad``, overriding what the table says.
+        ``deg``, ``rad``, or ``hourangle`` of right ascensions, overriding what the table says.
+    sample : Sample, optional
+        Rows to read, where columns hold texts or two pairs of columns are to be compared.
+
+    Returns
+    -------
+    PositionColumns
 
     Raises
     ------
     InputError
-        If there is no position, more than one, or one that is not a number a row in an angle.
+        If there is no position, there are several that differ, or one is not in an angle.
     """
     if (ra is None) != (dec is None):
         raise InputError("give both --ra and --dec, or neither")
-    pair = (ra, dec) if ra is not None else _pair_by_name(columns, where)
-    names = [_existing(name, columns, where) for name in pair]
-    for name in names:
-        _check_number(name, columns[name], where)
-    units = {_angle(unit or columns[name].unit or "deg", name, where) for name in names}
-    if len(units) > 1:
-        both = " and ".join(sorted(units))
-        raise InputError(
-            f"{where}: {names[0]} and {names[1]} have different units, {both}; give both in degrees"
-        )
-    return PositionColumns(*names, units.pop())
+    if ra is not None:
+        pair = tuple(_existing(name, columns, where) for name in (ra, dec))
+        return _resolved(pair, columns, where, unit, sample)
+    pairs, reasons, found = _pairs(columns, where), [], []
+    for pair in pairs:
+        try:
+            found.append(_resolved(pair, columns, where, unit, sample))
+        except InputError as error:
+            reasons.append(error)
+    if not found:
+        raise reasons[0]
+    notes = [f"not used: {error}" for error in reasons]
+    if len(found) > 1:
+        found = [_one_of(found, columns, where, sample)]
+    return replace(found[0], notes=(*notes, *found[0].notes))
+
+
+def has_positions(columns: Mapping[str, ColumnInfo], options: Mapping[str, str | None]) -> bool:
+    """Tell whether a table has positions, one or several.
+
+    Parameters
+    ----------
+    columns : mapping of str to ColumnInfo
+    options : mapping
+        ``ra`` and ``dec`` as for `find_positions`.
+    """
+    if options.get("ra") is not None:
+        return all(_same(options[name] or "", columns) for name in ("ra", "dec"))
+    try:
+        pairs = _pairs(columns, "")
+    except InputError:
+        return False
+    return any(columns[name].is_number or columns[name].is_text for pair in pairs for name in pair)
+
+
+def read_positions(catalog: "Catalog", start: int, stop: int) -> np.ndarray:
+    """Return ICRS degrees of the rows [start, stop), float64 of shape (rows, 2).
+
+    Parameters
+    ----------
+    catalog : Catalog
+    start, stop : int
+
+    Raises
+    ------
+    InputError
+        If a text is no position, or the file is damaged there.
+    """
+    found = catalog.position_columns
+    values = _read(catalog, (found.ra, found.dec), found.texts, start, stop)
+    try:
+        return found.to_degrees(*values, first_row=start)
+    except InputError as error:
+        raise InputError(f"{catalog.path}: {error}") from error
 
 
 def says_no_unit(found: PositionColumns, columns: Mapping[str, ColumnInfo]) -> bool:
-    """Tell whether these are columns in degrees or radians, and the table does not say which."""
+    """Tell whether these are columns in degrees or radians, and the table does not say which.
+
+    Parameters
+    ----------
+    found : PositionColumns
+    columns : mapping of str to ColumnInfo
+    """
     return found.ra.lower() in _RADIANS_POSSIBLE and not columns[found.ra].unit
 
 
 def check_not_radians(positions: np.ndarray, found: PositionColumns, where: str):
-    """Refuse positions that would all be valid radians; float64, shape (N, 2)."""
+    """Refuse positions that would all be valid radians.
+
+    Parameters
+    ----------
+    positions : array of float64, shape (N, 2)
+        Read as degrees.
+    found : PositionColumns
+    where : str
+        The table's name in error messages.
+
+    Raises
+    ------
+    InputError
+        If they would.
+    """
     known = positions[np.isfinite(positions).all(axis=1)]
-    ra, dec = known.T
-    if len(known) and (ra >= 0).all() and (ra <= 2 * np.pi).all() and (abs(dec) <= np.pi / 2).all():
+    ra, dec = turned_back(known).T
+    if len(known) and (abs(ra) <= 2 * np.pi).all() and (abs(dec) <= np.pi / 2).all():
         raise InputError(
             f"{where}: {found.ra} and {found.dec} have no unit and could be radians; "
             "say --position-unit rad or --position-unit deg"
         )
 
 
-def unit_vectors(positions: np.ndarray) -> np.ndarray:
-    """Return the unit vectors, shape (N, 3), of positions in degrees, shape (N, 2)."""
-    ra, dec = np.radians(positions).T
-    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
+def _read(catalog, names, texts, start: int, stop: int) -> list[np.ndarray]:
+    if not texts:
+        return catalog.read_columns(names, start, stop)
+    return [
+        read_exact(catalog, [(name, None)], start, stop)[0].data
+        if name in texts
+        else catalog.read_column(name, start, stop)
+        for name in names
+    ]
 
 
-def _pair_by_name(columns, where) -> tuple[str, str]:
-    spellings: dict[str, list[str]] = {}
-    for name in columns:
-        spellings.setdefault(name.lower(), []).append(name)
-    found = []
-    for family in _FAMILIES:
-        for ra, dec in family:
-            if ra.lower() in spellings and dec.lower() in spellings:
-                found.append((spellings[ra.lower()], spellings[dec.lower()]))
-                break
-    pairs = [(ra, dec) for ras, decs in found for ra, dec in product(ras, decs)]
+def _degrees(name: str, unit: str, values: np.ndarray, first_row: int) -> np.ndarray:
+    try:
+        return degrees(values, unit)
+    except UnreadableTextError as error:
+        row = first_row + error.row + 1
+        raise InputError(
+            f"{name} is {error.text[:40]!r} in row {row}, which is no position in {unit}; correct "
+            "it, or leave it empty"
+        ) from error
+
+
+def _pairs(columns, where) -> list[tuple[str, str]]:
+    """List the pairs of position columns: by name, else by UCD, else of a SkyCoord."""
+
+    def usable(pair):
+        return all(columns[name].is_number for name in pair)
+
+    pairs = named_pairs(columns, usable)
+    pairs = pairs or pairs_by_ucd({name: info.ucd for name, info in columns.items()})
+    pairs = pairs or of_sky_coordinates(columns)
     if not pairs:
         raise InputError(
             f"{where}: no position column (RA/DEC, ALPHA_J2000/DELTA_J2000, coord_ra/coord_dec, "
             f"...) among {_some(columns)}; name them with --ra and --dec"
         )
-    if len(pairs) > 1:
-        choices = ", ".join("/".join(pair) for pair in pairs)
-        raise InputError(f"{where}: several positions ({choices}); choose with --ra and --dec")
-    return pairs[0]
+    numbers = [pair for pair in pairs if usable(pair)]
+    return numbers or pairs
+
+
+def _one_of(found: list[PositionColumns], columns, where, sample: Sample | None) -> PositionColumns:
+    """Return the first of several pairs that agree, or the one that its UCD calls the main one."""
+    first, labels = found[0], [f"{columns.ra}/{columns.dec}" for columns in found]
+    if sample is None:
+        raise InputError(
+            f"{where}: several positions ({', '.join(labels)}); choose with --ra and --dec"
+        )
+    positions = [one.to_degrees(*sample.read((one.ra, one.dec), one.texts)) for one in found]
+    largest, differing = 0.0, None
+    for label, other in zip(labels[1:], positions[1:], strict=True):
+        distance = arcseconds_between(positions[0], other)
+        if distance.size and distance.max() > SAME_POSITION:
+            differing = differing or (label, distance)
+        largest = max(largest, distance.max(initial=0.0))
+    if differing is None:
+        note = (
+            f"{labels[0]} taken; {', '.join(labels[1:])} agree within {largest:.2g} arcsec in the "
+            f"{sample.looked_at} rows looked at"
+        )
+        return replace(first, notes=(note,))
+    main = pairs_by_ucd({name: info.ucd for name, info in columns.items()})
+    for one in found:
+        if (one.ra, one.dec) in main:
+            return replace(one, notes=(f"{one.ra}/{one.dec} taken, which their UCDs call main",))
+    label, distance = differing
+    raise InputError(
+        f"{where}: several positions that differ, {labels[0]} and {label} by "
+        f"{np.median(distance):.3g} arcsec (median) and up to {distance.max():.3g} (row "
+        f"{int(np.argmax(distance)) + 1}); choose with --ra and --dec"
+    )
+
+
+def _same(name, columns) -> list[str]:
+    if name in columns:
+        return [name]
+    return [column for column in columns if column.lower() == name.lower()]
 
 
 def _existing(name, columns, where):
-    if name in columns:
-        return name
-    same = [column for column in columns if column.lower() == name.lower()]
+    same = _same(name, columns)
     if len(same) == 1:
         return same[0]
     near = get_close_matches(name, columns, n=3) or list(columns)[:3]
     raise InputError(f"{where}: no column {name}; there are {', '.join(near)}")
 
 
-def _check_number(name, info, where):
-    if info.is_text:
+def _resolved(pair, columns, where, asked: str | None, sample: Sample | None) -> PositionColumns:
+    """Find the units of two columns, and whether they are texts."""
+    infos = [columns[name] for name in pair]
+    for name, info in zip(pair, infos, strict=True):
+        if not (info.is_number or info.is_text):
+            raise InputError(f"{where}: {name} is not one real number a row; choose other columns")
+    texts = tuple(name for name, info in zip(pair, infos, strict=True) if info.is_text)
+    values = sample.read(pair, texts) if texts and sample is not None else (None, None)
+    stated = [info.unit for info in infos]
+    sampled = {name: value for name, value in zip(pair, values, strict=True) if name in texts}
+    units = find_units(pair, stated, sampled, where, asked)
+    is_assumed = units[0] is None and not is_in_degrees(pair[0])
+    ra_unit, dec_unit = (unit or "deg" for unit in units)
+    if ra_unit != dec_unit and ra_unit not in (HOURS, SEXAGESIMAL_HOURS, SEXAGESIMAL_DEGREES):
+        both = " and ".join(sorted((ra_unit, dec_unit)))
         raise InputError(
-            f"{where}: {name} holds text; sexagesimal positions are not read, "
-            "add columns in degrees and name them with --ra and --dec"
+            f"{where}: {pair[0]} and {pair[1]} have different units, {both}; give both in degrees"
         )
-    if not info.is_number:
-        raise InputError(f"{where}: {name} is not one real number a row; choose other columns")
-
-
-def _angle(unit, name, where) -> str:
-    """Return the unit's standard name, or raise if it is no angle."""
-    try:
-        parsed = u.Unit(_UNIT_NAMES.get(unit.lower(), unit))
-        parsed.to(u.deg)
-    except (ValueError, TypeError, u.UnitsError):
-        raise InputError(
-            f"{where}: {name} has the unit {unit!r}, which is no angle; "
-            "say --position-unit deg or --position-unit rad"
-        ) from None
-    return parsed.to_string()
+    is_assumed = is_assumed and ra_unit == "deg"
+    return PositionColumns(*pair, ra_unit, dec_unit, texts, is_assumed)
 
 
 def _some(columns) -> str:

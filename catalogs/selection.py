@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from catalogs._expression import Condition
+from catalogs._expression import BoundClause, Condition, Values
 from catalogs.errors import InputError
+from catalogs.exact import ColumnKind, ExactValues, Wanted, kind_of, read_exact
 
 if TYPE_CHECKING:
     from catalogs import Catalog
@@ -55,22 +56,71 @@ class Selection:
 
     text: str
     columns: tuple[str, ...]
-    _conditions: tuple[Condition, ...]
+    _clauses: tuple[BoundClause, ...]
     _spellings: dict[str, str]
+    _in_floats: bool
+
+    @property
+    def clauses(self) -> tuple[str, ...]:
+        """The conditions one by one: lines, and what ``and`` joins in them."""
+        return tuple(clause.text for clause in self._clauses)
 
     def keep(self, catalog: "Catalog", start: int, stop: int) -> np.ndarray:
         """Return which of the rows [start, stop) are kept: bool, shape (rows,).
 
         A row for which a condition is not true because a value is missing is not kept.
+
+        Parameters
+        ----------
+        catalog : Catalog
+            The one that the selection was found for.
+        start, stop : int
+
+        Raises
+        ------
+        InputError
+            If the file is damaged there, or whole numbers become too large.
         """
-        values = dict(
-            zip(self.columns, catalog.read_columns(self.columns, start, stop), strict=True)
-        )
-        named = {name: values[column] for name, column in self._spellings.items()}
         kept = np.ones(stop - start, np.bool_)
-        for condition in self._conditions:
-            kept &= condition.holds(named)
+        values = self._values(catalog, start, stop)
+        for clause in self._clauses:
+            kept &= clause.holds(values)
         return kept
+
+    def keep_by_clause(self, catalog: "Catalog", start: int, stop: int) -> np.ndarray:
+        """Return for which of the rows each of `clauses` is true: bool, shape (rows, clauses).
+
+        Parameters
+        ----------
+        catalog : Catalog
+            The one that the selection was found for.
+        start, stop : int
+
+        Raises
+        ------
+        InputError
+            As of `keep`.
+        """
+        kept = np.empty((stop - start, len(self._clauses)), np.bool_)
+        values = self._values(catalog, start, stop)
+        for number, clause in enumerate(self._clauses):
+            kept[:, number] = clause.holds(values)
+        return kept
+
+    def _values(self, catalog: "Catalog", start: int, stop: int) -> Values:
+        """Read what the conditions need, by the names that are written in them."""
+        wanted = _wanted(self._clauses, self._spellings)
+        if self._in_floats:
+            arrays = catalog.read_columns([column for column, _ in wanted], start, stop)
+            exact = [ExactValues(array) for array in arrays]
+        else:
+            exact = read_exact(catalog, wanted, start, stop)
+        read = dict(zip(wanted, exact, strict=True))
+        return {
+            (name, element): read[self._spellings[name], element]
+            for clause in self._clauses
+            for name, element in clause.wanted
+        }
 
 
 def find_selection(asked: str, catalog: "Catalog") -> Selection:
@@ -81,21 +131,38 @@ def find_selection(asked: str, catalog: "Catalog") -> Selection:
     asked : str
         The name of a published cut (``des``, ``hsc``); a file with one condition a line, all of
         which must hold, and comments after ``#``; or an expression. At most 10,000 characters.
-        See `catalogs._expression.Condition` for what a condition may hold.
+        docs/selection.md says what a condition may hold.
     catalog : Catalog
         Names match its columns exactly, or without regard to case where only one column does.
+
+    Returns
+    -------
+    Selection
 
     Raises
     ------
     InputError
-        If it is none of these, or a column is not there or is not one number a row.
+        If it is none of these, or a column is missing or holds nothing that can be compared so.
     """
     conditions = _conditions(asked)
     names = dict.fromkeys(name for condition in conditions for name in condition.names)
-    spellings = {name: _find_column(name, catalog.column_names, catalog.path) for name in names}
-    columns = tuple(dict.fromkeys(spellings.values()))
-    catalog.read_columns(columns, 0, 0)
-    return Selection(_one_line(conditions), columns, conditions, spellings)
+    spellings = {}
+    for name in names:
+        if not (name.lower() in ("true", "false") and not _same(name, catalog.column_names)):
+            spellings[name] = _find_column(name, catalog.column_names, catalog.path)
+    kinds = {name: kind_of(catalog, column) for name, column in spellings.items()}
+    clauses = tuple(clause for condition in conditions for clause in condition.bind(kinds))
+    columns = tuple(dict.fromkeys(column for column, _ in _wanted(clauses, spellings)))
+    in_floats = all(kind == ColumnKind("number") for kind in kinds.values())
+    return Selection(_one_line(conditions), columns, clauses, spellings, in_floats)
+
+
+def _wanted(clauses: Sequence[BoundClause], spellings: dict[str, str]) -> list[Wanted]:
+    """List the columns and elements that conditions need, each once."""
+    found = {
+        (spellings[name], element): None for clause in clauses for name, element in clause.wanted
+    }
+    return list(found)
 
 
 def _conditions(asked: str) -> tuple[Condition, ...]:
@@ -113,7 +180,7 @@ def _conditions(asked: str) -> tuple[Condition, ...]:
         try:
             found.append(Condition.parse(line, place))
         except InputError as error:
-            if is_file or set(asked) & set("<>="):
+            if is_file or set(asked) & set("<>=()&|~[ "):
                 raise
             known = ", ".join(PUBLISHED_CUTS)
             raise InputError(f"{error}; nor is it a file, or one of {known}") from error
@@ -134,9 +201,7 @@ def _read(path: str) -> str:
 
 def _find_column(name: str, existing: Sequence[str], where: object) -> str:
     """Return the column's own spelling."""
-    if name in existing:
-        return name
-    same = [column for column in existing if column.lower() == name.lower()]
+    same = _same(name, existing)
     if len(same) == 1:
         return same[0]
     if same:
@@ -149,6 +214,13 @@ def _find_column(name: str, existing: Sequence[str], where: object) -> str:
     raise InputError(
         f"{where}: no column {name!r}, which --select needs; there are {', '.join(names)}"
     )
+
+
+def _same(name: str, existing: Sequence[str]) -> list[str]:
+    """Return the column of that name, or else those whose names differ from it in case alone."""
+    if name in existing:
+        return [name]
+    return [column for column in existing if column.lower() == name.lower()]
 
 
 def _one_line(conditions: Sequence[Condition]) -> str:

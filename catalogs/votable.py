@@ -22,8 +22,9 @@ from catalogs._whole import WholeCatalog
 from catalogs.columns import AddedColumn, already_there
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
+from catalogs.exact import ColumnKind, ExactValues, integers, no_rows, texts
 from catalogs.packed import plain_file, written_packed
-from catalogs.positions import ColumnInfo, find_positions
+from catalogs.positions import ColumnInfo, has_positions
 
 _NUMBERS = ("unsignedByte", "short", "int", "long", "float", "double")
 _LOGICAL = ("boolean", "bit")
@@ -93,6 +94,33 @@ class VotableCatalog(WholeCatalog):
             return np.empty(0)
         column = self._array[self._array.dtype.names[number]]
         return np.ma.filled(np.ma.asarray(column).astype(np.float64), np.nan)
+
+    def _kind(self, number: int) -> ColumnKind | None:
+        """Return what a column holds, by the types that astropy gave it."""
+        field = self._table.fields[number]
+        type_, size = field.get("datatype"), field.get("arraysize", "1").strip() or "1"
+        if type_ in _TEXTS:
+            return ColumnKind("text") if "x" not in size else None
+        kind = "logical" if type_ in _LOGICAL else "integer"
+        kind = "number" if type_ in ("float", "double") else kind
+        if type_ not in (*_NUMBERS, *_LOGICAL) or "x" in size:
+            return None
+        return ColumnKind(kind, None if size == "1" else int(size) if size.isdecimal() else -1)
+
+    def _read_exact(self, number: int, element: int | None) -> ExactValues:
+        """Return values of a column as they are, in all rows."""
+        kind = self._kind(number)
+        if not self.row_count:
+            return no_rows(kind)
+        column = np.ma.asarray(self._array[self._array.dtype.names[number]])
+        if element is not None:
+            column = _element(column, element, kind)
+        if kind.kind == "text":
+            return texts(column.filled("").tolist() if column.dtype.kind == "U" else column.tolist())
+        missing = np.ma.getmaskarray(column)
+        if kind.kind == "number":
+            return ExactValues(np.ma.filled(column.astype(np.float64), np.nan))
+        return integers(np.ma.getdata(column).astype(np.int64), missing)
 
     def describe_columns(self) -> list[ColumnDetail]:
         """List the columns with one value a row, by the types that astropy gave them."""
@@ -204,6 +232,17 @@ def _is_scalar(field: Mapping[str, str]) -> bool:
     return field.get("arraysize", "1") in ("", "1")
 
 
+def _element(column: np.ma.MaskedArray, element: int, kind: ColumnKind) -> np.ma.MaskedArray:
+    """Return one element of each row's values, masked where there is none."""
+    if column.ndim == 2:
+        return column[:, element]
+    values = [np.ma.asarray(row)[element] if np.size(row) > element else np.ma.masked
+              for row in column]  # fmt: skip
+    blank = np.array([value is np.ma.masked for value in values], np.bool_)
+    data = [0 if empty else value for value, empty in zip(values, blank, strict=True)]
+    return np.ma.array(data, np.float64 if kind.kind == "number" else np.int64, mask=blank)
+
+
 def _is_number(field: Mapping[str, str]) -> bool:
     return field.get("datatype") in _NUMBERS and _is_scalar(field)
 
@@ -214,6 +253,7 @@ def _infos(table: ScannedTable) -> dict[str, ColumnInfo]:
             _is_number(field),
             field.get("datatype") in _TEXTS,
             field.get("unit", "").strip() or None,
+            field.get("ucd"),
         )
         for field in table.fields
     }
@@ -237,11 +277,8 @@ def _chosen(path, tables: list[ScannedTable], asked, options) -> int:
         return 0
     usable = []
     for number, table in enumerate(tables):
-        try:
-            find_positions(_infos(table), str(path), **options)
-        except InputError:
-            continue
-        usable.append(number)
+        if has_positions(_infos(table), options):
+            usable.append(number)
     if len(usable) != 1:
         count = "several tables" if usable else "no table"
         there = ", ".join(labels[n] for n in usable or range(len(tables)))

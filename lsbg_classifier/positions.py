@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from catalogs.sphere import on_sphere
+
 
 def degrees_of(positions) -> np.ndarray:
     """Return positions as ICRS degrees, NaN in both columns where a position is not usable.
@@ -55,8 +57,4 @@ def usable_positions(positions: np.ndarray) -> np.ndarray:
             "positions must have the shape (N, 2), right ascension and declination in degrees, "
             f"not {positions.shape}"
         )
-    ra, dec = positions.T
-    with np.errstate(invalid="ignore"):
-        wrapped = np.where((ra >= 0) & (ra <= 360), ra, np.mod(ra, 360))
-        usable = np.isfinite(ra) & (dec >= -90) & (dec <= 90)
-    return np.where(usable[:, None], np.stack([wrapped, dec], axis=1), np.nan)
+    return on_sphere(positions)

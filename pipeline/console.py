@@ -45,7 +45,10 @@ Table = Annotated[
 Ra = Annotated[str | None, typer.Option(help="Column of right ascension.")]
 Dec = Annotated[str | None, typer.Option(help="Column of declination.")]
 PositionUnit = Annotated[
-    str | None, typer.Option(help="Unit of the position, where the table has none: deg, rad.")
+    str | None,
+    typer.Option(
+        help="Unit of the position, where the table has none: deg, rad, or hourangle (RA in hours)."
+    ),
 ]
 """Options that find the positions in a catalog, the same for all commands."""
 

@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from catalogs import PositionColumns
 from catalogs.flags import Flag
+from catalogs.sky_extent import SkyExtent, describe_extent, position_warnings
 from catalogs.urls import masked
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import (
@@ -13,7 +15,7 @@ from lsbg_classifier.weights.registry import (
 )
 from pipeline.job import Job
 from pipeline.kept import kept_folder
-from pipeline.plan import make_plan
+from pipeline.plan import BLOCK, make_plan
 
 
 def describe_job(job: Job) -> list[str]:
@@ -28,6 +30,7 @@ def describe_job(job: Job) -> list[str]:
         f"position in {columns.ra} and {columns.dec} ({columns.unit})",
         *([] if selection is None else [f"selected: {len(positions)} rows, by {selection.text}"]),
         f"without a usable position: {int(np.isnan(positions[:, 0]).sum())} rows",
+        *_sky(columns, positions),
         f"cutouts: {masked(job.source.spec)}, units of work: {len(units)}",
         *_outside(job, positions),
         f"weights: {job.weights.card.name} ({job.weights.card.description})",
@@ -36,6 +39,16 @@ def describe_job(job: Job) -> list[str]:
         *([] if job.jobs is None else job.jobs.describe()),
         "no output was written",
     ]
+
+
+def _sky(columns: PositionColumns, positions: np.ndarray) -> list[str]:
+    """Say where the positions lie, how they were chosen, and what is doubtful about their unit."""
+    extent = SkyExtent()
+    for start in range(0, len(positions), BLOCK):
+        extent.add(positions[start : start + BLOCK])
+    warnings = [f"warning: {line}" for line in position_warnings(columns, extent)]
+    notes = [f"position: {line}" for line in columns.notes]
+    return [*notes, *describe_extent(extent), *warnings]
 
 
 def _kept(job: Job, rows: int) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from catalogs import Catalog, Selection
 from catalogs.output import naming
+from catalogs.sphere import on_sphere
 from lsbg_classifier import CutoutSource
 
 BLOCK = 65_536
@@ -100,7 +101,7 @@ def make_plan(
     with _Spool(np.float64, scratch, 2) as positions, _Spool(np.int64, scratch) as rows:
         for start in range(0, total, BLOCK):
             stop = min(start + BLOCK, total)
-            block = usable_positions(catalog.read_positions(start, stop))
+            block = on_sphere(catalog.read_positions(start, stop))
             if selection is not None:
                 kept = selection.keep(catalog, start, stop)
                 rows.append(np.flatnonzero(kept) + start)
@@ -128,14 +129,6 @@ def _groups(source: CutoutSource, positions: np.ndarray) -> np.ndarray | None:
     groups = np.full(len(positions), -1, np.int32)
     groups[usable] = found
     return groups
-
-
-def usable_positions(positions: np.ndarray) -> np.ndarray:
-    """Return degrees with NaN in both columns where a position is not on the sphere; (N, 2)."""
-    ra, dec = positions.T
-    with np.errstate(invalid="ignore"):
-        good = (ra >= 0) & (ra <= 360) & (dec >= -90) & (dec <= 90)
-    return np.where(good[:, None], positions, np.nan)
 
 
 def scratch_array(shape: tuple[int, ...], dtype, folder: Path | None) -> np.ndarray:

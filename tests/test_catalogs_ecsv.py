@@ -186,7 +186,7 @@ BAD = {
     "delimiter": (START + POSITION + "# delimiter: '|'\nra|dec\n1|2\n", "its delimiter is"),
     "short line": (START + POSITION + "ra dec\n1 2\n3\n", "line 8 has 1 values, but the header 2"),
     "number": (START + POSITION + "ra dec\n1 2\n3 x\n", "dec in line 8 is 'x', not a float64"),
-    "text": (START + POSITION.replace("float64", "string") + "ra dec\n1 2\n", "holds text"),
+    "text": (START + POSITION.replace("float64", "string") + "ra dec\nA 2\n", "no position in"),
     "no position": (START + "# - {name: x, datatype: int64}\nx\n1\n", "no position column"),
     "latin-1": (START.encode() + b"# - {name: \xe9, datatype: int64}\n\xe9\n1\n", "utf-8"),
     "python": (START + POSITION + "# meta: !!python/object:os.system {}\nra dec\n", "not a read"),

@@ -130,6 +130,7 @@ def test_positions(tmp_path):
     catalog = open_catalog(tmp_path / "in.parquet")
     assert catalog.position_columns.unit == "deg"
     expected = np.stack([table["ra"].to_numpy(), table["dec"].to_numpy()], axis=1)
+    expected[np.isnan(expected).any(axis=1)] = np.nan  # half a position is none
     for start, stop in [(0, 10), (0, 4), (4, 8), (8, 10), (5, 7), (0, 1), (10, 10)]:
         np.testing.assert_array_equal(catalog.read_positions(start, stop), expected[start:stop])
 
@@ -369,7 +370,7 @@ def test_columns_are_read_in_any_order_and_side_by_side(tmp_path_factory, data, 
 def test_several_columns_in_order_are_read_once(tmp_path):
     """The position and other columns, block by block: no row group is decoded again."""
     rows = 100_000
-    values = np.arange(rows, dtype=float)
+    values = np.arange(rows) % 80.0
     columns = {name: values + n for n, name in enumerate(["ra", "dec", "a", "b"])}
     pq.write_table(pa.table(columns), tmp_path / "in.parquet", row_group_size=rows)
     catalog = open_catalog(tmp_path / "in.parquet")

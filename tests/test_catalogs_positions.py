@@ -79,9 +79,9 @@ def test_units(unit, factor):
         (table("RA", "DEC"), {"ra": "RA"}, "both --ra and --dec"),
         (table("RA", "DEC"), {"ra": "RAA", "dec": "DEC"}, "no column RAA; there are RA"),
         (table("RA", "DEC", unit="Jy"), {}, "'Jy', which is no angle"),
-        (table("RA", "DEC", unit="h:m:s"), {}, "which is no angle"),
+        (table("RA", "DEC", unit="d:m:s"), {}, "which is no angle"),
+        (table("RA", "DEC", unit="h"), {}, "DEC has the unit 'h'; hours are for right ascensions"),
         ({"RA": number("deg"), "DEC": number("rad")}, {}, "different units"),
-        ({"RA": ColumnInfo(False, True, None), "DEC": number()}, {}, "text; sexagesimal"),
         ({"RA": ColumnInfo(False, False, None), "DEC": number()}, {}, "not one real number"),
     ],
 )

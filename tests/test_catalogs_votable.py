@@ -241,7 +241,7 @@ def test_several_tables_need_a_choice(tmp_path):
 
 def test_radians_by_the_unit(tmp_path):
     path = tmp_path / "in.xml"
-    path.write_text(HAND_MADE.replace('unit="deg"', 'unit="rad"'))
+    path.write_text(HAND_MADE.replace('unit="deg"', 'unit="rad"').replace("-5.5", "-0.5"))
     assert open_catalog(path).read_positions(0, 1)[0, 0] == pytest.approx(70.7355, abs=1e-3)
 
 
@@ -275,8 +275,6 @@ BAD = {
         "the table a has no columns of its own",
     ),
     "no position": (replaced('name="RA"', 'name="R"'), "no table with positions"),
-    "text": (replaced('name="RA" datatype="double"', 'name="RA" datatype="char" arraysize="*"'),
-             "RA holds text; sexagesimal"),
     "array": (replaced('name="RA"', 'name="RA" arraysize="2"'), "RA is not one real number a row"),
     "same names": (replaced('name="N"', 'name="RA"'), "2 columns are called RA"),
     "number": (replaced("<v:TD>359.9</v:TD>", "<v:TD>nine</v:TD>").replace(
@@ -317,7 +315,7 @@ BAD = {
 def test_what_cannot_be_read_is_said_in_one_line(case, tmp_path):
     text, message = BAD[case]
     (tmp_path / "in.vot").write_text(text)
-    options = {"table": "t"} if case in ("shared columns", "text", "array") else {}
+    options = {"table": "t"} if case in ("shared columns", "array") else {}
     with pytest.raises(InputError, match=message) as error:
         open_catalog(tmp_path / "in.vot", **options)
     assert "\n" not in str(error.value)

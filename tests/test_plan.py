@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import plan
-from pipeline.plan import make_plan, usable_positions
+from catalogs.sphere import on_sphere
+from pipeline.plan import make_plan
 
 
 class Table:
@@ -108,5 +109,5 @@ def test_positions_off_the_sphere():
     given_positions = np.array(
         [[0, 90], [360, -90], [-1e-9, 0], [361, 0], [10, 90.1], [10, -91], [np.inf, 0], [5, np.nan]]
     )
-    usable = np.isfinite(usable_positions(given_positions)[:, 0])
-    assert usable.tolist() == [True, True] + [False] * 6
+    usable = np.isfinite(on_sphere(given_positions)[:, 0])
+    assert usable.tolist() == [True] * 4 + [False] * 4
