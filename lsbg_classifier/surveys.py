@@ -79,6 +79,9 @@ class Survey:
         pixel for the layer.
     colour_scales : mapping of tuple of str to tuple of float
         For each set of bands (blue to red), the factors that multiply nanomaggies.
+    tiles : str
+        How its files are named, as in ``{tile}/{band}-{kind}.fits``; "" for names that are known
+        or that words tell.
     """
 
     name: str
@@ -88,6 +91,7 @@ class Survey:
     layer: str
     viewer_scale: float
     colour_scales: Mapping[tuple[str, ...], tuple[float, ...]] = field(repr=False)
+    tiles: str = ""
 
     @property
     def field_of_view(self) -> float:
@@ -148,10 +152,11 @@ def survey_named(name: str) -> Survey:
 def read_survey(path: Path) -> Survey:
     """Read the description of a survey that is not known by name.
 
-    The file has the attributes of `Survey` as keys of TOML; ``title``, ``layer`` and
+    The file has the attributes of `Survey` as keys of TOML; ``title``, ``layer``, ``tiles`` and
     ``viewer_scale`` may be left out: then it has no layer in the viewer, and its cutouts are made
     of pixels half as large as its own. ``colour_scales`` is a table: for three bands, blue to red,
-    as in ``gri``, the three factors; left out, they are the viewer's.
+    as in ``gri``, the three factors; left out, they are the viewer's. ``tiles`` says how the files
+    are named where their names alone do not tell, as in ``{tile}/{band}-{kind}.fits``.
 
     Raises
     ------
@@ -169,6 +174,7 @@ def read_survey(path: Path) -> Survey:
             layer=_text(content.pop("layer", "")),
             viewer_scale=_positive(content.pop("viewer_scale", pixel_scale / 2)),
             colour_scales=_scaled(1) if scales is None else _read_scales(scales),
+            tiles=_text(content.pop("tiles", "")),
         )
     except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         missing = f"{error} is missing" if isinstance(error, KeyError) else error

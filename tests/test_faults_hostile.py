@@ -39,7 +39,7 @@ from catalogs import lsbg_columns, open_catalog
 from catalogs.errors import InputError
 from lsbg_classifier import open_source
 from lsbg_classifier.cutouts.decode import decode_image
-from lsbg_classifier.cutouts.tile_index import INDEX_NAME
+from lsbg_classifier.cutouts.tile_memory import INDEX_NAME
 from lsbg_classifier.surveys import SURVEYS, read_survey
 from lsbg_classifier.training.assessment import LabelledCutouts
 from lsbg_classifier.training.dataset import open_dataset, replace_columns, store_cutouts

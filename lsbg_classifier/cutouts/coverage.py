@@ -26,7 +26,7 @@ _BLANK = 0.3
 _ALL, _SOME = 0.8, 0.05
 """Fractions of the blocks that mean "the whole cutout" and "part of it", from colours."""
 
-_EMPTY, _PARTIAL = 0.95, 0.01
+EMPTY, _PARTIAL = 0.95, 0.01
 """The same for pixels, where they are known."""
 
 
@@ -43,7 +43,7 @@ def judge_gaps(gaps: np.ndarray) -> np.ndarray:
     array of int16, shape (...)
         0, NO_COVERAGE, MISSING_BAND or PARTIAL_COVERAGE.
     """
-    empty, partial = gaps > _EMPTY, gaps > _PARTIAL
+    empty, partial = gaps > EMPTY, gaps > _PARTIAL
     found = [empty.all(axis=-1), empty.any(axis=-1), partial.any(axis=-1)]
     flags = [Flag.NO_COVERAGE, Flag.MISSING_BAND, Flag.PARTIAL_COVERAGE]
     return np.select(found, [np.int16(flag) for flag in flags], np.int16(0))

@@ -1,7 +1,8 @@
 """Images of candidates from the pixels of a tile: fluxes, resampling, colours, one after the other.
 
-All in one compiled pass, so that an image on its way stays in the processor's cache; and in one
-module, because of code that was compiled before, only changes in the same file are noticed.
+All in one compiled pass, so that an image on its way stays in the processor's cache. Of code that
+was compiled before, only changes in the same file are noticed: whoever changes `count_blank_zeros`
+in `no_data` must save this file too.
 """
 
 from typing import NamedTuple
@@ -9,10 +10,14 @@ from typing import NamedTuple
 import numpy as np
 
 from lsbg_classifier.compiled import compiled, prefetch
+from lsbg_classifier.cutouts.no_data import count_blank_zeros
 from lsbg_classifier.surveys import VIEWER_SIZE
 
 _LARGEST = np.finfo(np.float32).max
 """Of a flux that is finite."""
+
+_LARGEST_COUNT = np.float32(1e15)
+"""Counts beyond stand for "no data": 1e30 and such."""
 
 _AHEAD, _CACHE_LINE = 4, 64
 """Rows that are asked for before they are needed, and the bytes that come together."""
@@ -61,7 +66,8 @@ def _polynomials() -> tuple[tuple[np.float32, ...], ...]:
     return tuple(tuple(column) for column in fitted.T.astype(np.float32))
 
 
-_OUTER, _MIDDLE, _INNER = _polynomials()
+OUTER, MIDDLE, INNER = _polynomials()
+"""Coefficients of the weights of the pixels third, second and next to a sample."""
 
 
 class Pixels(NamedTuple):
@@ -92,18 +98,31 @@ class Band(NamedTuple):
 
     Attributes
     ----------
-    image, mask : Pixels
+    image, mask, weight : Pixels
     scale : float32
         Nanomaggies a count.
     no_data, bad : int
         Bits of the mask, in its type.
+    has_weight : bool
+        Whether pixels of a weight that is not positive have no data.
+    zeros_are_data : bool
+        Whether exact zeros are data wherever they lie.
+    lowest : float32
+        Counts from here downwards have no data.
+    blanks : array of float32, shape (4,)
+        Counts that stand for "no data".
     """
 
     image: Pixels
     mask: Pixels
+    weight: Pixels
     scale: np.float32
     no_data: np.integer
     bad: np.integer
+    has_weight: np.bool_
+    zeros_are_data: np.bool_
+    lowest: np.float32
+    blanks: np.ndarray
 
 
 @compiled
@@ -175,33 +194,56 @@ def fill_patch(bands, x, y, patch, gaps):
 def _fill(band, x, y, fluxes, bad):
     """Fill in one band, mark bad pixels, and count those with data."""
     height, width = fluxes.shape
-    image, mask = band.image, band.mask
-    there, marks = image.values, mask.values
+    image, mask, weight = band.image, band.mask, band.weight
+    there, marks, weights = image.values, mask.values, weight.values
     line, bits = np.empty(width, there.dtype), np.empty(width, marks.dtype)
+    worth = np.empty(width, weights.dtype)
     counts, set_bits = line.view(image.kind.dtype), bits.view(mask.kind.dtype)
+    values = worth.view(weight.kind.dtype)
+    b0, b1, b2, b3 = band.blanks[0], band.blanks[1], band.blanks[2], band.blanks[3]
+    sound_pixels = np.empty((height, width), np.uint8)
     first, last = _inside(x, width, image.width)
     bottom, top = _inside(y, height, image.height)
-    begin, count, seen = np.uint64(first), last - first, 0
+    begin, count, seen, lit = np.uint64(first), last - first, 0, 0
     if count * (top - bottom) < width * height:
         fluxes[:] = 0
+        sound_pixels[:] = 0
     for row in range(bottom - _AHEAD, top):
         if row + _AHEAD < top:
             _ask_for(there, (y + row + _AHEAD) * image.stride + x + first, count)
             _ask_for(marks, (y + row + _AHEAD) * mask.stride + x + first, count)
+            if band.has_weight:
+                _ask_for(weights, (y + row + _AHEAD) * weight.stride + x + first, count)
         if row < bottom:
             continue
         _read_line(there, (y + row) * image.stride + x + first, count, image.swap, line)
         _read_line(marks, (y + row) * mask.stride + x + first, count, mask.swap, bits)
-        found = np.int32(0)
         for n in range(np.uint64(count)):
-            flux = np.float32(counts[n]) * band.scale
-            sound = (abs(flux) <= _LARGEST) & ((set_bits[n] & band.no_data) == 0)
-            flux = flux if sound else np.float32(0)
-            fluxes[row, begin + n] = flux
-            found += np.int32(flux != 0)
+            value = np.float32(counts[n])
+            flux = value * band.scale
+            sound = (abs(flux) <= _LARGEST) & (abs(value) <= _LARGEST_COUNT)
+            sound &= (value > band.lowest) & ((set_bits[n] & band.no_data) == 0)
+            sound &= (value != b0) & (value != b1) & (value != b2) & (value != b3)
+            fluxes[row, begin + n] = flux if sound else np.float32(0)
+            sound_pixels[row, begin + n] = sound
+        if band.has_weight:
+            _read_line(weights, (y + row) * weight.stride + x + first, count, weight.swap, worth)
+            for n in range(np.uint64(count)):
+                if not values[n] > 0:
+                    fluxes[row, begin + n] = np.float32(0)
+                    sound_pixels[row, begin + n] = 0
+        sound_count, lit_count = np.int32(0), np.int32(0)
+        for n in range(np.uint64(count)):
+            sound_count += np.int32(sound_pixels[row, begin + n])
+            lit_count += np.int32(fluxes[row, begin + n] != 0)
         for n in range(np.uint64(count)):
             bad[row, begin + n] |= (set_bits[n] & band.bad) != 0
-        seen += found
+        seen += sound_count
+        lit += lit_count
+    if lit == 0:
+        return 0
+    if seen > lit and not band.zeros_are_data:
+        seen -= count_blank_zeros(fluxes, sound_pixels)
     return seen
 
 
@@ -274,8 +316,8 @@ def resample(patch, affine, sampled):
     side = sampled.shape[2]
     x0, xu, xv = affine[0]
     y0, yu, yv = affine[1]
-    _check_room(width, x0, xu, xv)
-    _check_room(height, y0, yu, yv)
+    check_room(width, x0, xu, xv)
+    check_room(height, y0, yu, yv)
     size = VIEWER_SIZE / side
     top = (size - VIEWER_SIZE) / 2
     step, slant = xu - xv * yu / yv, xv / yv
@@ -300,7 +342,8 @@ def resample(patch, affine, sampled):
 
 
 @compiled
-def _check_room(length, centre, right, up):
+def check_room(length, centre, right, up):
+    """Refuse a patch that does not hold the grid along one axis."""
     half = (abs(right) + abs(up)) * (VIEWER_SIZE - 1) / 2
     if not (centre - half >= REACH - 1 and centre + half <= length - 1 - REACH):
         raise ValueError("a patch must hold the grid and the pixels that the kernel reaches")
@@ -349,13 +392,13 @@ def _weigh(place, drift, count, weights):
     place, drift = np.float32(place), np.float32(drift)
     for n in range(count):
         x = place + drift * np.float32(np.int32(n))
-        weights[0, n], weights[5, n] = _pair(x, _OUTER)
-        weights[1, n], weights[4, n] = _pair(x, _MIDDLE)
-        weights[2, n], weights[3, n] = _pair(x, _INNER)
+        weights[0, n], weights[5, n] = weigh_pair(x, OUTER)
+        weights[1, n], weights[4, n] = weigh_pair(x, MIDDLE)
+        weights[2, n], weights[3, n] = weigh_pair(x, INNER)
 
 
 @compiled
-def _pair(x, c):
+def weigh_pair(x, c):
     """Return a polynomial at x and at -x."""
     x2 = x * x
     even = c[0] + x2 * (c[2] + x2 * (c[4] + x2 * (c[6] + x2 * c[8])))

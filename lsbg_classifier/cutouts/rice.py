@@ -6,6 +6,7 @@ work; astropy reads the same pixels at half the speed, and one thread at a time.
 """
 
 import gzip
+import zlib
 from functools import cache
 from io import BytesIO
 
@@ -78,6 +79,7 @@ class RiceImage:
             and header.get("ZQUANTIZ", "NO_DITHER") in _DITHERS
             and _coded_type(header) is not None
             and not _OTHER_KEYS & set(header)
+            and not (header.get("ZBITPIX") > 0 and {"BLANK", "ZBLANK"} & set(header))
             and not _OTHER_COLUMNS & columns
         )
 
@@ -133,10 +135,17 @@ class RiceImage:
 
     def _read_row(self, number: int, packed: "_Packed", columns: slice, line: np.ndarray):
         """Decode one row; those that do not suit RICE are kept as they are, gzipped."""
+        if min(self._coded[number, 0], self._zipped[number, 0]) < 0:
+            raise ValueError(f"row {number} is damaged (its bytes lie beyond the end of the file)")
         coded = packed.at(self._coded[number])
         if not len(coded):
             size = self._width * self._zipped_type.itemsize
-            unzipped = _unzipped(packed.at(self._zipped[number]).tobytes(), size)
+            try:
+                unzipped = _unzipped(packed.at(self._zipped[number]).tobytes(), size)
+            except (OSError, EOFError, zlib.error) as error:
+                raise ValueError(f"row {number} is damaged ({error})") from error
+            if len(unzipped) < size:
+                raise ValueError(f"row {number} is damaged (it ends early)")
             line[:] = np.frombuffer(unzipped, self._zipped_type)[columns]
             return
         try:
@@ -144,7 +153,7 @@ class RiceImage:
                 coded, shape=(self._width,), dtype=self._coded_type, nblock=self._block
             )
         except imagecodecs.RcompError as error:
-            raise ValueError(f"row {number} of the image is damaged ({error})") from error
+            raise ValueError(f"row {number} is damaged ({error})") from error
         if not self._quantized:
             line[:] = numbers[columns]
             return
@@ -169,12 +178,14 @@ class _Packed:
 
 
 def _places(rows: np.ndarray, name: str, size: int) -> np.ndarray:
-    """Return lengths and beginnings of each row's bytes in a heap of so many bytes; (n, 2)."""
+    """Return lengths and beginnings of each row's bytes in a heap of so many bytes; (n, 2).
+
+    The length is -1 where a row lies beyond the end of the file.
+    """
     if name not in rows.dtype.names:
         return np.zeros((len(rows), 2), np.int64)
     places = rows[name].astype(np.int64)
-    if (places < 0).any() or (places.sum(axis=1) > size).any():
-        raise ValueError("truncated: rows of the image lie beyond the end of the file")
+    places[(places < 0).any(axis=1) | (places.sum(axis=1) > size), 0] = -1
     return places
 
 

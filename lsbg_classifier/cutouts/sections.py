@@ -11,7 +11,7 @@ from astropy.io.fits.hdu import BITPIX2DTYPE
 
 from catalogs.fits_headers import UNREADABLE, check_headers
 from lsbg_classifier.cutouts.rice import RiceImage
-from lsbg_classifier.cutouts.tile_folder import FetchedFile, LocalFile
+from lsbg_classifier.cutouts.tile_folder import FetchedFile, LocalFile, UnpackedFile
 
 
 class UnreadableImageError(Exception):
@@ -48,11 +48,11 @@ class ImageFile:
 
     Parameters
     ----------
-    file : Path, LocalFile or FetchedFile
-        The last is elsewhere; of it only headers and the rows of the sections are fetched.
+    file : Path, LocalFile, FetchedFile or UnpackedFile
+        Of a remote file only headers and the rows of the sections are fetched.
     """
 
-    def __init__(self, file: Path | LocalFile | FetchedFile):
+    def __init__(self, file: Path | LocalFile | FetchedFile | UnpackedFile):
         self._images = None
         with _refusing_damage(), ExitStack() as files:
             self._bytes = LocalFile(file) if isinstance(file, Path) else file
@@ -69,8 +69,20 @@ class ImageFile:
     def __exit__(self, *_):
         self._files.close()
 
-    def image(self, extension: int, plane: int | None = None) -> Image:
+    def image(
+        self,
+        extension: int,
+        plane: int | None = None,
+        asinh: tuple[float, float] | None = None,
+    ) -> Image:
         """Open one image: an extension, or a plane of a cube.
+
+        Parameters
+        ----------
+        extension : int
+        plane : int, optional
+        asinh : tuple of float, optional
+            BOFFSET and BSOFTEN, where pixels hold inverse hyperbolic sines of counts.
 
         Raises
         ------
@@ -78,7 +90,8 @@ class ImageFile:
             If it is damaged.
         """
         with _refusing_damage():
-            return self._image(extension, plane)
+            image = self._image(extension, plane)
+            return image if asinh is None else _Asinh(image, *asinh)
 
     def _image(self, extension: int, plane: int | None) -> Image:
         hdu = self._tables[extension]
@@ -126,3 +139,19 @@ class _Section:
 
     def read(self, rows: slice, columns: slice) -> np.ndarray:
         return self._hdu.section[(*self._plane, rows, columns)]
+
+
+class _Asinh:
+    """Counts of pixels that hold their inverse hyperbolic sines, as those of Pan-STARRS do.
+
+    The counts are BOFFSET + 2 BSOFTEN sinh(x ln(10) / 2.5) (Waters et al. 2020, section 7).
+    """
+
+    def __init__(self, image: Image, offset: float, softening: float):
+        self._image, self._offset, self._softening = image, offset, softening
+
+    def read(self, rows: slice, columns: slice) -> np.ndarray:
+        pixels = np.asarray(self._image.read(rows, columns), np.float64)
+        with np.errstate(over="ignore"):
+            counts = self._offset + 2 * self._softening * np.sinh(pixels * (np.log(10) / 2.5))
+        return counts.astype(np.float32)

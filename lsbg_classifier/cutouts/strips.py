@@ -6,34 +6,78 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from lsbg_classifier.cutouts.no_data import MaskBits, blanks_of, lowest_count
 from lsbg_classifier.cutouts.pixels import Band, Pixels
-from lsbg_classifier.cutouts.sections import Image, ImageFile, read_section
+from lsbg_classifier.cutouts.sections import (
+    Image,
+    ImageFile,
+    UnreadableImageError,
+    read_section,
+)
+from lsbg_classifier.cutouts.tile_files import Side
 from lsbg_classifier.cutouts.tile_folder import TileFolder
-from lsbg_classifier.cutouts.tile_index import BandImage, Tile
+from lsbg_classifier.cutouts.tile_groups import BandImage, Tile
 
-Layer = tuple[BandImage, np.ndarray, np.ndarray | None] | None
-"""What a tile has of a band: its counts and its mask, of shape (height, width)."""
+
+class DamagedTileError(Exception):
+    """A part of an image of a tile cannot be read.
+
+    Attributes
+    ----------
+    where : str
+        The file.
+    what : str
+        What is wrong with it.
+    """
+
+    def __init__(self, where: str, what: str):
+        super().__init__(f"{where}: {what}")
+        self.where, self.what = where, what
+
+
+class Layer(NamedTuple):
+    """What a tile has of a band, in memory.
+
+    Attributes
+    ----------
+    band : BandImage
+    counts : array, shape (height, width)
+    mask, weight : array of the same shape, or None
+    bits : MaskBits
+        Of the mask.
+    """
+
+    band: BandImage
+    counts: np.ndarray
+    mask: np.ndarray | None = None
+    weight: np.ndarray | None = None
+    bits: MaskBits = MaskBits()
 
 
 class OpenTile:
-    """The files of one tile, open for reading sections."""
+    """The files of one tile, open for reading sections.
+
+    Parameters
+    ----------
+    folder : TileFolder
+    tile : Tile
+    bands : tuple of str
+
+    Raises
+    ------
+    DamagedTileError
+        If a file cannot be opened.
+    """
 
     def __init__(self, folder: TileFolder, tile: Tile, bands: tuple[str, ...]):
-        self._size = np.array([tile.width, tile.height])
+        self._folder, self._files = folder, {}
         self._bands = [tile.images.get(band) for band in bands]
-        self._images: list[tuple[Image, Image | None] | None] = []
+        self._bits = [
+            band.mask.bits.get(name, MaskBits()) if band and band.mask else MaskBits()
+            for name, band in zip(bands, self._bands, strict=True)
+        ]
         with ExitStack() as opened:
-            files = {}
-            for band in self._bands:
-                if band is None:
-                    self._images.append(None)
-                    continue
-                if band.path not in files:
-                    files[band.path] = opened.enter_context(ImageFile(folder.file(band.path)))
-                file, mask = files[band.path], None
-                if band.mask_extension is not None:
-                    mask = file.image(band.mask_extension, band.plane)
-                self._images.append((file.image(band.extension, band.plane), mask))
+            self._images = [band and self._open_band(opened, band) for band in self._bands]
             self._open = opened.pop_all()
 
     def __enter__(self):
@@ -42,22 +86,52 @@ class OpenTile:
     def __exit__(self, *_):
         self._open.close()
 
-    def read(self, low: np.ndarray, high: np.ndarray) -> "Strip":
-        """Read all bands between two corners (x, y), the part inside the tile.
+    def _open_band(self, opened: ExitStack, band: BandImage) -> dict[str, tuple[Image, str]]:
+        """Open the images of a band: counts, mask and weight; each with its file."""
+        parts = {"counts": band, "mask": band.mask, "weight": band.weight}
+        return {
+            part: (self._open_image(opened, place), place.path)
+            for part, place in parts.items()
+            if place is not None
+        }
+
+    def _open_image(self, opened: ExitStack, place: BandImage | Side) -> Image:
+        try:
+            if place.path not in self._files:
+                file = ImageFile(self._folder.file(place.path))
+                self._files[place.path] = opened.enter_context(file)
+            asinh = place.asinh if isinstance(place, BandImage) else None
+            return self._files[place.path].image(place.extension, place.plane, asinh)
+        except (UnreadableImageError, OSError, ValueError) as error:
+            raise DamagedTileError(self._folder.where(place.path), str(error)) from error
+
+    def read(self, lows: list[np.ndarray], highs: list[np.ndarray]) -> "Strip":
+        """Read each band between two corners (x, y), the part inside the image.
 
         What is returned may be overwritten by the next call; see `Image.read`.
+
+        Raises
+        ------
+        DamagedTileError
+            If a part of an image cannot be read.
         """
-        low, high = np.clip(low, 0, self._size), np.clip(high, 0, self._size)
-        section = _window(low, high)
-        layers: list[Layer] = []
-        for band, images in zip(self._bands, self._images, strict=True):
-            if images is None:
-                layers.append(None)
-            else:
-                counts, mask = (None if i is None else read_section(i, *section) for i in images)
-                layers.append((band, counts, mask))
-        width, height = high - low
-        return Strip(low, bands_of(layers, (height, width)))
+        layers, corners, shapes = [], [], []
+        for number, band in enumerate(self._bands):
+            size = np.array([band.grid.width, band.grid.height]) if band else highs[number]
+            low, high = np.clip(lows[number], 0, size), np.clip(highs[number], 0, size)
+            corners.append(low)
+            shapes.append(tuple((high - low)[::-1]))
+            layers.append(band and self._read_band(number, _window(low, high)))
+        return Strip(np.array(corners), bands_of(layers, shapes))
+
+    def _read_band(self, number: int, section: tuple[slice, slice]) -> Layer:
+        parts = {}
+        for part, (image, path) in self._images[number].items():
+            try:
+                parts[part] = read_section(image, *section)
+            except UnreadableImageError as error:
+                raise DamagedTileError(self._folder.where(path), str(error)) from error
+        return Layer(self._bands[number], **parts, bits=self._bits[number])
 
 
 class Strip(NamedTuple):
@@ -65,28 +139,57 @@ class Strip(NamedTuple):
 
     Attributes
     ----------
-    low : array of int, shape (2,)
-        The pixel (x, y) of the tile that it begins with.
+    lows : array of int, shape (3, 2)
+        The pixel (x, y) of each band that it begins with.
     bands : tuple of Band
     """
 
-    low: np.ndarray
+    lows: np.ndarray
     bands: tuple[Band, ...]
 
 
-def bands_of(layers: list[Layer], shape: tuple[int, int]) -> tuple[Band, ...]:
-    """Prepare layers of one shape for compiled code, which wants all bands of the same types."""
+def bands_of(layers: list[Layer | None], shapes: list[tuple[int, int]]) -> tuple[Band, ...]:
+    """Prepare layers for compiled code, which wants all bands of the same types.
+
+    Parameters
+    ----------
+    layers : list of Layer
+        None for a band that is not there.
+    shapes : list of tuple of int
+        Height and width of each.
+    """
     there = [layer for layer in layers if layer is not None]
-    counts_type = _common_type([counts for _, counts, _ in there], np.float64)
-    mask_type = _common_type([mask for *_, mask in there if mask is not None], np.int64)
-    bands = []
-    for layer in layers:
-        band, counts, mask = layer or (None, None, None)
-        scale, *bits = (band.nanomaggies, band.no_data_bits, band.bad_bits) if band else (0, 0, 0)
-        image, marks = _pixels(counts, counts_type, shape), _pixels(mask, mask_type, shape)
-        bits = (np.array(b).astype(marks.kind.dtype)[()] for b in bits)  # it has no other bits
-        bands.append(Band(image, marks, np.float32(scale), *bits))
-    return tuple(bands)
+    counts_type = _common_type([layer.counts for layer in there], np.float64)
+    mask_type = _common_type([layer.mask for layer in there if layer.mask is not None], np.int64)
+    weights = [layer.weight for layer in there if layer.weight is not None]
+    types = counts_type, mask_type, _common_type(weights, np.float64)
+    return tuple(
+        _band_of(layer, shape, types) for layer, shape in zip(layers, shapes, strict=True)
+    )
+
+
+def _band_of(layer: Layer | None, shape: tuple[int, int], types: tuple) -> Band:
+    parts = (layer.counts, layer.mask, layer.weight) if layer else (None, None, None)
+    image, mask, weight = (_pixels(*part, shape) for part in zip(parts, types, strict=True))
+    scale, bits, has_weight = 0.0, MaskBits(), False
+    is_integer, blank = False, None
+    if layer is not None:
+        scale, bits, has_weight = layer.band.nanomaggies, layer.bits, layer.weight is not None
+        is_integer, blank = layer.band.is_integer, layer.band.blank
+    # A mask has no other bits than those of its type.
+    no_data, bad = (np.array(b).astype(mask.kind.dtype)[()] for b in (bits.no_data, bits.bad))
+    return Band(
+        image,
+        mask,
+        weight,
+        np.float32(scale),
+        no_data,
+        bad,
+        np.bool_(has_weight),
+        np.bool_(has_weight or is_integer),
+        np.float32(lowest_count(scale)),
+        blanks_of(is_integer, blank),
+    )
 
 
 def _common_type(arrays: list[np.ndarray], widest: type) -> np.dtype:

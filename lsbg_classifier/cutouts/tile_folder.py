@@ -1,9 +1,13 @@
-"""Folders of coadd tiles, here or elsewhere, and the bytes of their files."""
+"""Folders of coadd tiles, local or remote, and the bytes of their files."""
 
+import bz2
+import gzip
 import math
 import mmap
+import os
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +15,12 @@ import numpy as np
 from catalogs.errors import InputError
 from catalogs.remote import RemoteFile, in_threads, list_folder, look_up
 from catalogs.urls import is_url, masked
+
+
+_MOST_UNPACKED = 1 << 31
+"""Bytes of a file packed as a whole: more could fill the memory."""
+
+_PIECE = 1 << 22
 
 
 class LocalFile:
@@ -34,8 +44,48 @@ class LocalFile:
         return self._path
 
 
+class UnpackedFile:
+    """A file that is packed as a whole, by gzip or bzip2, unpacked in memory.
+
+    Parameters
+    ----------
+    file : file opened for reading bytes
+    name : str
+        Ends in ``.gz`` or ``.bz2``.
+
+    Raises
+    ------
+    ValueError
+        If it is larger than 2 GiB when unpacked.
+    """
+
+    def __init__(self, file, name: str):
+        opened = gzip.open(file) if name.lower().endswith(".gz") else bz2.open(file)
+        content = bytearray()
+        while piece := opened.read(_PIECE):
+            content += piece
+            if len(content) > _MOST_UNPACKED:
+                raise ValueError("larger than 2 GiB when unpacked; unpack it on disk")
+        self._content = content
+        self.size = len(content)
+
+    def array(self, dtype: np.dtype, offset: int, shape: tuple[int, ...]) -> np.ndarray:
+        """Return part of the file as an array; raises ValueError where the file ends before."""
+        unpacked = np.frombuffer(self._content, np.uint8)
+        return unpacked[_part(dtype, offset, shape)].view(dtype).reshape(shape)
+
+    def open(self) -> BytesIO:
+        """Return what astropy opens."""
+        return BytesIO(self._content)
+
+
+def is_packed(name: str) -> bool:
+    """Tell from its name whether a file is packed as a whole."""
+    return name.lower().endswith((".gz", ".bz2"))
+
+
 class FetchedFile:
-    """A file elsewhere, of which only what is asked for is fetched."""
+    """A remote file, of which only what is asked for is fetched."""
 
     def __init__(self, file: RemoteFile):
         self._file = file
@@ -76,13 +126,25 @@ class LocalFolder:
         return str(self._path)
 
     def names(self) -> list[str]:
-        """Return the names of all that is in the folder."""
-        return [path.name for path in self._path.iterdir()]
+        """Return the paths of all files below the folder, with ``/``; none that begin with a dot.
+
+        Links to folders are followed, but not back into a folder that they lie in.
+        """
+        return list(self._walk(self._path, "", (self._path.resolve(),)))
+
+    def _walk(self, folder: Path, prefix: str, above: tuple[Path, ...]):
+        with os.scandir(folder) as entries:
+            visible = [entry for entry in entries if not entry.name.startswith(".")]
+        for entry in visible:
+            if not entry.is_dir():
+                yield prefix + entry.name
+            elif (below := Path(entry.path).resolve()) not in above:
+                yield from self._walk(Path(entry.path), f"{prefix}{entry.name}/", (*above, below))
 
     def stamps(self, names: Iterable[str]) -> dict[str, list]:
         """Return what changes when a file does, by name."""
         status = {name: (self._path / name).stat() for name in names}
-        return {name: [found.st_size, found.st_mtime_ns] for name, found in status.items()}
+        return {name: [each.st_size, each.st_mtime_ns] for name, each in status.items()}
 
     def each(self, function: Callable, names: Iterable[str]) -> list:
         """Apply a function that reads one file to many."""
@@ -90,29 +152,32 @@ class LocalFolder:
 
     @contextmanager
     def opened(self, name: str):
-        """Give a file, open for reading bytes."""
+        """Give a file, open for reading bytes; unpacked if it is packed as a whole."""
         with open(self._path / name, "rb") as file:
-            yield file
+            yield UnpackedFile(file, name).open() if is_packed(name) else file
 
-    def file(self, name: str) -> Path:
+    def file(self, name: str) -> Path | UnpackedFile:
         """Return a file as `sections.ImageFile` takes it."""
-        return self._path / name
+        if not is_packed(name):
+            return self._path / name
+        with open(self._path / name, "rb") as file:
+            return UnpackedFile(file, name)
 
     def where(self, name: str) -> str:
         """Name a file in messages."""
         return str(self._path / name)
 
     def beside(self, name: str) -> Path | None:
-        """Return the path of a file of ours beside the tiles; None where there can be none."""
+        """Return the path of a file of ours beside the tiles; None where none can be written."""
         return self._path / name
 
     def identity(self) -> str:
-        """Return what tells the folder from others."""
+        """Return a text that no other folder has."""
         return str(self._path.resolve())
 
 
 class RemoteFolder:
-    """A folder of tiles elsewhere, named by a URL; as `LocalFolder`."""
+    """A remote folder of tiles, named by a URL; as `LocalFolder`, but not searched in depth."""
 
     def __init__(self, url: str):
         self.spec, self._urls = url, list_folder(url)
@@ -128,8 +193,8 @@ class RemoteFolder:
     def stamps(self, names: Iterable[str]) -> dict[str, list]:
         """Return what changes when a file does, by name, as far as the server tells."""
         names = list(names)
-        found = look_up(self._urls[name] for name in names)
-        self._files.update(zip(names, found, strict=True))
+        files = look_up(self._urls[name] for name in names)
+        self._files.update(zip(names, files, strict=True))
         return {name: [self._files[name].size, self._files[name].stamp] for name in names}
 
     def each(self, function: Callable, names: Iterable[str]) -> list:
@@ -138,24 +203,27 @@ class RemoteFolder:
 
     @contextmanager
     def opened(self, name: str):
-        """Give a file, open for reading bytes."""
+        """Give a file, open for reading bytes; unpacked if it is packed as a whole."""
         with self._files[name].open() as file:
-            yield file
+            yield UnpackedFile(file, name).open() if is_packed(name) else file
 
-    def file(self, name: str) -> FetchedFile:
+    def file(self, name: str) -> FetchedFile | UnpackedFile:
         """Return a file as `sections.ImageFile` takes it."""
-        return FetchedFile(self._files[name])
+        if not is_packed(name):
+            return FetchedFile(self._files[name])
+        with self._files[name].open() as file:
+            return UnpackedFile(file, name)
 
     def where(self, name: str) -> str:
         """Name a file in messages."""
         return str(self._files[name])
 
     def beside(self, name: str) -> None:
-        """Return None: nothing is written there."""
+        """Return None: nothing is written to a server."""
         return None
 
     def identity(self) -> str:
-        """Return what tells the folder from others, without secrets."""
+        """Return a text that no other folder has, without secrets."""
         return str(self)
 
 

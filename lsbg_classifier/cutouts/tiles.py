@@ -1,37 +1,24 @@
 """Cutouts from coadd tiles, on exactly the grid of the viewer's."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from astropy import units as u
-from astropy.coordinates import SkyCoord
 
 from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED, Flag
 from catalogs.remote import RemoteError
-from lsbg_classifier.cutouts.colours import compress, shrink
-from lsbg_classifier.cutouts.coverage import judge_gaps
-from lsbg_classifier.cutouts.pixels import REACH, render
-from lsbg_classifier.cutouts.sections import UnreadableImageError
 from lsbg_classifier.cutouts.source import empty_cutouts, flags_bad_positions
-from lsbg_classifier.cutouts.strips import OpenTile, Strip
-from lsbg_classifier.cutouts.tile_index import Tile, TileIndex
-from lsbg_classifier.surveys import VIEWER_SIZE, Survey, survey_named
-
-_STRIP_ROWS = 1024
-"""Rows of a tile in memory at a time."""
-
-_TOGETHER = 32
-"""Cutouts that are made at a time: threads disturb each other between steps, not within one."""
-
-_MASKED = 0.05
-"""Fraction of bad pixels in the central quarter that gets a flag."""
-
-_COARSEST = 1.05
-"""Pixels of a tile between samples, at most: more would miss what the tile holds."""
+from lsbg_classifier.cutouts.tile_cutter import CutoutRecipe, Cuts, TileCutter
+from lsbg_classifier.cutouts.tile_index import TileIndex
+from lsbg_classifier.cutouts.tile_report import describe_assumptions, describe_bands
+from lsbg_classifier.reasons import give_reason
 
 _FAILURES_IN_A_ROW = 3
-"""Tiles elsewhere that cannot be fetched until there is no hope left."""
+"""Remote tiles that cannot be fetched until there is no hope left."""
+
+_ANOTHER_TILE = NOT_SCORED | Flag.PARTIAL_COVERAGE
+"""Flags with which another tile that covers the position is tried."""
 
 
 class TileSource:
@@ -45,18 +32,26 @@ class TileSource:
     Fluxes of pixels of another size than the survey's are converted to the survey's. Only the
     rows of a tile that its candidates need are read, in strips, each once.
 
+    Where several tiles cover a position, the one in which it lies deepest is used; where that has
+    no data, the next one.
+
     Parameters
     ----------
     folder : path or URL
-        Holds ``*.fits`` or ``*.fits.fz``: DES tiles, HSC patches, or Legacy Surveys images in
-        nanomaggies, one file a band or one cube.
+        Holds FITS images, one file a band or one cube, at any depth; docs/images.md lists the
+        surveys whose names are known.
     bands : str
         The three bands, blue to red.
     survey : str, optional
-        Whose images they are, where the file names do not tell; the zero point, where the headers
-        do not tell, and the colours are this survey's.
+        Whose colours and scale the cutouts get, where the file names do not tell. What a file
+        says of its own flux scale counts more; where it says nothing, the zero point is this
+        survey's.
+    tiles : str, optional
+        How the files are named, as in ``{tile}/{band}-{kind}.fits``.
     jpeg : bool
         Pass the coloured image through JPEG as the viewer does before shrinking it.
+    finely : bool
+        Always sample as finely as the viewer does.
     """
 
     connections = None
@@ -67,30 +62,45 @@ class TileSource:
         *,
         bands: str = "grz",
         survey: str | None = None,
+        tiles: str | None = None,
         jpeg: bool = False,
+        finely: bool = False,
     ):
-        self._index = TileIndex.of_folder(folder, survey)
+        self._index = TileIndex.of_folder(folder, survey, tiles)
         self.spec = f"tiles:{self._index.folder.spec}"
         self._failures = 0
-        self._survey: Survey = survey_named(survey or self._index.tiles[0].survey)
         self._bands = tuple(bands)
-        self._jpeg = jpeg
-        self.imaging = self._survey.imaging(self._bands)
-        self._scales = np.array(self._survey.colour_scales[self._bands], np.float32)
-        if not any(set(tile.images) & set(self._bands) for tile in self._index.tiles):
-            raise InputError(f"{self._index.folder}: no tile in any of the bands {bands}")
+        self.imaging = self._index.survey.imaging(self._bands)
+        self._recipe = CutoutRecipe(self._index.survey, self._bands, jpeg, finely)
+        self._has_survey = survey is not None
+        self._check_bands()
 
     @classmethod
     def from_spec(cls, detail: str, **options) -> "TileSource":
-        """Open ``tiles:FOLDER``; options are `bands`, `survey` and `jpeg`."""
-        unknown = set(options) - {"bands", "survey", "jpeg"}
+        """Open ``tiles:FOLDER``; options are `bands`, `survey`, `tiles`, `jpeg` and `finely`."""
+        unknown = set(options) - {"bands", "survey", "tiles", "jpeg", "finely"}
         if unknown:
             raise InputError(f"tiles: takes no option {', '.join(sorted(unknown))}")
         return cls(detail, **options)
 
+    def _check_bands(self):
+        """Refuse a folder in which no tile has all bands."""
+        if any(set(self._bands) <= set(tile.images) for tile in self._index.tiles):
+            return
+        reasons = self._index.scan.reasons(most=2)
+        raise InputError(
+            f"{self._index.folder}: no tile has all of the bands {', '.join(self._bands)}: "
+            f"{describe_bands(self._index.tiles)}{''.join(f'; {reason}' for reason in reasons)}; "
+            "choose with --bands, or add the missing images"
+        )
+
+    def assumptions(self) -> list[str]:
+        """Return what is supposed of the images because no file says it; plain sentences."""
+        return describe_assumptions(self._index, self._bands, has_survey=self._has_survey)
+
     def group(self, positions: np.ndarray) -> np.ndarray:
         """Return the number of each position's tile, -1 for none; see `CutoutSource.group`."""
-        return self._index.locate(positions)
+        return self._index.rank(np.asarray(positions, np.float64), self._bands)[:, 0]
 
     def fingerprint(self) -> str:
         """Return what changes when an image in the folder does; see `CutoutSource`."""
@@ -100,101 +110,61 @@ class TileSource:
     def fetch(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Cut out one image a position; see `CutoutSource.fetch`."""
         positions = np.asarray(positions, np.float64)
-        cutouts, flags = empty_cutouts(len(positions))
-        tile_of = self._index.locate(positions)
-        flags[tile_of < 0] = Flag.NO_COVERAGE
-        for number in np.unique(tile_of[tile_of >= 0]):
-            rows = np.flatnonzero(tile_of == number)
-            tile = self._index.tiles[number]
-            try:
-                cutouts[rows], flags[rows] = self._cut(tile, positions[rows])
-            except UnreadableImageError:
-                flags[rows] = Flag.BAD_IMAGE
-            except RemoteError:
-                flags[rows] = Flag.FETCH_FAILED
-                self._failures += 1
-                if self._failures >= _FAILURES_IN_A_ROW:
-                    raise
-            else:
-                self._failures = 0
-        return cutouts, flags
+        cuts = Cuts(*empty_cutouts(len(positions)))
+        order = self._index.rank(positions, self._bands)
+        nowhere = order[:, 0] < 0
+        cuts.flags[nowhere] = Flag.NO_COVERAGE
+        reason = (str(self._index.folder), "no tile covers the position")
+        cuts.reasons = dict.fromkeys(np.flatnonzero(nowhere).tolist(), reason)
+        left = ~nowhere
+        for choice in range(order.shape[1]):
+            numbers = order[:, choice]
+            left &= numbers >= 0
+            for number in np.unique(numbers[left]):
+                rows = np.flatnonzero(left & (numbers == number))
+                self._take(cuts, rows, self._cut(number, positions[rows]), first=choice == 0)
+            left &= ((cuts.flags & _ANOTHER_TILE) != 0) & ((cuts.flags & Flag.FETCH_FAILED) == 0)
+        _give_reasons(cuts)
+        return cuts.cutouts, cuts.flags
 
-    def _cut(self, tile: Tile, positions: np.ndarray):
-        cutouts, flags = empty_cutouts(len(positions))
-        affines = _grid_in_tile(tile, positions, self._survey.viewer_scale)
-        boxes = _boxes(affines)
-        side = self._side(affines)
-        left, right = boxes[:, 0].min(), boxes[:, 2].max()
-        with OpenTile(self._index.folder, tile, self._bands) as images:
-            for rows in _strips(boxes, _STRIP_ROWS):
-                low = np.array([left, boxes[rows, 1].min()])
-                high = np.array([right, boxes[rows, 3].max()])
-                strip = images.read(low, high)
-                for part in np.split(rows, range(_TOGETHER, len(rows), _TOGETHER)):
-                    cutouts[part], flags[part] = self._make(strip, boxes[part], affines[part], side)
-        return cutouts, flags
+    def _cut(self, number: int, positions: np.ndarray) -> Cuts:
+        """Cut positions out of one tile."""
+        folder, tile = self._index.folder, self._index.tiles[number]
+        try:
+            cuts = TileCutter(folder, tile, self._recipe).cut(positions)
+        except RemoteError as error:
+            self._failures += 1
+            if self._failures >= _FAILURES_IN_A_ROW:
+                raise
+            cuts = Cuts(*empty_cutouts(len(positions)))
+            cuts.flags[:] = Flag.FETCH_FAILED
+            where = folder.where(next(iter(tile.images.values())).path)
+            reason = str(error).removeprefix(f"{where}: ")
+            cuts.reasons = dict.fromkeys(range(len(positions)), (where, reason))
+        else:
+            self._failures = 0
+        return cuts
 
-    def _make(self, strip: Strip, boxes: np.ndarray, affines: np.ndarray, side: int):
-        """Make some cutouts of a strip."""
-        corners, (width, height) = boxes[:, :2], boxes[0, 2:] - boxes[0, :2]
-        within = affines - np.eye(3)[0] * corners[:, :, None]
-        images = np.empty((len(boxes), 3, side, side), np.uint8)
-        gaps, masked = np.empty((len(boxes), 3)), np.empty(len(boxes))
-        patch = np.empty((3, height, width), np.float32)
-        render(strip.bands, corners - strip.low, within, self._scales, patch, images, gaps, masked)
-        images = np.moveaxis(images, 1, -1)
-        flags = judge_gaps(gaps) | np.where(masked > _MASKED, np.int16(Flag.MASKED_PIXELS), 0)
-        if self._jpeg:
-            images = np.array([compress(image) for image in images])
-        cutouts = shrink(images)
-        cutouts[(flags & NOT_SCORED) != 0] = 0
-        return cutouts, flags
-
-    def _side(self, affines: np.ndarray) -> int:
-        """Return how many samples along a side hold all that the tile's pixels tell."""
-        coarse = 2 * np.hypot(affines[:, 0, 1], affines[:, 1, 1]).max()
-        return VIEWER_SIZE if self._jpeg or coarse > _COARSEST else VIEWER_SIZE // 2
+    def _take(self, cuts: Cuts, rows: np.ndarray, new: Cuts, *, first: bool):
+        """Take over cutouts of a tile: all of the first, and of others those that are better."""
+        for number, row in enumerate(rows.tolist()):
+            if first or not new.flags[number] & _ANOTHER_TILE or _is_better(
+                new.flags[number], cuts.flags[row]
+            ):
+                cuts.cutouts[row], cuts.flags[row] = new.cutouts[number], new.flags[number]
+                cuts.reasons.pop(row, None)
+                if number in new.reasons:
+                    cuts.reasons[row] = new.reasons[number]
 
 
-def _grid_in_tile(tile: Tile, positions: np.ndarray, scale: float) -> np.ndarray:
-    """Map the viewer's grid around each position into the tile's pixels.
-
-    Two tangent planes are related by a projection that is affine over half an arcminute to 1e-4
-    pixels, so four points on the sky fix it. Shape (N, 2, 3); see `resample`.
-    """
-    half = VIEWER_SIZE / 4
-    reach = np.arctan(np.radians(half * scale / 3600)) * u.rad
-    centre = SkyCoord(positions[:, :1], positions[:, 1:], unit="deg")
-    around = centre.directional_offset_by([0, 90, 180, 270] * u.deg, reach)
-    ra = np.append(positions[:, :1], around.ra.deg, axis=1)
-    dec = np.append(positions[:, 1:], around.dec.deg, axis=1)
-    pixels = tile.wcs().all_world2pix(ra.ravel(), dec.ravel(), 0, quiet=True)
-    centre, north, east, south, west = np.reshape(pixels, (2, -1, 5)).T
-    return np.stack([centre, (west - east) / (2 * half), (north - south) / (2 * half)], axis=-1)
+def _is_better(flags: int, others: int) -> bool:
+    """Tell whether a cutout can be scored and the other cannot."""
+    return not flags & NOT_SCORED and bool(others & NOT_SCORED)
 
 
-def _boxes(affines: np.ndarray) -> np.ndarray:
-    """Pixel boxes (x0, y0, x1, y1), ends excluded, that the grids and the kernel need; (N, 4).
-
-    All are of one size.
-    """
-    centre = affines[:, :, 0]
-    half = np.abs(affines[:, :, 1:]).sum(axis=2) * VIEWER_SIZE / 2 + REACH
-    low, high = np.floor(centre - half), np.ceil(centre + half) + 1
-    return np.concatenate([low, low + (high - low).max(axis=0)], axis=1).astype(np.int64)
-
-
-def _strips(boxes: np.ndarray, height: int) -> list[np.ndarray]:
-    """Join boxes that share rows into strips at most about `height` rows high."""
-    order = np.argsort(boxes[:, 1], kind="stable")
-    strips, current, bottom, top = [], [], 0, 0
-    for row in order:
-        y0, y1 = boxes[row, 1], boxes[row, 3]
-        if current and (y0 >= top or y1 - bottom > height):
-            strips.append(np.array(current))
-            current = []
-        if not current:
-            bottom, top = y0, y1
-        current.append(row)
-        top = max(top, y1)
-    return [*strips, np.array(current)]
+def _give_reasons(cuts: Cuts):
+    """Say why candidates have an image that cannot be used, once a file and reason."""
+    counts = Counter((Flag(int(cuts.flags[row])) & NOT_SCORED, *reason) for row, reason in cuts.reasons.items())
+    for (flags, where, what), count in counts.items():
+        for flag in flags:
+            give_reason(flag, where, what, count)

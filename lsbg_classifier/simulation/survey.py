@@ -12,7 +12,7 @@ from astropy.io import fits
 from astropy.table import Table, vstack
 
 from catalogs.errors import InputError
-from lsbg_classifier.cutouts.tile_index import INDEX_NAME
+from lsbg_classifier.cutouts.tile_memory import INDEX_NAME
 from lsbg_classifier.simulation import contaminants, galaxies, stars
 from lsbg_classifier.simulation.coadds import is_simulated, plan_tiles, write_tile
 from lsbg_classifier.simulation.detection import detect, select_candidates, subtract_sky

@@ -1,0 +1,238 @@
+"""How much flux one count of an image stands for, as the file itself says it.
+
+A file says it by the unit of its pixels (``BUNIT``), by a zero point under one of many names, or
+by the AB magnitude of its counts. All that it says must agree.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+
+from astropy import units as u
+
+from lsbg_classifier.cutouts.colours import NANOMAGGIE_ZERO_POINT
+
+_ZERO_POINTS = (
+    *("MAGZERO", "MAGZP", "MAGZPT", "MAG_ZP", "MAG0", "PHOTZP", "ZEROPNT", "ZEROPT", "ZEROPOINT"),
+    *("ZP", "ZPT", "MZP_AB", "ZP_AB", "MAGZP_AB"),
+)
+"""Keywords of the AB magnitude of one count."""
+
+_SENSIBLE = (-10.0, 60.0)
+"""Zero points outside of this stand for "unknown", as 99 and -999 do."""
+
+_SAME = 0.01
+"""Fraction by which two statements about one image may differ."""
+
+_JANSKY_ZERO_POINT = 8.9
+"""AB magnitude of 1 Jy."""
+
+_MAGGY = re.compile(r"(n(?:ano)?)?m(aggie|aggy|gy)s?")
+_COUNTS = re.compile(
+    r"(adu|count|ct|dn|electron|e-?|photon|ph|photoelectron)s?"
+    r"(\s*(/|per)\s*s(ec(ond)?)?s?|\s*s\s*(\^|\*\*)?-1)?|cps|none|arbitrary|relative( flux)?"
+)
+_PER_PIXEL = re.compile(r"\s*(/\s*pix(el)?|\s+pix(el)?\s*(\^|\*\*)?-1)$")
+_JANSKYS = {
+    "njy": 1e-9,
+    "nanojansky": 1e-9,
+    "ujy": 1e-6,
+    "µjy": 1e-6,
+    "μjy": 1e-6,
+    "microjy": 1e-6,
+    "microjansky": 1e-6,
+    "jy": 1.0,
+    "jansky": 1.0,
+}
+"""Units that headers write in any case."""
+
+_ASINH_ZERO_POINT = 25.0
+"""AB magnitude of one count a second in stacks of Pan-STARRS (Waters et al. 2020)."""
+
+
+class ScaleError(ValueError):
+    """What a header says of the flux scale makes no sense; the message says why."""
+
+
+@dataclass(frozen=True)
+class FluxScale:
+    """What a file says of its own fluxes.
+
+    Attributes
+    ----------
+    nanomaggies : float or None
+        What one count stands for; None where the file does not say.
+    source : str
+        The keywords and values that say it, and where they are.
+    asinh : tuple of float, or None
+        BOFFSET and BSOFTEN where pixels hold inverse hyperbolic sines of counts.
+    per_native_pixel : bool
+        Whether fluxes are per pixel of the survey, whatever the image's own pixels: so are those
+        of the sky viewer's cutouts.
+    """
+
+    nanomaggies: float | None = None
+    source: str = ""
+    asinh: tuple[float, float] | None = None
+    per_native_pixel: bool = False
+
+
+def zero_point_to_nanomaggies(zero_point: float) -> float:
+    """Return how many nanomaggies one count of a zero point (AB magnitudes) is."""
+    return 10 ** (-0.4 * (zero_point - NANOMAGGIE_ZERO_POINT))
+
+
+def read_flux_scale(header, primary, pixel_area: float) -> FluxScale:
+    """Read what a file says of the flux scale of an image.
+
+    Parameters
+    ----------
+    header : mapping
+        The image's own header.
+    primary : mapping
+        The primary header, which says what the image's own does not.
+    pixel_area : float
+        Steradians of one pixel.
+
+    Returns
+    -------
+    FluxScale
+
+    Raises
+    ------
+    ScaleError
+        If two statements contradict each other, or one makes no sense.
+    """
+    header = _Headers(header, primary)
+    asinh = _asinh(header)
+    statements = [*_by_unit(header, pixel_area), *_by_zero_point(header)]
+    if asinh is not None:
+        statements.append(_by_exposure(header))
+    from_viewer = _is_from_viewer(header)
+    if not statements and from_viewer:
+        statements.append((1.0, "cutout of the sky viewer"))
+    _check_agreement(statements)
+    nanomaggies, source = statements[0] if statements else (None, "")
+    return FluxScale(nanomaggies, source, asinh, from_viewer)
+
+
+class _Headers:
+    """A header, and the primary one behind it."""
+
+    def __init__(self, own, primary):
+        self._own, self._primary = own, primary
+
+    def __contains__(self, keyword):
+        return keyword in self._own or keyword in self._primary
+
+    def get(self, keyword: str):
+        """Return a value, None if there is none or it is empty."""
+        for header in (self._own, self._primary):
+            value = header.get(keyword)
+            if isinstance(value, str | int | float) and not isinstance(value, bool):
+                return value
+        return None
+
+    def number(self, keyword: str) -> float | None:
+        """Return a finite number, also one written as text; None if there is no value."""
+        value = self.get(keyword)
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            raise ScaleError(f"{keyword} is {value!r}, not a number") from None
+        if not math.isfinite(number):
+            raise ScaleError(f"{keyword} is {number}")
+        return number
+
+    def where(self, keyword: str) -> str:
+        """Say in which header a keyword is."""
+        return "" if keyword in self._own else " in the primary header"
+
+
+def _by_unit(header: _Headers, pixel_area: float) -> list[tuple[float, str]]:
+    """Return nanomaggies a count by BUNIT; nothing for counts and unknown units."""
+    unit = header.get("BUNIT")
+    text = unit.strip() if isinstance(unit, str) else ""
+    janskys = _janskys(text, pixel_area)
+    if janskys is None:
+        return []
+    nanomaggies = janskys * zero_point_to_nanomaggies(_JANSKY_ZERO_POINT)
+    return [(nanomaggies, f"BUNIT {text}{header.where('BUNIT')}")]
+
+
+def _janskys(text: str, pixel_area: float) -> float | None:
+    """Return how many Jy a pixel one of a unit is; None for counts and what is no known unit."""
+    plain = _PER_PIXEL.sub("", text)
+    lower = plain.lower()
+    if match := _MAGGY.fullmatch(lower):
+        return (1 if match[1] else 1e9) / zero_point_to_nanomaggies(_JANSKY_ZERO_POINT)
+    if not plain or _COUNTS.fullmatch(lower):
+        return None
+    if lower in _JANSKYS:
+        return _JANSKYS[lower]
+    if lower.replace(" ", "") in ("mjy/sr", "mjysr-1", "mjysr^-1", "mjysr**-1"):
+        return 1e6 * pixel_area  # megajansky: nobody writes millijansky per steradian
+    unit = u.Unit(plain, parse_strict="silent")
+    if isinstance(unit, u.UnrecognizedUnit) or unit.is_equivalent(u.dimensionless_unscaled):
+        return None
+    for kind, area in ((u.Jy, 1.0), (u.Jy / u.sr, pixel_area)):
+        if unit.is_equivalent(kind):
+            return float(unit.to(kind)) * area
+    if any(unit.is_equivalent(known) for known in (u.adu, u.ct, u.electron, u.ph)):
+        return None
+    raise ScaleError(f"BUNIT {text} is no unit of flux that colours can be made of")
+
+
+def _by_zero_point(header: _Headers) -> list[tuple[float, str]]:
+    """Return nanomaggies a count by every keyword of a zero point that has a value."""
+    statements = []
+    for keyword in _ZERO_POINTS:
+        value = header.number(keyword)
+        if value is None:
+            continue
+        if not _SENSIBLE[0] <= value <= _SENSIBLE[1]:
+            raise ScaleError(f"{keyword} is {value:g}, which is no zero point")
+        source = f"{keyword} {value:g}{header.where(keyword)}"
+        statements.append((zero_point_to_nanomaggies(value), source))
+    flux = header.number("FLUXMAG0")
+    if flux is not None:
+        if flux <= 0:
+            raise ScaleError(f"FLUXMAG0 is {flux:g}, which is no flux")
+        nanomaggies = zero_point_to_nanomaggies(2.5 * math.log10(flux))
+        statements.append((nanomaggies, f"FLUXMAG0 {flux:g}{header.where('FLUXMAG0')}"))
+    return statements
+
+
+def _asinh(header: _Headers) -> tuple[float, float] | None:
+    """Return BOFFSET and BSOFTEN, None where pixels hold plain counts."""
+    if "BSOFTEN" not in header:
+        return None
+    softening, offset = header.number("BSOFTEN"), header.number("BOFFSET")
+    if softening is None or softening <= 0:
+        raise ScaleError(f"BSOFTEN is {softening}, which is no softening")
+    return offset or 0.0, softening
+
+
+def _by_exposure(header: _Headers) -> tuple[float, str]:
+    """Return nanomaggies a count of a Pan-STARRS stack, by its time of exposure."""
+    seconds = header.number("EXPTIME")
+    if seconds is None or seconds <= 0:
+        raise ScaleError("BSOFTEN is there, but no EXPTIME that gives the zero point")
+    zero_point = _ASINH_ZERO_POINT + 2.5 * math.log10(seconds)
+    return zero_point_to_nanomaggies(zero_point), f"BSOFTEN and EXPTIME {seconds:g}"
+
+
+def _is_from_viewer(header: _Headers) -> bool:
+    """Tell whether this is a FITS cutout of the Legacy Surveys' sky viewer."""
+    return "BAND0" in header or all(key in header for key in ("SURVEY", "VERSION", "IMAGETYP"))
+
+
+def _check_agreement(statements: list[tuple[float, str]]):
+    for nanomaggies, source in statements[1:]:
+        first, first_source = statements[0]
+        if abs(nanomaggies / first - 1) > _SAME:
+            raise ScaleError(
+                f"{first_source} and {source} contradict each other; correct the wrong one"
+            )

@@ -1,0 +1,121 @@
+"""What the image in a file is: science, weight, mask or something else; and in which band.
+
+Both are read from names of files, split into words, and from headers. To know another word is one
+entry in a table here.
+"""
+
+import re
+from enum import StrEnum
+
+BANDS = ("u", "g", "r", "i", "z", "y")
+"""The bands that an image can be of; what is written as Y is y here."""
+
+
+class Kind(StrEnum):
+    """What an image shows."""
+
+    SCIENCE = "science"
+    WEIGHT = "weight"
+    """Zero where there are no data: weights and inverse variances."""
+    MASK = "mask"
+    OTHER = "other"
+    """Never a science image: noise, sky, model, and so on."""
+    UNSURE = "unsure"
+    """No science image if one of the same place and band lies beside it."""
+
+
+_WORDS = {
+    Kind.SCIENCE: "sci science image img coadd calexp intensity",
+    Kind.WEIGHT: "weight weights wei wgt wht wt invvar ivar ivm iv inversevariance",
+    Kind.MASK: "mask masks msk maskbits flag flags flg dq dqm badpix bpm quality",
+    Kind.OTHER: (
+        "rms err error errors sigma std stddev unc uncertainty var variance noise "
+        "bkg bkgd background backgr bgmod exptime expmap exposure nexp nimage depth galdepth psfdepth "
+        "psf psfs psfsize psfmodel copsf fwhm model models blobmodel chi chi2 chisq resid residual "
+        "residuals seg segm segmap segmentation det detection ccds tractor catalog catalogue "
+        "aperture apertures objects snr cov covariance coverage wise"
+    ),
+    Kind.UNSURE: "sky back bg exp num map cat check sig nobkg",
+}
+_KIND_OF_WORD = {word: kind for kind, words in _WORDS.items() for word in words.split()}
+
+_KIND_KEYWORDS = ("EXTNAME", "IMAGETYP", "IMTYPE", "DES_EXT", "EXTTYPE", "DATATYPE", "PRODTYPE")
+"""Header keywords that say what an image is; only words of the table are believed."""
+
+_NAME_OF_ANY = "COMPRESSED_IMAGE"
+"""Name that libraries give to any compressed extension."""
+
+_INVERSE = re.compile(r"1\s*/|\^?-2$|\*\*-2$")
+"""Units of inverse variances, as in ``1/nanomaggy^2``."""
+
+_BAND_WORD = re.compile(r"(?:band|filter)?([ugrizy])(?:band|\d|p|'|prime|s)?", re.IGNORECASE)
+_BAND_KEYWORDS = ("BANDS", "BAND", "FILTER", "FILTER1", "FILTER2", "FILTNAM", "FPA.FILTER")
+_MORE_KEYWORDS = re.compile(r"(^|[ ._])(FILT|BAND)")
+"""Other keywords, HIERARCH ones as well, that may name a filter."""
+
+
+def words_of(text: str) -> list[str]:
+    """Split a name into words: at hyphens, underscores, points, commas and spaces."""
+    return re.split(r"[-_., ]+", text)
+
+
+def kind_of_word(word: str) -> Kind | None:
+    """Return the kind of image that a word names; None if it names none."""
+    return _KIND_OF_WORD.get(word.lower())
+
+
+def band_of_word(word: str) -> str:
+    """Return the band that a single word of a name names: a letter, or a letter with a digit."""
+    return word.lower() if word.lower() in BANDS else ""
+
+
+def kind_of_header(header) -> Kind | None:
+    """Return what the header of an image says that it is; None if it says nothing."""
+    for keyword in _KIND_KEYWORDS:
+        value = header.get(keyword)
+        if isinstance(value, str) and value != _NAME_OF_ANY:
+            kinds = {kind_of_word(word) for word in words_of(value)} - {None, Kind.UNSURE}
+            if kinds:
+                return min(kinds, key=lambda kind: kind == Kind.SCIENCE)
+    if any(key.startswith("MP_") for key in header):
+        return Kind.MASK if header["BITPIX"] > 0 else None
+    unit = header.get("BUNIT")
+    return Kind.WEIGHT if isinstance(unit, str) and _INVERSE.search(unit.strip()) else None
+
+
+def band_of_text(text: str) -> str:
+    """Return the band that the name of a filter stands for; "" if none, or more than one.
+
+    Such as ``g``, ``HSC-R2``, ``g.MP9401``, ``i_SDSS`` or ``z DECam SDSS c0004 9260.0 1520.0``.
+    """
+    letters = (_BAND_WORD.fullmatch(word) for word in re.split(r"[-_.,:/() ]+", text.strip()))
+    bands = {match[1].lower() for match in letters if match}
+    return bands.pop() if len(bands) == 1 else ""
+
+
+def bands_of_header(header, planes: int) -> list[str]:
+    """Return the band of each plane as a header says it.
+
+    Parameters
+    ----------
+    header : mapping
+        FITS keywords and their values.
+    planes : int
+        Planes of the image; 1 if it is no cube.
+
+    Returns
+    -------
+    list of str
+        As many as planes; empty if the header does not say.
+    """
+    numbered = [band_of_text(str(header.get(f"BAND{n}", ""))) for n in range(planes)]
+    if planes > 1 and all(numbered):
+        return numbered
+    if planes > 1:
+        letters = re.sub(r"[^A-Za-z]", "", str(header.get("BANDS", ""))).lower()
+        return list(letters) if len(letters) == planes and set(letters) <= set(BANDS) else []
+    for keyword in (*_BAND_KEYWORDS, *filter(_MORE_KEYWORDS.search, header), "EXTNAME"):
+        value = header.get(keyword)
+        if isinstance(value, str) and (band := band_of_text(value)):
+            return [band]
+    return []

@@ -1,0 +1,344 @@
+"""What one file of a folder of images holds: which extensions are what, of which band, and where.
+
+A file is described once, and the description is remembered; see `tile_memory`.
+"""
+
+import math
+from dataclasses import asdict, dataclass, field, replace
+
+import numpy as np
+from astropy.io import fits
+
+from catalogs.errors import InputError
+from catalogs.fits_headers import UNREADABLE, check_headers
+from lsbg_classifier.cutouts.flux_scale import FluxScale, ScaleError, read_flux_scale
+from lsbg_classifier.cutouts.geometry import SkyError, SkyGrid, read_grid
+from lsbg_classifier.cutouts.image_kinds import BANDS, Kind, bands_of_header, kind_of_header
+from lsbg_classifier.cutouts.layouts import FileName
+from lsbg_classifier.cutouts.no_data import MaskBits, bits_of_mask
+from lsbg_classifier.cutouts.tile_folder import TileFolder
+
+
+class PassedOver(Exception):
+    """A file without an image that can be used; the message says why."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """A weight or a mask: where it lies, and which image of a file it belongs to.
+
+    Attributes
+    ----------
+    kind : Kind
+        WEIGHT or MASK.
+    path : str
+        File in the folder.
+    extension : int
+    plane : int or None
+        Which plane, if the extension is a cube.
+    band : str
+        "" if it is for all bands.
+    shape : tuple of int
+        Height and width.
+    bits : dict
+        For each band, what the bits of a mask mean.
+    """
+
+    kind: Kind
+    path: str
+    extension: int
+    plane: int | None
+    band: str
+    shape: tuple[int, int]
+    bits: dict[str, MaskBits] = field(default_factory=dict)
+
+    def is_for(self, image: "ScienceImage") -> bool:
+        """Tell whether this may belong to an image: the same shape, no other band or plane."""
+        same_plane = self.plane is None or self.band or self.plane == image.plane
+        return self.shape == image.shape and self.band in ("", image.band) and bool(same_plane)
+
+
+@dataclass(frozen=True)
+class ScienceImage:
+    """A science image in one band.
+
+    Attributes
+    ----------
+    path : str
+        File in the folder.
+    extension : int
+    plane : int or None
+        Which plane, if the extension is a cube.
+    band : str
+    shape : tuple of int
+        Height and width.
+    grid : SkyGrid
+    outline : list
+        Centre and corners on the sky, in degrees; see `SkyGrid.outline`.
+    pixel_scale : float
+        Arcseconds.
+    scale : FluxScale
+    is_integer : bool
+        Whether it holds integers.
+    blank : float or None
+        A value that stands for "no data", where the header of an image of floats names one.
+    weight, mask : Side or None
+    """
+
+    path: str
+    extension: int
+    plane: int | None
+    band: str
+    shape: tuple[int, int]
+    grid: SkyGrid
+    outline: list
+    pixel_scale: float
+    scale: FluxScale
+    is_integer: bool = False
+    blank: float | None = None
+    weight: Side | None = None
+    mask: Side | None = None
+
+    @property
+    def where(self) -> str:
+        """The file, and the extension if it is not the only one."""
+        return self.path if self.extension < 2 else f"{self.path}[{self.extension}]"
+
+
+@dataclass(frozen=True)
+class FileContent:
+    """What a file holds.
+
+    Attributes
+    ----------
+    images : list of ScienceImage
+    sides : list of Side
+    passed_over : str
+        Why the file has no image that can be used; "" if it has.
+    """
+
+    images: list[ScienceImage] = field(default_factory=list)
+    sides: list[Side] = field(default_factory=list)
+    passed_over: str = ""
+
+    def as_json(self) -> dict:
+        """Return it as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict) -> "FileContent":
+        """Make it from JSON values; raises one of `UNREADABLE` if they are others."""
+        images = [_image_from_json(image) for image in content["images"]]
+        sides = [_side_from_json(side) for side in content["sides"]]
+        return cls(images, sides, str(content["passed_over"]))
+
+
+def _image_from_json(values: dict) -> ScienceImage:
+    scale = dict(values["scale"])
+    scale["asinh"] = scale["asinh"] and tuple(scale["asinh"])
+    sides = {key: values[key] and _side_from_json(values[key]) for key in ("weight", "mask")}
+    grid, shape = SkyGrid(**values["grid"]), tuple(values["shape"])
+    return ScienceImage(**values | sides | {"grid": grid, "shape": shape, "scale": FluxScale(**scale)})
+
+
+def _side_from_json(values: dict) -> Side:
+    bits = {band: MaskBits(**each) for band, each in values["bits"].items()}
+    shape, kind = tuple(values["shape"]), Kind(values["kind"])
+    return Side(**values | {"shape": shape, "kind": kind, "bits": bits})
+
+
+def read_file(folder: TileFolder, path: str, name: FileName) -> FileContent:
+    """Describe what one file holds.
+
+    Parameters
+    ----------
+    folder : TileFolder
+    path : str
+        File in the folder.
+    name : FileName
+        What its name says.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or what it says of itself is contradictory.
+    """
+    try:
+        with folder.opened(path) as file:
+            check_headers(file)
+            with fits.open(file, memmap=False, lazy_load_hdus=True) as hdus:
+                return _Reader(path, name).read(hdus, _size(file))
+    except PassedOver as reason:
+        return FileContent(passed_over=str(reason))
+    except ScaleError as error:
+        raise InputError(f"{folder.where(path)}: {error}") from error
+    except InputError:
+        raise
+    except UNREADABLE as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{folder.where(path)}: not a readable image ({reason}); repair or remove it"
+        ) from error
+
+
+def _size(file) -> int:
+    place = file.tell()
+    size = file.seek(0, 2)
+    file.seek(place)
+    return size
+
+
+class _Reader:
+    """Describes the extensions of one file."""
+
+    def __init__(self, path: str, name: FileName):
+        self._path, self._name = path, name
+
+    def read(self, hdus: fits.HDUList, size: int) -> FileContent:
+        """Describe science images, weights and masks; refuse a file that is cut off."""
+        kinds = {n: self._kind(hdu, n) for n, hdu in enumerate(hdus) if _is_image(hdu)}
+        _check_whole(hdus, size)
+        sides = [
+            side
+            for number, kind in kinds.items()
+            if kind in (Kind.WEIGHT, Kind.MASK)
+            for side in self._sides(hdus, number, kind)
+        ]
+        if self._name.kind in (Kind.WEIGHT, Kind.MASK):
+            return FileContent(sides=sides)
+        images = self._science_images(hdus, kinds, sides)
+        _check_distinct(images)
+        return FileContent([_with_sides(image, sides) for image in images], sides)
+
+    def _science_images(self, hdus, kinds: dict, sides: list[Side]) -> list[ScienceImage]:
+        chosen = [n for n, kind in kinds.items() if kind == Kind.SCIENCE]
+        chosen = chosen or [n for n, kind in kinds.items() if kind is None]
+        images, reasons = [], []
+        for number in chosen:
+            try:
+                images += self._images(hdus, number)
+            except PassedOver as reason:
+                reasons.append(reason)
+        if not images and (reasons or not sides):
+            others = "its header says that it is no science image" if kinds else "no image in it"
+            raise reasons[0] if reasons else PassedOver(others)
+        return images
+
+    def _kind(self, hdu, number: int) -> Kind | None:
+        kind = kind_of_header(hdu.header)
+        by_name = self._name.kind
+        if by_name in (Kind.WEIGHT, Kind.MASK) and kind in (None, Kind.SCIENCE, Kind.OTHER):
+            return by_name
+        return kind
+
+    def _sides(self, hdus, number: int, kind: Kind) -> list[Side]:
+        hdu = hdus[number]
+        planes = _planes(hdu)
+        bands = bands_of_header(hdu.header, planes) or [self._name.band] * planes
+        cube = len(hdu.shape) > 2
+        return [
+            Side(
+                kind,
+                self._path,
+                number,
+                plane if cube else None,
+                band,
+                hdu.shape[-2:],
+                self._bits(hdu.header) if kind == Kind.MASK else {},
+            )
+            for plane, band in enumerate(bands)
+        ]
+
+    def _bits(self, header) -> dict[str, MaskBits]:
+        return {band: bits_of_mask(header, self._name.layout.name, band) for band in BANDS}
+
+    def _images(self, hdus, number: int) -> list[ScienceImage]:
+        hdu, primary = hdus[number], hdus[0].header
+        if number and _is_image(hdus[0]) and not hdu.header.get("INHERIT"):
+            primary = fits.Header()  # it is about an image of its own
+        bands = self._bands(hdu, primary)
+        height, width = hdu.shape[-2:]
+        try:
+            grid = read_grid(hdu.header, width, height)
+        except SkyError as error:
+            raise PassedOver(str(error)) from error
+        scale = grid.pixel_scale()
+        is_integer = hdu.header["BITPIX"] > 0
+        blank = hdu.header.get("BLANK") if not is_integer else None
+        image = ScienceImage(
+            self._path,
+            number,
+            None,
+            "",
+            (height, width),
+            grid,
+            grid.outline().tolist(),
+            scale,
+            read_flux_scale(hdu.header, primary, math.radians(scale / 3600) ** 2),
+            is_integer,
+            float(blank) if isinstance(blank, int | float) else None,
+        )
+        cube = len(hdu.shape) > 2
+        return [
+            replace(image, band=band, plane=plane if cube else None)
+            for plane, band in enumerate(bands)
+        ]
+
+    def _bands(self, hdu, primary) -> list[str]:
+        """Return the band of each plane, by the name and by the headers, which must agree."""
+        planes = _planes(hdu)
+        said = bands_of_header(hdu.header, planes) or bands_of_header(primary, planes)
+        name = self._name.band
+        if name and planes == 1:
+            if said and said != [name] and name in BANDS and not self._name.surely:
+                raise InputError(
+                    f"{self._path}: its name says band {name}, its header band {said[0]}; correct "
+                    "the wrong one, or say with --tiles how the files are named"
+                )
+            said = [name]
+        if not said:
+            raise PassedOver("neither its name nor its header says which band it is")
+        if not set(said) <= set(BANDS):
+            raise PassedOver(f"band {', '.join(said)} is none of {' '.join(BANDS)}")
+        return said
+
+
+def _is_image(hdu) -> bool:
+    return bool(hdu.is_image and len(hdu.shape) in (2, 3) and min(hdu.shape) > 0)
+
+
+def _planes(hdu) -> int:
+    return hdu.shape[0] if len(hdu.shape) == 3 else 1
+
+
+def _check_whole(hdus, size: int):
+    """Compare the size that the headers promise with the size of the file."""
+    info = hdus[-1].fileinfo()
+    data_end = info["datLoc"] + info["datSpan"]
+    if size < data_end:
+        raise ValueError(f"truncated: {size} of {data_end} bytes")
+
+
+def _check_distinct(images: list[ScienceImage]):
+    """Refuse two science images of one band and place in one file."""
+    seen: dict[str, ScienceImage] = {}
+    for image in images:
+        other = seen.setdefault(image.band, image)
+        if other is not image and np.allclose(other.outline, image.outline, atol=1e-5):
+            raise InputError(
+                f"{image.path}: extensions {other.extension} and {image.extension} may both be "
+                f"the image of band {image.band}; name the right one SCI (EXTNAME)"
+            )
+
+
+def _with_sides(image: ScienceImage, sides: list[Side]) -> ScienceImage:
+    """Give an image the weight and the mask of its file that lie nearest after it."""
+
+    def distance(side: Side):
+        return side.extension < image.extension, abs(side.extension - image.extension)
+
+    chosen = {}
+    for kind in (Kind.WEIGHT, Kind.MASK):
+        fitting = [side for side in sides if side.kind == kind and side.is_for(image)]
+        chosen[kind.value] = min(fitting, key=distance, default=None)
+    return replace(image, **chosen)

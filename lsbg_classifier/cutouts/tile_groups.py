@@ -1,0 +1,295 @@
+"""Tiles: the science images of one place, a band each, with their weights and masks."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from catalogs.errors import InputError
+from catalogs.positions import unit_vectors
+from lsbg_classifier.cutouts.flux_scale import zero_point_to_nanomaggies
+from lsbg_classifier.cutouts.geometry import SkyGrid
+from lsbg_classifier.cutouts.image_kinds import Kind
+from lsbg_classifier.cutouts.layouts import Layout
+from lsbg_classifier.cutouts.tile_files import ScienceImage, Side
+from lsbg_classifier.cutouts.tile_scan import Scan
+from lsbg_classifier.surveys import Survey
+
+_SAME_GRID = 0.1
+"""Pixels by which the corners of a tile's bands may differ and count as the same pixels."""
+
+_SAME_PLACE, _LIKE_PLACE = 0.02, 0.1
+"""Fractions of an image's side by which corners may differ: of two images of the same place, of
+which one is too many if they have the same band; and of bands that belong together."""
+
+_SAME_SCALE = 0.01
+"""Fraction by which an image's pixels may differ from the survey's and count as the same."""
+
+_MOST_SCALE = 3.0
+"""Factor by which they may differ at all."""
+
+@dataclass(frozen=True)
+class BandImage:
+    """One band of a tile, as it is read.
+
+    Attributes
+    ----------
+    path : str
+        File in the folder of tiles.
+    extension : int
+    plane : int or None
+        Which plane, if the extension is a cube.
+    nanomaggies : float
+        What one count stands for, per pixel of the survey (which the tile's own may not be).
+    grid : SkyGrid
+    asinh : tuple of float, or None
+        BOFFSET and BSOFTEN where pixels hold inverse hyperbolic sines.
+    is_integer : bool
+    blank : float or None
+        A value that stands for "no data".
+    weight, mask : Side or None
+    """
+
+    path: str
+    extension: int
+    plane: int | None
+    nanomaggies: float
+    grid: SkyGrid
+    asinh: tuple[float, float] | None = None
+    is_integer: bool = False
+    blank: float | None = None
+    weight: Side | None = None
+    mask: Side | None = None
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One tile: a name, and an image a band.
+
+    Attributes
+    ----------
+    name : str
+    layout : Layout
+    science : dict of str to ScienceImage
+        What the files hold, by band.
+    images : dict of str to BandImage
+        The same, as it is read for one survey.
+    """
+
+    name: str
+    layout: Layout
+    science: dict[str, ScienceImage] = field(default_factory=dict)
+    images: dict[str, BandImage] = field(default_factory=dict)
+
+    @property
+    def grids(self) -> list[SkyGrid]:
+        """The pixel grids of the bands, each once."""
+        return list(dict.fromkeys(image.grid for image in self.images.values()))
+
+
+def group_tiles(scan: Scan) -> list[Tile]:
+    """Join the bands of each tile: by name, and by place where names do not tell.
+
+    Raises
+    ------
+    InputError
+        If there are two science images of one place and band, or the bands of a tile show
+        different places.
+    """
+    tiles: dict[str, Tile] = {}
+    for path, images in scan.images.items():
+        for image in images:
+            _add(scan, tiles, path, image)
+    joined = _join_by_place(scan, list(tiles.values()))
+    sides = defaultdict(list)
+    for side in scan.sides:
+        sides[scan.names[side.path].tile].append(side)
+    for tile in joined:
+        _check_overlap(scan, tile)
+        _share_grids(tile)
+        _add_sides(scan, tile, sides)
+    return joined
+
+
+def _add(scan: Scan, tiles: dict[str, Tile], path: str, image: ScienceImage):
+    """Add an image to the tile of its name; one of another place makes a tile of its own."""
+    name = scan.names[path]
+    tile = tiles.setdefault(name.tile, Tile(name.tile, name.layout))
+    other = tile.science.get(image.band)
+    if other is None:
+        tile.science[image.band] = image
+    elif not _is_same_place(image, other, _SAME_PLACE):
+        own_name = f"{name.tile} {image.where}"
+        tiles[own_name] = Tile(own_name, name.layout, {image.band: image})
+    elif chosen := _better(scan, image, other):
+        tile.science[image.band] = chosen
+    else:
+        raise _too_many(scan, other, image)
+
+
+def _better(scan: Scan, one: ScienceImage, other: ScienceImage) -> ScienceImage | None:
+    """Return which of two images of one place and band is meant; None if both may be."""
+    doubtful = [scan.names[image.path].kind == Kind.UNSURE for image in (one, other)]
+    if doubtful[0] == doubtful[1]:
+        return None
+    chosen, left = (other, one) if doubtful[0] else (one, other)
+    word = scan.names[left.path].word
+    scan.passed_over[left.path] = f"another image of its place without {word!r} in its name is used"
+    return chosen
+
+
+def _too_many(scan: Scan, one: ScienceImage, other: ScienceImage) -> InputError:
+    first, second = (scan.folder.where(image.where) for image in (one, other))
+    return InputError(
+        f"{first} and {second}: both are images of band {one.band} of the same place; keep one of "
+        "them, or say with --tiles which files are the images"
+    )
+
+
+def _is_same_place(one: ScienceImage, other: ScienceImage, fraction: float) -> bool:
+    """Tell whether the corners of two images agree to a fraction of their side."""
+    ours, theirs = (unit_vectors(np.array(image.outline)) for image in (one, other))
+    sides = [max(i.shape) * i.pixel_scale for i in (one, other)]
+    allowed = max(fraction * min(sides), 2 * max(i.pixel_scale for i in (one, other)))
+    distances = np.linalg.norm(ours[:, None] - theirs[None], axis=-1)
+    apart = max(distances.min(axis=0).max(), distances.min(axis=1).max())
+    return bool(np.degrees(apart) * 3600 <= allowed)
+
+
+def _join_by_place(scan: Scan, tiles: list[Tile]) -> list[Tile]:
+    """Join tiles of the same place, whatever their names; two of one band are too many."""
+    centres = unit_vectors(np.array([_first(tile).outline[0] for tile in tiles]))
+    reach = max(_LIKE_PLACE * max(_first(t).shape) * _first(t).pixel_scale for t in tiles)
+    tree, joined = cKDTree(centres), dict(enumerate(tiles))
+    for number, other in sorted(tree.query_pairs(np.radians(reach / 3600))):
+        if number in joined and other in joined:
+            merged = _join(scan, joined[number], joined[other])
+            if merged is not None:
+                joined[number] = merged
+                del joined[other]
+    return list(joined.values())
+
+
+def _first(tile: Tile) -> ScienceImage:
+    return next(iter(tile.science.values()))
+
+
+def _join(scan: Scan, one: Tile, other: Tile) -> Tile | None:
+    """Join two tiles; None if they are of different places, or overlap only."""
+    common = set(one.science) & set(other.science)
+    if not common:
+        same = _is_same_place(_first(one), _first(other), _LIKE_PLACE)
+        return replace(one, science=one.science | other.science) if same else None
+    science = one.science | other.science
+    for band in common:
+        first, second = one.science[band], other.science[band]
+        if not _is_same_place(first, second, _SAME_PLACE):
+            return None
+        chosen = _better(scan, first, second)
+        if chosen is None:
+            raise _too_many(scan, first, second)
+        science[band] = chosen
+    return replace(one, science=science)
+
+
+def _check_overlap(scan: Scan, tile: Tile):
+    """Refuse bands of one name that show different places."""
+    first, *others = tile.science.values()
+    radius = {i.path: max(i.shape) * i.pixel_scale for i in (first, *others)}
+    for other in others:
+        ours, theirs = (unit_vectors(np.array(i.outline[:1])) for i in (first, other))
+        apart = 3600 * float(np.degrees(np.linalg.norm(ours - theirs)))
+        if apart > (radius[first.path] + radius[other.path]) / 2:
+            raise InputError(
+                f"{scan.folder.where(first.where)} and {scan.folder.where(other.where)}: named as "
+                f"bands of tile {tile.name}, but they show places {apart / 60:.1f} arcmin apart; "
+                "say with --tiles how the files are named"
+            )
+
+
+def _share_grids(tile: Tile):
+    """Give bands that lie on the same pixels the same grid, to 0.1 pixels."""
+    shared: list[ScienceImage] = []
+    for band, image in tile.science.items():
+        same = next((each for each in shared if _are_same_pixels(image, each)), None)
+        if same is None:
+            shared.append(image)
+        else:
+            tile.science[band] = replace(image, grid=same.grid)
+
+
+def _are_same_pixels(one: ScienceImage, other: ScienceImage) -> bool:
+    if one.shape != other.shape:
+        return False
+    ours, theirs = (unit_vectors(np.array(image.outline)) for image in (one, other))
+    offset = np.degrees(np.linalg.norm(ours - theirs, axis=1).max()) * 3600 / other.pixel_scale
+    return bool(offset <= _SAME_GRID)
+
+
+def _add_sides(scan: Scan, tile: Tile, sides: dict[str, list[Side]]):
+    """Give images the weights and masks that lie in files of their own."""
+    for band, image in tile.science.items():
+        beside = sides[scan.names[image.path].tile]
+        for kind in (Kind.WEIGHT, Kind.MASK):
+            fitting = [side for side in beside if side.kind == kind and side.is_for(image)]
+            if getattr(image, kind.value) is None and fitting:
+                best = max(fitting, key=lambda side: side.band != "")
+                image = replace(image, **{kind.value: best})
+        tile.science[band] = image
+
+
+def images_for(scan: Scan, tile: Tile, survey: Survey) -> dict[str, BandImage]:
+    """Return the images of a tile as they are read for a survey's colours.
+
+    Raises
+    ------
+    InputError
+        If the size of pixels contradicts the survey.
+    """
+    images = {}
+    for band, image in tile.science.items():
+        factor = image.pixel_scale / survey.pixel_scale
+        if not 1 / _MOST_SCALE <= factor <= _MOST_SCALE:
+            raise InputError(
+                f"{scan.folder.where(image.where)}: pixels of {image.pixel_scale:.3g} arcsec, but "
+                f"those of {survey.title} have {survey.pixel_scale:g}; name the right survey with "
+                "--survey, or resample the image"
+            )
+        images[band] = BandImage(
+            image.path,
+            image.extension,
+            image.plane,
+            counts_to_nanomaggies(image, tile.layout, survey),
+            image.grid,
+            image.scale.asinh,
+            image.is_integer,
+            image.blank,
+            image.weight,
+            image.mask,
+        )
+    return images
+
+
+def counts_to_nanomaggies(image: ScienceImage, layout: Layout, survey: Survey) -> float:
+    """Return the nanomaggies, per pixel of the survey, of one count.
+
+    Fluxes per pixel grow with the pixel's area, and the colours are made for the survey's. The
+    viewer's FITS cutouts hold nanomaggies per pixel of the survey whatever their own scale.
+
+    Parameters
+    ----------
+    image : ScienceImage
+    layout : Layout
+        Gives the zero point of its survey's images where the file says none.
+    survey : Survey
+        Whose colours are made; gives the zero point where neither does.
+    """
+    nanomaggies = image.scale.nanomaggies
+    if nanomaggies is None:
+        known = layout.zero_point
+        nanomaggies = zero_point_to_nanomaggies(survey.zero_point if known is None else known)
+    ratio = survey.pixel_scale / image.pixel_scale
+    if image.scale.per_native_pixel or abs(ratio - 1) <= _SAME_SCALE:
+        return nanomaggies
+    return nanomaggies * ratio**2

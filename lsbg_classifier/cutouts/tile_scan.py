@@ -1,0 +1,175 @@
+"""Which files of a folder are science images, weights and masks, and which are passed over."""
+
+import hashlib
+import json
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from catalogs.errors import InputError
+from lsbg_classifier.cutouts.image_kinds import Kind
+from lsbg_classifier.cutouts.layouts import FileName, is_fits_name, read_name
+from lsbg_classifier.cutouts.tile_files import FileContent, ScienceImage, Side, read_file
+from lsbg_classifier.cutouts.tile_folder import TileFolder
+from lsbg_classifier.cutouts.tile_memory import TileMemory
+
+
+@dataclass
+class Scan:
+    """What a folder holds.
+
+    Attributes
+    ----------
+    folder : TileFolder
+    names : dict of str to FileName
+        What the names of FITS files say, by path.
+    images : dict of str to list of ScienceImage
+        By path.
+    sides : list of Side
+        Weights and masks in files of their own.
+    passed_over : dict of str to str
+        Why a file is not used, by path.
+    fingerprint : str
+        Another once a file that is used was replaced.
+    """
+
+    folder: TileFolder
+    names: dict[str, FileName] = field(default_factory=dict)
+    images: dict[str, list[ScienceImage]] = field(default_factory=dict)
+    sides: list[Side] = field(default_factory=list)
+    passed_over: dict[str, str] = field(default_factory=dict)
+    fingerprint: str = ""
+
+    def reasons(self, most: int = 5) -> list[str]:
+        """Say how many files were passed over and why, the commonest reasons first."""
+        counts = Counter(self.passed_over.values())
+        first = {reason: path for path, reason in reversed(self.passed_over.items())}
+        lines = [
+            f"{count} {'file' if count == 1 else 'files'} passed over: {reason} "
+            f"({'' if count == 1 else 'such as '}{first[reason]})"
+            for reason, count in counts.most_common(most)
+        ]
+        left = len(self.passed_over) - sum(count for _, count in counts.most_common(most))
+        return [*lines, *([f"{left} more files passed over"] if left else [])]
+
+
+def scan_folder(folder: TileFolder, pattern: re.Pattern | None = None) -> Scan:
+    """Look through a folder of images.
+
+    Parameters
+    ----------
+    folder : TileFolder
+    pattern : re.Pattern, optional
+        The user's own naming of files; see `layouts.compile_pattern`.
+
+    Returns
+    -------
+    Scan
+
+    Raises
+    ------
+    InputError
+        If an image is damaged or contradicts itself, or nothing in the folder can be used.
+    """
+    scan, memory = Scan(folder), TileMemory(folder)
+    science = _sort_by_name(scan, sorted(folder.names()), pattern)
+    contents = _contents(scan, memory, science)
+    sides = _sides_beside(scan, {scan.names[path].tile for path in science})
+    contents |= _contents(scan, memory, sides)
+    memory.keep(contents)
+    for path, (_, content) in contents.items():
+        if content.passed_over:
+            scan.passed_over[path] = content.passed_over
+        elif content.images:
+            scan.images[path] = content.images
+        else:
+            scan.sides += content.sides
+    _check_usable(scan)
+    used = sorted((path, contents[path][0]) for path in contents if path not in scan.passed_over)
+    scan.fingerprint = hashlib.sha256(json.dumps(used).encode()).hexdigest()
+    return scan
+
+
+def _sort_by_name(scan: Scan, paths: list[str], pattern) -> list[str]:
+    """Read all names; return those that may be science images."""
+    science = []
+    for path in paths:
+        if not is_fits_name(path):
+            suffix = PurePosixPath(path).suffix or "without ending"
+            scan.passed_over[path] = f"no FITS file by its name, {suffix}"
+            continue
+        name = read_name(path, pattern)
+        if name is None:
+            scan.passed_over[path] = "its name does not follow the pattern of --tiles"
+            continue
+        scan.names[path] = name
+        if name.kind == Kind.OTHER:
+            scan.passed_over[path] = f"no science image by the word {name.word!r} in its name"
+        elif name.kind not in (Kind.WEIGHT, Kind.MASK):
+            science.append(path)
+    return _without_alternatives(scan, science)
+
+
+def _without_alternatives(scan: Scan, science: list[str]) -> list[str]:
+    """Pass over images whose name has a doubtful word where the same name without it is there."""
+
+    def key(path):
+        return scan.names[path].tile, scan.names[path].band
+
+    sure = {key(path) for path in science if scan.names[path].kind == Kind.SCIENCE}
+    for path in science:
+        name = scan.names[path]
+        if name.kind == Kind.UNSURE and key(path) in sure:
+            scan.passed_over[path] = f"the image without {name.word!r} in its name is used"
+    return [path for path in science if path not in scan.passed_over]
+
+
+def _sides_beside(scan: Scan, tiles: set[str]) -> list[str]:
+    """Return the weights and masks of tiles that have images; pass over the others."""
+    sides = []
+    for path, name in scan.names.items():
+        if name.kind not in (Kind.WEIGHT, Kind.MASK):
+            continue
+        if name.tile in tiles:
+            sides.append(path)
+        else:
+            scan.passed_over[path] = f"a {name.kind} with no image beside it"
+    return sides
+
+
+def _contents(
+    scan: Scan, memory: TileMemory, paths: Iterable[str]
+) -> dict[str, tuple[list, FileContent]]:
+    """Describe files, reading only those that are not remembered."""
+    paths = list(paths)
+    stamps = {
+        path: [*stamp, _reading(scan.names[path])]
+        for path, stamp in scan.folder.stamps(paths).items()
+    }
+    known = {path: memory.recall(path, stamps[path]) for path in paths}
+    new = [path for path, content in known.items() if content is None]
+    with warnings.catch_warnings(action="ignore"):
+        read = scan.folder.each(lambda path: read_file(scan.folder, path, scan.names[path]), new)
+    known |= dict(zip(new, read, strict=True))
+    return {path: (stamps[path], known[path]) for path in paths}
+
+
+def _reading(name: FileName) -> str:
+    """Return what of a name decides how a file is described."""
+    return f"{name.layout.name} {name.tile} {name.band} {name.kind} {name.surely}"
+
+
+def _check_usable(scan: Scan):
+    if scan.images:
+        return
+    if not scan.names:
+        raise InputError(
+            f"{scan.folder}: no tiles (files named *.fits or *.fits.fz) in this folder or below it"
+        )
+    raise InputError(
+        f"{scan.folder}: no tiles that can be used in this folder or below it: "
+        f"{'; '.join(scan.reasons(most=3))}; say with --tiles how the files are named"
+    )
