@@ -20,9 +20,9 @@ SEED = 3
 COUNT = 300
 
 
-@pytest.fixture(scope="module")
-def classifier():
-    return load_classifier()
+@pytest.fixture(scope="module", params=["onnx", "keras"])
+def classifier(request):
+    return load_classifier(engine=request.param)
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +98,7 @@ def test_cutouts_are_left_alone(classifier, cutouts):
 
 
 def test_keras_alone_says_the_same(cutouts, probabilities):
+    """Whichever engine runs the network."""
     network = build_network()
     network.load_weights(find_weights(DEFAULT_WEIGHTS).path)
     expected = network.predict(cutouts / np.float32(255), verbose=0)[:, 0]
@@ -159,7 +160,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from lsbg_classifier import load_classifier
 with ThreadPoolExecutor(6) as pool:
-    loading = [pool.submit(load_classifier) for _ in range(6)]
+    loading = [pool.submit(load_classifier, engine=sys.argv[1]) for _ in range(6)]
     names = {future.result().card.name for future in loading}
 if sys.stderr:
     sys.stderr.write("still heard\\n")
@@ -169,9 +170,9 @@ sys.stdout.write(f"{len(names)} name\\n")
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("redirection", "heard"), [("", "still heard\n"), ("2>&-", "")])
-def test_loading_is_silent_and_leaves_standard_error_as_it_was(redirection, heard):
+@pytest.mark.parametrize("engine", ["onnx", "keras"])
+def test_loading_is_silent_and_leaves_standard_error_as_it_was(redirection, heard, engine):
     shell = ["sh", "-c", f'exec "$0" "$@" {redirection}']
-    done = subprocess.run(
-        [*shell, sys.executable, "-c", LOAD_IN_THREADS], capture_output=True, text=True, timeout=120
-    )
+    command = [*shell, sys.executable, "-c", LOAD_IN_THREADS, engine]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (0, "1 name\n", heard)

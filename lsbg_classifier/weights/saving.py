@@ -12,7 +12,8 @@ import numpy as np
 
 from catalogs.errors import InputError
 from lsbg_classifier.likeness import Likeness
-from lsbg_classifier.network import build_network
+from lsbg_classifier.network import build_network, network_steps
+from lsbg_classifier.networks.stored import write_steps
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import WeightSet, at_path, weights_path
 
@@ -51,7 +52,7 @@ def check_name(name: str):
 def _save_half_precision(
     network: keras.Model, path: Path, likeness: Likeness | None, architecture: str
 ):
-    """Save the weights alone, as float16; they load into the float32 network."""
+    """Save the weights alone, as float16, and the steps of their network."""
     bare = build_network(architecture=architecture)
     bare.set_weights(network.get_weights())
     # names that no weight set can have
@@ -60,6 +61,7 @@ def _save_half_precision(
         bare.save_weights(full)
         with h5py.File(full) as source, h5py.File(half, "w") as target:
             source.visititems(lambda name, item: _copy_half(name, item, target))
+        write_steps(half, network_steps(bare))
         if likeness is not None:
             likeness.save(half)
         os.replace(half, path)

@@ -1,0 +1,120 @@
+"""Choose what runs a weight set's network: ONNX Runtime on CPUs, Keras on GPUs."""
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from catalogs.errors import InputError
+from lsbg_classifier.backend import start_backend
+from lsbg_classifier.networks.dropout import RandomPart
+from lsbg_classifier.weights.registry import WeightSet
+
+ENGINES = ("auto", "onnx", "keras")
+"""Names that `load_classifier` and ``--engine`` take."""
+
+_DEVICES = Path("/dev")
+_GPU_DEVICES = ("nvidia[0-9]*", "kfd", "dxg")
+"""Files that Linux shows where there is a GPU: NVIDIA's, AMD's, and of Windows' Linux."""
+
+_log = logging.getLogger(__name__)
+
+
+class Engine(Protocol):
+    """What runs a network. Arrays have a fixed size, and one result does not depend on another."""
+
+    name: str
+    """``onnx`` or ``keras``."""
+
+    version: str
+    """Of the software that runs the network."""
+
+    random_part: RandomPart
+    """What dropout changes; raises `InputError` if the network drops nothing."""
+
+    def infer(self, images: np.ndarray) -> np.ndarray:
+        """Return probabilities of 64 uint8 cutouts: (64, 64, 64, 3) -> (64,) float32."""
+
+    def features(self, images: np.ndarray) -> list[np.ndarray]:
+        """Return what the random part takes, for 64 uint8 cutouts."""
+
+    def infer_with_masks(self, features: list, masks: list) -> np.ndarray:
+        """Return probabilities of 32 passes from features and factors of the values dropped."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An engine, and why it was chosen.
+
+    Attributes
+    ----------
+    engine : Engine
+    reason : str
+        Plain text for people, such as ``no GPU``.
+    """
+
+    engine: Engine
+    reason: str
+
+
+def choose_engine(weights: WeightSet, name: str = "auto") -> Choice:
+    """Load the network of a weight set into the engine that is asked for.
+
+    Parameters
+    ----------
+    weights : WeightSet
+    name : str
+        ``onnx``, ``keras``, or ``auto``: Keras where its backend has a GPU, else ONNX Runtime; and
+        Keras for a network that cannot be converted, with a line in the log.
+
+    Returns
+    -------
+    Choice
+
+    Raises
+    ------
+    InputError
+        If the name is another one, the weights are damaged, or ONNX Runtime is asked for and
+        cannot run the network.
+    """
+    if name not in ENGINES:
+        raise InputError(f"unknown engine {name!r}: choose one of {', '.join(ENGINES)}")
+    if name == "keras":
+        return _with_keras(weights, "asked for")
+    if name == "auto" and _has_gpu():
+        return _with_keras(weights, "there is a GPU")
+    from lsbg_classifier.engines.with_onnx import CannotConvertError, OnnxEngine
+
+    try:
+        return Choice(OnnxEngine(weights), "asked for" if name == "onnx" else "there is no GPU")
+    except CannotConvertError as error:
+        if name == "onnx":
+            raise InputError(
+                f"{weights.path}: ONNX Runtime cannot run this network ({error}); choose the "
+                "engine keras or auto"
+            ) from error
+        choice = _with_keras(weights, f"ONNX Runtime cannot run this network: {error}")
+        _log.warning("%s: scored by Keras; %s", weights.path, choice.reason)
+        return choice
+
+
+def _with_keras(weights: WeightSet, reason: str) -> Choice:
+    start_backend()
+    from lsbg_classifier.engines.with_keras import KerasEngine
+
+    return Choice(KerasEngine(weights), reason)
+
+
+def _has_gpu() -> bool:
+    """Whether Keras' backend would use a GPU; it is asked only where the machine shows one."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"):
+        return False
+    if not any(any(_DEVICES.glob(pattern)) for pattern in _GPU_DEVICES):
+        return False
+    start_backend()
+    import keras
+
+    return bool(keras.distribution.list_devices("gpu"))

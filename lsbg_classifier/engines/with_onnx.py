@@ -1,0 +1,149 @@
+"""Run a network with ONNX Runtime, on the CPU, without importing Keras or TensorFlow."""
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import onnxruntime
+
+from lsbg_classifier.engines.graphs import Graph, UnknownLayerError
+from lsbg_classifier.networks.dropout import PASSES, RandomPart, random_part
+from lsbg_classifier.networks.steps import Step
+from lsbg_classifier.networks.stored import read_description, read_weights, steps_described
+from lsbg_classifier.surveys import CUTOUT_SIZE
+from lsbg_classifier.weights.registry import WeightSet
+
+BATCH = 64
+"""Cutouts that are run together; always as many."""
+
+THREADS = "LSBG_THREADS"
+"""Environment variable: how many threads run the network, for all callers of a process together."""
+
+_SHAPE = (CUTOUT_SIZE, CUTOUT_SIZE, 3)
+_ERRORS = 3
+
+
+class CannotConvertError(ValueError):
+    """The network of a weight set cannot be run by ONNX Runtime; the message says why."""
+
+
+class OnnxEngine:
+    """A weight set's network, run by ONNX Runtime; one instance serves all threads of a process.
+
+    Attributes
+    ----------
+    name, version : str
+
+    Raises
+    ------
+    CannotConvertError
+        If the network cannot be converted.
+    InputError
+        If the weights are not those that the card describes.
+    """
+
+    name = "onnx"
+    version = onnxruntime.__version__
+
+    def __init__(self, weights: WeightSet):
+        weights.check_intact()
+        self._lock = Lock()
+        try:
+            self._steps = _steps(weights.path, weights.card.architecture)
+            self._weights = read_weights(weights.path, self._steps)
+            graph = self._front()
+            self._shapes = {name: value.shape for name, value in graph.values.items()}
+            if self._shapes[self._steps[-1].name] != (1,):
+                raise ValueError("it does not give one probability")
+            self._session = _session(graph, [self._steps[-1].name])
+        except (
+            OSError,
+            ArithmeticError,
+            LookupError,
+            TypeError,
+            ValueError,
+            RuntimeError,
+        ) as error:
+            raise CannotConvertError(" ".join(str(error).split())) from error
+
+    def infer(self, images: np.ndarray) -> np.ndarray:
+        """Return the probabilities of 64 uint8 cutouts, shape (64, 64, 64, 3) -> (64,) float32."""
+        return _run(self._session, [images])[0][:, 0]
+
+    @cached_property
+    def random_part(self) -> RandomPart:
+        """What dropout changes in the network."""
+        return random_part(self._steps, self._shapes.__getitem__)
+
+    def features(self, images: np.ndarray) -> list[np.ndarray]:
+        """Return what `random_part` takes, for 64 uint8 cutouts."""
+        return _run(self._halves[0], [images])
+
+    def infer_with_masks(
+        self, features: Sequence[np.ndarray], masks: Sequence[np.ndarray]
+    ) -> np.ndarray:
+        """Return probabilities, shape (N,), from features and a factor for each dropped value."""
+        return _run(self._halves[1], [*features, *masks])[0][:, 0]
+
+    def _front(self) -> Graph:
+        graph = Graph(self._weights, BATCH)
+        graph.add_pixels(self._steps[0].name, _SHAPE)
+        for step in self._steps[1:]:
+            graph.add_step(step)
+        return graph
+
+    @property
+    def _halves(self) -> tuple[onnxruntime.InferenceSession, onnxruntime.InferenceSession]:
+        with self._lock:
+            return self._built_halves
+
+    @cached_property
+    def _built_halves(self) -> tuple[onnxruntime.InferenceSession, onnxruntime.InferenceSession]:
+        part = self.random_part
+        head = Graph(self._weights, PASSES)
+        for name in part.inputs:
+            head.add_features(name, self._shapes[name])
+        dropouts = {step.name for step in part.dropouts}
+        for step in self._steps:
+            if step.name in part.names:
+                (head.add_masked if step.name in dropouts else head.add_step)(step)
+        front = self._front()
+        return _session(front, list(part.inputs)), _session(head, [self._steps[-1].name])
+
+
+def threads() -> int:
+    """Return how many threads run the network: ``LSBG_THREADS``, or the cores one may use."""
+    for name in (THREADS, "OMP_NUM_THREADS"):
+        value = os.environ.get(name, "")
+        if value.isdecimal() and int(value) > 0:
+            return int(value)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def _steps(path: Path, architecture: str) -> list[Step]:
+    description = read_description(path, architecture)
+    if description is None:
+        raise UnknownLayerError(
+            "the weights were saved without a description of their network, by an older version"
+        )
+    return steps_described(description)
+
+
+def _session(graph: Graph, outputs: list[str]) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS
+    # idle threads sleep: else they take the cores from those that cut out
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(
+        graph.model(outputs).SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def _run(session: onnxruntime.InferenceSession, arrays: list[np.ndarray]) -> list[np.ndarray]:
+    names = [item.name for item in session.get_inputs()]
+    return session.run(None, dict(zip(names, arrays, strict=True)))
