@@ -11,6 +11,7 @@ from keras import layers
 from catalogs.errors import InputError
 from lsbg_classifier.networks.registry import DEFAULT_NETWORK, network_builder, origin
 from lsbg_classifier.networks.steps import NotPlainError, Step, steps_of
+from lsbg_classifier.networks.stored import check_description
 from lsbg_classifier.surveys import CUTOUT_SIZE
 from lsbg_classifier.weights.registry import WeightSet
 
@@ -59,14 +60,16 @@ def load_network(weights: WeightSet) -> keras.Model:
     """
     weights.check_intact()
     path = weights.path
-    network = build_network(architecture=weights.card.architecture)
+    architecture = weights.card.architecture
+    network = build_network(architecture=architecture)
     try:
+        check_description(path, architecture, network_steps(network))
         _check_parameters(path, network.count_params())
         network.load_weights(path)
     except (OSError, KeyError, TypeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(
-            f"{path}: not weights of this network, {weights.card.architecture} ({reason})"
+            f"{path}: not weights of this network, {architecture} ({reason})"
         ) from error
     return network
 

@@ -12,6 +12,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from lsbg_classifier.engines.windows import Window
 from lsbg_classifier.networks.steps import Step
+from lsbg_classifier.networks.stored import DamagedWeightsError
 
 _OPSET, _FORMAT = 17, 8
 """Versions of ONNX' operators and files that all of ONNX Runtime since 2022 reads."""
@@ -110,10 +111,10 @@ class Graph:
         return name
 
     def weights(self, step: Step, *shapes: tuple[int, ...]) -> list[np.ndarray]:
-        """Return the arrays of a step, or raise ValueError if they have other shapes."""
+        """Return the arrays of a step; raises `DamagedWeightsError` if they have other shapes."""
         arrays = self._weights.get(step.name, [])
         if [array.shape for array in arrays] != list(shapes):
-            raise ValueError(f"the weights of {step.kind} do not have the shapes {shapes}")
+            raise DamagedWeightsError(f"those of a {step.kind} do not have the shapes {shapes}")
         return arrays
 
     def _add_input(self, name: str, kind: int, shape: tuple[int, ...]):

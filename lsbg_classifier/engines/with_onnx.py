@@ -9,10 +9,16 @@ from threading import Lock
 import numpy as np
 import onnxruntime
 
+from catalogs.errors import InputError
 from lsbg_classifier.engines.graphs import Graph, UnknownLayerError
 from lsbg_classifier.networks.dropout import PASSES, RandomPart, random_part
 from lsbg_classifier.networks.steps import Step
-from lsbg_classifier.networks.stored import read_description, read_weights, steps_described
+from lsbg_classifier.networks.stored import (
+    DamagedWeightsError,
+    read_description,
+    read_weights,
+    steps_described,
+)
 from lsbg_classifier.surveys import CUTOUT_SIZE
 from lsbg_classifier.weights.registry import WeightSet
 
@@ -59,6 +65,11 @@ class OnnxEngine:
             if self._shapes[self._steps[-1].name] != (1,):
                 raise ValueError("it does not give one probability")
             self._session = _session(graph, [self._steps[-1].name])
+        except DamagedWeightsError as error:
+            raise InputError(
+                f"{weights.path}: not weights of this network, {weights.card.architecture} "
+                f"({error})"
+            ) from error
         except (
             OSError,
             ArithmeticError,

@@ -26,6 +26,15 @@ def known_networks() -> list[str]:
     return [*NETWORKS, *_plugins()]
 
 
+def check_architecture(name: str):
+    """Raise `InputError` that lists the known networks unless there is one of this name."""
+    if name not in known_networks():
+        raise InputError(
+            f"unknown architecture {name!r}: choose one of {', '.join(known_networks())}, or "
+            "install the package that adds it"
+        )
+
+
 def network_builder(name: str) -> Callable:
     """Return the function that builds a network.
 
@@ -49,11 +58,7 @@ def network_builder(name: str) -> Callable:
     if name in NETWORKS:
         module, _, function = NETWORKS[name].partition(":")
         return getattr(import_module(module), function)
-    if name not in _plugins():
-        raise InputError(
-            f"unknown architecture {name!r}: choose one of {', '.join(known_networks())}, or "
-            "install the package that adds it"
-        )
+    check_architecture(name)
     return load_plugin(_plugins()[name])
 
 

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -19,6 +19,10 @@ _OF_TRAINING = re.compile(
     "|momentum|synchronized|renorm.*|lora.*|quantization.*|.*_(initializer|regularizer|constraint)"
 )
 """Options of layers that decide nothing once a network is trained."""
+
+
+class DamagedWeightsError(ValueError):
+    """A file of weights is not of its network."""
 
 
 def described(steps: Sequence[Step]) -> list[dict]:
@@ -42,11 +46,22 @@ def steps_described(description: Sequence[dict]) -> list[Step]:
     ]
 
 
-def write_steps(path: Path, steps: Sequence[Step]):
-    """Add the description of a network to the file of its weights."""
+def write_description(path: Path, architecture: str, steps: Sequence[Step]):
+    """Add the description of a network to the file of its weights.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file, which Keras has written.
+    architecture : str
+        Name of the network.
+    steps : sequence of Step
+    """
     text = json.dumps(described(steps), separators=(",", ":"))
     with h5py.File(path, "a") as file:
-        file.create_group(_GROUP)[_NAME] = np.frombuffer(text.encode(), np.uint8)
+        group = file.create_group(_GROUP)
+        group.attrs["architecture"] = architecture
+        group[_NAME] = np.frombuffer(text.encode(), np.uint8)
 
 
 def read_description(path: Path, architecture: str) -> list[dict] | None:
@@ -56,7 +71,8 @@ def read_description(path: Path, architecture: str) -> list[dict] | None:
     ----------
     path : Path
     architecture : str
-        For files without one: a network of this package may have its description beside its code.
+        Name of the network on the card. For files without a description: a network of this package
+        may have one beside its code.
 
     Returns
     -------
@@ -66,13 +82,43 @@ def read_description(path: Path, architecture: str) -> list[dict] | None:
     Raises
     ------
     OSError, KeyError, ValueError, TypeError
-        If the file is damaged.
+        If the file is damaged, or of another network.
     """
     with h5py.File(path) as file:
         if _GROUP in file:
-            return json.loads(file[_GROUP][_NAME][()].tobytes())
+            group = file[_GROUP]
+            if group.attrs["architecture"] != architecture:
+                raise ValueError(f"they are of the network {group.attrs['architecture']}")
+            return json.loads(group[_NAME][()].tobytes())
     shipped = files(__package__) / f"{architecture}.json"
     return json.loads(shipped.read_text(encoding="utf-8")) if shipped.is_file() else None
+
+
+def check_description(path: Path, architecture: str, steps: Sequence[Step]):
+    """Raise ValueError if a file of weights was made for another network than the code builds.
+
+    Parameters
+    ----------
+    path : Path
+    architecture : str
+        Name of the network on the card.
+    steps : sequence of Step
+        Of the network that the code builds. Options that only one version of Keras knows are not
+        compared.
+    """
+    stored = read_description(path, architecture)
+    if stored is None:
+        return
+    built = described(steps)
+    if len(stored) != len(built):
+        raise ValueError(f"they are of {len(stored)} layers, and the network has {len(built)}")
+    for number, (one, other) in enumerate(zip(stored, built, strict=True)):
+        for key in one.keys() & other.keys():
+            if one[key] != other[key]:
+                raise ValueError(
+                    f"layer {number} has {key} {other[key]!r}, and had {one[key]!r} when it was "
+                    "trained"
+                )
 
 
 def read_weights(path: Path, steps: Sequence[Step]) -> dict[str, list[np.ndarray]]:
@@ -82,30 +128,38 @@ def read_weights(path: Path, steps: Sequence[Step]) -> dict[str, list[np.ndarray
 
     Raises
     ------
-    OSError, KeyError, TypeError
-        If the file is damaged.
-    ValueError
-        If it holds other layers, or numbers that are not finite.
+    DamagedWeightsError
+        If the file is damaged, or holds other layers, or numbers that are not finite.
     """
-    kinds, weights = Counter(), {}
-    with h5py.File(path) as file:
-        groups = file["layers"]
-        for step in steps:
-            name = _snake_case(step.kind)
-            number, kinds[name] = kinds[name], kinds[name] + 1
-            name = f"{name}_{number}" if number else name
-            if name in groups and "vars" in groups[name]:
-                arrays = groups[name]["vars"]
-                weights[step.name] = [
-                    arrays[str(index)][()].astype(np.float32) for index in range(len(arrays))
-                ]
-        total = _size(groups)
-    read = [array for arrays in weights.values() for array in arrays]
+    try:
+        with h5py.File(path) as file:
+            groups = file["layers"]
+            arrays = {name: _arrays(groups[group]) for name, group in _groups(steps, groups)}
+            total = _size(groups)
+    except (OSError, LookupError, TypeError, AttributeError, ValueError) as error:
+        raise DamagedWeightsError(" ".join(str(error).split())) from error
+    read = [array for of_step in arrays.values() for array in of_step]
     if sum(array.size for array in read) != total:
-        raise ValueError(f"{total} weights, not all of which belong to a layer")
+        raise DamagedWeightsError(f"{total} parameters, not all of which belong to a layer")
     if not all(np.isfinite(array).all() for array in read):
-        raise ValueError("some weights are not finite")
-    return weights
+        raise DamagedWeightsError("some weights are not finite")
+    return arrays
+
+
+def _groups(steps: Sequence[Step], groups: h5py.Group) -> Iterator[tuple[str, str]]:
+    """Give the steps that have weights, and the names of their groups."""
+    kinds = Counter()
+    for step in steps:
+        kind = _snake_case(step.kind)
+        name = f"{kind}_{kinds[kind]}" if kinds[kind] else kind
+        kinds[kind] += 1
+        if name in groups and "vars" in groups[name]:
+            yield step.name, name
+
+
+def _arrays(group: h5py.Group) -> list[np.ndarray]:
+    arrays = group["vars"]
+    return [arrays[str(number)][()].astype(np.float32) for number in range(len(arrays))]
 
 
 def _decides(key: str) -> bool:

@@ -15,13 +15,19 @@ import numpy as np
 
 from catalogs.errors import InputError
 from lsbg_classifier.network import build_network, freeze_convolutions, load_network
+from lsbg_classifier.networks.registry import DEFAULT_NETWORK
 from lsbg_classifier.training.assessment import scores_with_intervals
 from lsbg_classifier.training.dataset import CutoutDataset
 from lsbg_classifier.training.evaluation import calibration_error
 from lsbg_classifier.training.recipes import Progress, Recipe, train
 from lsbg_classifier.training.samples import SPLITS, balanced_rows, shuffled_classes
 from lsbg_classifier.training.study_report import Row, Study
-from lsbg_classifier.training.workflow import predict, rehearsed, write_history
+from lsbg_classifier.training.workflow import (
+    architecture_identity,
+    predict,
+    rehearsed,
+    write_history,
+)
 from lsbg_classifier.weights.registry import WeightSet
 
 CLASSES = ("type 2 artifact", "LSBG", "type 1 artifact")
@@ -63,6 +69,8 @@ class Trainer:
         Called with (steps done, steps in all) of the whole study.
     beside : CutoutDataset, optional
         Half of every batch comes from its training split.
+    architecture : str
+        Name of the network that is trained from scratch.
     """
 
     dataset: CutoutDataset
@@ -73,6 +81,7 @@ class Trainer:
     resume: bool = False
     progress: Progress | None = None
     beside: CutoutDataset | None = None
+    architecture: str = DEFAULT_NETWORK
 
     def train(
         self,
@@ -81,18 +90,19 @@ class Trainer:
         sample: tuple[np.ndarray, np.ndarray],
         *,
         validation: tuple[np.ndarray, np.ndarray] | None = None,
-        network: Callable[[], keras.Model] = build_network,
+        network: Callable[[], keras.Model] | None = None,
         start: str | None = None,
     ) -> keras.Model:
         """Train a network on images and labels; it is the part[0]-th of part[1] trainings.
 
-        `network` makes it; `start` names the weights that come with it, for the checkpoint.
+        `network` makes it, if it is not an untrained one of two classes; `start` names the weights
+        that come with it, for the checkpoint.
         """
         folder = self.folder / name
         folder.mkdir(parents=True, exist_ok=True)
         images, labels = self._limited(*sample)
         keras.utils.set_random_seed(self.seed)
-        trained = network()
+        trained = self.build() if network is None else network()
         history = train(
             trained,
             images,
@@ -109,11 +119,16 @@ class Trainer:
         write_history(history, folder)
         return trained
 
+    def build(self, classes: int = 2) -> keras.Model:
+        """Build the untrained network."""
+        return build_network(classes, self.architecture)
+
     def describe(self) -> str:
         """Say in one line what is done."""
         limit = "" if self.size is None else f" on {self.size} cutouts"
         beside = "" if self.beside is None else f", beside {self.beside.manifest.sample}"
-        return f"{self.recipe.describe()}{limit}{beside}"
+        network = "" if self.architecture == DEFAULT_NETWORK else f", network {self.architecture}"
+        return f"{self.recipe.describe()}{limit}{beside}{network}"
 
     @cached_property
     def _beside(self) -> tuple[np.ndarray, np.ndarray]:
@@ -124,7 +139,8 @@ class Trainer:
         """Return what decides a training, besides recipe, seed and labels."""
         beside = None if self.beside is None else self.beside.manifest.sample_sha256
         sample = self.dataset.manifest.sample_sha256
-        return {"sample": sample, "start": start, "run": name, "beside": beside}
+        identity = {"sample": sample, "start": start, "run": name, "beside": beside}
+        return identity | architecture_identity(self.architecture)
 
     def _limited(self, images, labels):
         """Draw as many of each class as `size` asks for, in their order."""
@@ -259,7 +275,7 @@ def transfer_study(trainer: Trainer, start: WeightSet) -> Study:
     runs = {
         "after, all layers": lambda: load_network(start),
         "after, dense layers only": lambda: freeze_convolutions(load_network(start)),
-        "from scratch": build_network,
+        "from scratch": lambda: build_network(architecture=start.card.architecture),
     }
     for number, (said, network) in enumerate(runs.items()):
         trained = trainer.train(
@@ -310,7 +326,7 @@ def fold_study(trainer: Trainer, start: WeightSet | None, folds: int) -> Study:
             f"fold-{number + 1}",
             (number, folds),
             (images[inside], labels[inside]),
-            network=build_network if start is None else lambda: load_network(start),
+            network=None if start is None else lambda: load_network(start),
             start=None if start is None else start.card.sha256,
         )
         probabilities[~inside] = predict(network, images[~inside])
@@ -356,7 +372,7 @@ def three_class_study(trainer: Trainer) -> Study:
         (0, 1),
         splits["train"],
         validation=splits["validation"],
-        network=lambda: build_network(len(CLASSES)),
+        network=lambda: trainer.build(len(CLASSES)),
     )
     images, classes = splits["test"]
     probabilities = predict(network, images)

@@ -19,6 +19,7 @@ from lsbg_classifier.network import (
     freeze_convolutions,
     load_network,
 )
+from lsbg_classifier.networks.registry import DEFAULT_NETWORK, check_architecture
 from lsbg_classifier.training.dataset import CutoutDataset
 from lsbg_classifier.training.evaluation import bootstrap_intervals, calibration_error, judge
 from lsbg_classifier.training.figures import draw_history, write_figure
@@ -56,6 +57,8 @@ class Training:
     prior : float, optional
         Fraction of LSBGs among the candidates that the weights are for; none: that of what they
         were trained on.
+    architecture : str, optional
+        Name of the network; none: that of the weights to start from, or DeepShadows.
     """
 
     name: str
@@ -71,6 +74,14 @@ class Training:
     beside: CutoutDataset | None = None
     mixed_precision: bool = False
     prior: float | None = None
+    architecture: str | None = None
+
+    @property
+    def network(self) -> str:
+        """Name of the network that is trained."""
+        if self.start is not None:
+            return self.start.card.architecture
+        return self.architecture or DEFAULT_NETWORK
 
 
 def make_weights(
@@ -92,12 +103,12 @@ def make_weights(
     Raises
     ------
     InputError
-        If the name is no name for weights, the layers are unknown, or the checkpoint belongs to
-        another training.
+        If the name is no name for weights, the layers or the architecture are unknown, or the
+        checkpoint belongs to another training.
     """
     folder.mkdir(parents=True, exist_ok=True)
     dataset = training.dataset
-    check_request(training.name, training.layers, training.start)
+    check_request(training.name, training.layers, training.start, training.architecture)
     images, labels = dataset.load("train", spare=training.spare)
     validation = dataset.load("validation")
     network = _network(training)
@@ -118,6 +129,7 @@ def make_weights(
             "spare": training.spare,
             "beside": None if training.beside is None else training.beside.manifest.sample_sha256,
             "mixed_precision": training.mixed_precision,
+            **architecture_identity(training.network),
         },
         resume=resume,
         progress=progress,
@@ -131,13 +143,38 @@ def make_weights(
     return save_weight_set(network, card, folder, _likeness(training, images))
 
 
-def check_request(name: str, layers: str, start: WeightSet | None):
-    """Raise `InputError` unless weights of this name can be made from these, or from scratch."""
+def check_request(name: str, layers: str, start: WeightSet | None, architecture: str | None = None):
+    """Raise `InputError` unless weights of this name can be made in this way.
+
+    Parameters
+    ----------
+    name : str
+        Of the weights to be made.
+    layers : str
+        ``all`` or ``dense``.
+    start : WeightSet, optional
+        Weights to go on from; none: from scratch.
+    architecture : str, optional
+        Name of the network that is asked for.
+    """
     check_name(name)
     if layers not in ("all", "dense"):
         raise InputError(f"--layers is all or dense, not {layers}")
     if layers == "dense" and start is None:
         raise InputError("--layers dense needs weights to start from; name them with --from")
+    if architecture is None:
+        return
+    check_architecture(architecture)
+    if start is not None and start.card.architecture != architecture:
+        raise InputError(
+            f"--architecture {architecture}: {start.card.name} has the network "
+            f"{start.card.architecture}; leave out --architecture or --from"
+        )
+
+
+def architecture_identity(architecture: str) -> dict[str, str]:
+    """Return a network's part in the identity of a checkpoint; DeepShadows has none."""
+    return {} if architecture == DEFAULT_NETWORK else {"architecture": architecture}
 
 
 def rehearsed(beside: CutoutDataset, dataset: CutoutDataset) -> tuple[np.ndarray, np.ndarray]:
@@ -219,7 +256,10 @@ def _network(training: Training) -> keras.Model:
     keras.utils.set_random_seed(training.seed)
     if training.mixed_precision:
         keras.config.set_dtype_policy("mixed_float16")
-    network = build_network() if training.start is None else load_network(training.start)
+    if training.start is None:
+        network = build_network(architecture=training.network)
+    else:
+        network = load_network(training.start)
     return freeze_convolutions(network) if training.layers == "dense" else network
 
 
@@ -256,4 +296,5 @@ def _card(training: Training, network, labels, validation, prior: float) -> Card
         software={name: version(name) for name in ("lsbg-classifier", "keras", "numpy")},
         prior=round(prior, 4),
         temperature=round(temperature, 4),
+        architecture=training.network,
     )

@@ -13,7 +13,7 @@ import numpy as np
 from catalogs.errors import InputError
 from lsbg_classifier.likeness import Likeness
 from lsbg_classifier.network import build_network, network_steps
-from lsbg_classifier.networks.stored import write_steps
+from lsbg_classifier.networks.stored import write_description
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import WeightSet, at_path, weights_path
 
@@ -61,7 +61,7 @@ def _save_half_precision(
         bare.save_weights(full)
         with h5py.File(full) as source, h5py.File(half, "w") as target:
             source.visititems(lambda name, item: _copy_half(name, item, target))
-        write_steps(half, network_steps(bare))
+        write_description(half, architecture, network_steps(bare))
         if likeness is not None:
             likeness.save(half)
         os.replace(half, path)
