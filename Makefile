@@ -34,6 +34,7 @@ lint: .venv/.test-installed
 	$(BIN)/pip install -q -e '.[dev]'
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy catalogs lsbg_classifier pipeline
 
 clean:
 	rm -rf .venv .venv-oldest $(DEMO) build docs/_build docs/reference/generated *.egg-info

@@ -17,10 +17,11 @@ from astropy.wcs import WCS
 from PIL import Image
 
 from benchmarks.table import Row
+from catalogs.columns import DEFAULT_KEYS
 from lsbg_classifier.simulation.coadds import Tile, write_tile
 from lsbg_classifier.weights.registry import find_weights
 from pipeline.cluster import connect, in_order_of_completion
-from pipeline.work import Work, score
+from pipeline.worker import WorkerSettings, score_unit
 
 SIZE = 10_000
 BANDS = "grz"
@@ -63,16 +64,17 @@ def positions_in(tile: Tile, count: int) -> np.ndarray:
     return np.array(tile.wcs().all_pix2world(pixels, 0))
 
 
-def work_on(folder: Path) -> Work:
+def work_on(folder: Path) -> WorkerSettings:
     """Describe our stage's work on a folder of tiles."""
     weights = find_weights("des-simulated")
     path = str(weights.path.resolve())
-    return Work(uuid.uuid4().hex, f"tiles:{folder}", (), path, weights.card.sha256)
+    sha256 = weights.card.sha256
+    return WorkerSettings(uuid.uuid4().hex, f"tiles:{folder}", (), path, sha256, DEFAULT_KEYS)
 
 
-def ours(work: Work, positions: np.ndarray):
+def ours(settings: WorkerSettings, positions: np.ndarray):
     """Do what a worker does with the candidates of a tile."""
-    return score(np.arange(len(positions)), positions, work)
+    return score_unit(np.arange(len(positions)), positions, settings)
 
 
 def decompress(paths: list[Path]):
@@ -150,15 +152,15 @@ def measure(folder: Path, candidates: int = 300, tiles: int = 4) -> list[Row]:
 
 
 @contextmanager
-def as_the_command(work: Work, jobs: list[np.ndarray], workers: int | None = None):
+def as_the_command(settings: WorkerSettings, jobs: list[np.ndarray], workers: int | None = None):
     """Give a function that does some units of work in threads of this process, or in processes."""
 
     def run():
-        calls = ((None, (np.arange(len(job)), job, work)) for job in jobs)
-        list(in_order_of_completion(client, score, calls))
+        calls = ((None, (np.arange(len(job)), job, settings)) for job in jobs)
+        list(in_order_of_completion(client, score_unit, calls))
 
     with connect(None, workers) as client:
-        client.run(ours, work, jobs[0])  # all is loaded and compiled, and there is memory
+        client.run(ours, settings, jobs[0])  # all is loaded and compiled, and there is memory
         yield run
 
 

@@ -10,6 +10,9 @@ class Flag(enum.IntFlag):
     still gets a probability.
     """
 
+    scored: bool
+    description: str
+
     def __new__(cls, bit: int, scored: bool = True, description: str = ""):
         """Make a member from its bit; compositions of members have the defaults."""
         member = int.__new__(cls, bit)

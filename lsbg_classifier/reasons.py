@@ -3,11 +3,14 @@
 A source calls `give_reason` for every candidate, or group of candidates, that it flags
 ``NO_COVERAGE``, ``MISSING_BAND``, ``FETCH_FAILED`` or ``BAD_IMAGE``. The reason goes to the logger
 ``lsbg_classifier.images`` when it is new in this process, and is counted until `take_reasons`
-collects it: workers send what they have collected back with each unit of work.
+collects it: workers send what they have collected back with each unit of work, and the run that
+they work for logs it, once a run (`left_to_caller`).
 """
 
 import logging
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import NamedTuple
 
@@ -63,7 +66,7 @@ def give_reason(flag: Flag, where: object, what: str, count: int = 1):
         if reason not in _counts and len(_counts) >= _MOST_KNOWN:  # nobody may ever take them
             reason = Reason(flag, *_OTHERS)
         _counts[reason] += count
-        is_new = reason not in _logged and len(_logged) < _MOST_KNOWN
+        is_new = not _callers and reason not in _logged and len(_logged) < _MOST_KNOWN
         if is_new:
             _logged.add(reason)
     if is_new:
@@ -78,6 +81,20 @@ def take_reasons() -> Counter:
     return taken
 
 
+@contextmanager
+def left_to_caller() -> Iterator[None]:
+    """Log no reasons in this process meanwhile: the caller takes them and logs them itself."""
+    caller = object()
+    with _lock:
+        _callers.add(caller)
+    try:
+        yield
+    finally:
+        with _lock:
+            _callers.remove(caller)
+
+
 _lock = Lock()
 _counts: Counter = Counter()
 _logged: set[Reason] = set()
+_callers: set[object] = set()

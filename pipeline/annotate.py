@@ -1,211 +1,143 @@
 """A catalog in, the same catalog out with a probability and a flag beside every candidate."""
 
-import time
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
-from threading import Thread
 
-import numpy as np
-
-from catalogs.errors import InputError
-from catalogs.flags import NOT_SCORED, Flag
-from catalogs.output import remove_partials
-from catalogs.urls import masked
-from lsbg_classifier.backend import start_backend
-from pipeline.cluster import connect, in_order_of_completion
-from pipeline.job import Job, Options, prepare
-from pipeline.journal import Journal
-from pipeline.kept import Keeper, KeptManifest
-from pipeline.plan import Plan, make_plan
+from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS
+from pipeline.options import Options, lists_its_options
 from pipeline.progress import show_progress
-from pipeline.results import Results
+from pipeline.run import Progress, prepare_and_run
 from pipeline.summary import Summary
-from pipeline.work import Work, score
-
-Progress = Callable[[int, int], None]
-
-_TRIED_AGAIN = Flag.FETCH_FAILED | Flag.BAD_IMAGE
-"""Flags of candidates that a resumed run fetches again: the source may be whole by then."""
 
 
+@lists_its_options
 def annotate(
     input_path: str | Path,
     output: str | Path,
     *,
     cutouts: str,
+    weights: str = DEFAULT_WEIGHTS,
+    threshold: float | None = None,
+    uncertainty: bool = False,
+    format: str | None = None,
+    table: str | None = None,
+    ra: str | None = None,
+    dec: str | None = None,
+    position_unit: str | None = None,
+    select: str | None = None,
+    style: str = "auto",
+    bands: str | None = None,
+    survey: str | None = None,
+    url: str | None = None,
+    connections: int | None = None,
+    source_options: Mapping[str, object] | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    cluster: str | Path | None = None,
+    chunk_size: int = 256,
+    keep_cutouts: bool = False,
+    resume: bool = False,
+    overwrite: bool = False,
+    overwrite_columns: bool = False,
+    vo_metadata: bool = False,
+    allow_mismatch: bool = False,
+    log: str | Path | None = None,
     progress: Progress | bool | None = None,
-    **options,
 ) -> Summary:
     """Write the catalog again, with a probability and a flag beside every candidate.
 
     Parameters
     ----------
     input_path : path or URL
-        FITS table or Parquet file or folder; SourceExtractor's FITS_1.0 and FITS_LDAC too.
+        Candidates: a FITS table (SourceExtractor's FITS_1.0 and FITS_LDAC too), a Parquet file or
+        folder of them, a HATS catalog, a VOTable, or an ECSV table.
     output : path
         Written in the same format, under this name only when it is whole.
     cutouts : str
-        Where the images come from: ``tiles:FOLDER``, ``legacysurvey:LAYER``, ``hips:ID``.
+        Where the images come from: ``tiles:FOLDER`` (coadd tiles on disk, or by URL),
+        ``legacysurvey:LAYER`` (the sky viewer, such as ``legacysurvey:des-dr1``), ``hips:ID``
+        (cut by hips2fits, such as ``hips:CDS/P/DES-DR2/ColorIRG``), ``kept:OUTPUT`` (those that an
+        earlier run kept), or a source of a plug-in.
+    weights : str
+        Trained weights: a registered name (``lsbg weights`` lists them) or the path of a file.
+    threshold : float, optional
+        Probability above which the summary counts a candidate, between 0 and 1; by default the
+        threshold of the weights.
+    uncertainty : bool
+        Add a column with the spread of the probability: its standard deviation when parts of the
+        network are dropped at random, 32 times.
+    format : str, optional
+        Name of the input's format in `catalogs.formats`, where its content does not say it.
+    table : str, optional
+        FITS extension or VOTable table, by name or number, where several have positions.
+    ra, dec : str, optional
+        Columns of the position, where their names are not known ones.
+    position_unit : str, optional
+        ``deg``, ``rad`` or ``hourangle`` (right ascension in hours), whatever the table says.
+    select : str, optional
+        Score only the rows that this keeps: a published cut (``des``, ``hsc``), a file with a
+        condition a line, or an expression; see `catalogs.find_selection`. The other rows get no
+        score, and the flag NOT_SELECTED alone.
+    style : str
+        Names of the new columns: ``auto`` (as the input's own), ``upper``, ``lower``, ``rubin``.
+    bands : str, optional
+        Bands of tiles, blue to red: ``grz`` or ``gri``.
+    survey : str, optional
+        Survey of the images, where names of files do not tell it: a name, or a ``.toml`` file.
+    url : str, optional
+        Another server with the interface of the source.
+    connections : int, optional
+        Simultaneous requests to a server, at least 1; 8 by default.
+    source_options : mapping, optional
+        Further options of the source, such as those of a plug-in.
+    scheduler : str, optional
+        Address of a running Dask scheduler, such as ``tcp://host:8786``.
+    workers : int, optional
+        Worker processes to start instead of threads.
+    cluster : path, optional
+        TOML file that says how jobs of Slurm are started as workers; see `pipeline.slurm`.
+        Of `scheduler`, `workers` and `cluster` at most one may be used.
+    chunk_size : int
+        Candidates in a unit of work; those of one tile stay together.
+    keep_cutouts : bool
+        Keep the cutouts of all scored rows in the folder ``OUTPUT.cutouts``; see
+        `lsbg_classifier.cutouts.kept.open_kept`.
+    resume : bool
+        Continue an unfinished run of the same job, if there is one.
+    overwrite : bool
+        Replace an output that exists.
+    overwrite_columns : bool
+        Replace columns of ours that the input already has.
+    vo_metadata : bool
+        Describe the columns of Parquet in a VOTable without data too, as VOParquet does.
+    allow_mismatch : bool
+        Score although the weights were made for other images than the source gives.
+    log : path, optional
+        File to which a line is appended for all that happens: assumptions, each reason for a
+        missing image and how many candidates it concerns, counts, errors.
     progress : callable or bool, optional
-        Called with (rows done, rows in all), of those that the selection keeps. True: shown as
+        Called with (rows done, rows in all), of those that are selected. True: shown as
         `pipeline.progress.show_progress` does, in a terminal, a notebook or a log.
-    options
-        The attributes of `Options`.
 
     Returns
     -------
     Summary
-        Counts of rows, flags and scores, and where the time went.
+        Counts of rows, flags, scores and reasons, and where the time went.
 
     Raises
     ------
     InputError
-        For anything that the user can mend, in one line: an unreadable input, no position column,
+        For anything that the user can fix, in one line: an unreadable input, no position column,
         an output that exists, unknown weights or source, weights for other images, a source that
-        refuses everything. The output is not written; what was scored is kept for a resume.
+        refuses everything. The output is not written; what was scored is stored for a resume.
+    TypeError
+        For an option that does not exist; the message lists those that do.
     """
-    job = prepare(input_path, output, cutouts, Options(**options))
-    if not isinstance(progress, bool):
-        return run(job, progress)
-    with show_progress("candidates", quiet=not progress) as shown:
-        return run(job, shown)
-
-
-def run(job: Job, progress: Progress | None = None) -> Summary:
-    """Run a job that `prepare` has checked; see `annotate`."""
-    with _backend_starting(job.options):
-        return _run(job, progress)
-
-
-@contextmanager
-def _backend_starting(options: Options) -> Iterator[None]:
-    """Start the network's backend, if this process scores: beside reading the catalog.
-
-    That takes seconds, in which standard error is not heard; so it has ended when this ends.
-    """
-    if options.scheduler or options.workers or options.cluster:
-        yield
-        return
-    starting = Thread(target=_try_to_start)
-    starting.start()
-    try:
-        yield
-    finally:
-        starting.join()
-
-
-def _try_to_start():
-    with suppress(Exception):  # said by the worker that needs it, if one does
-        start_backend()
-
-
-def _run(job: Job, progress: Progress | None) -> Summary:
-    started = time.perf_counter()
-    journal = Journal(job.journal_folder, job.identity(), resume=job.options.resume)
-    summary = Summary(job.threshold)
-    keeper = None
-    try:
-        keeper = Keeper(journal, job.output, _kept_manifest(job, journal))
-        chunk_size = job.options.chunk_size
-        plan = make_plan(job.catalog, job.source, chunk_size, journal.folder, job.selection)
-        results = Results(plan, journal.folder)
-        scored = 0
-        for record in journal.results():
-            kept = record[record["flags"] & _TRIED_AGAIN == 0]
-            if not results.has_rows(kept["row"]):
-                raise InputError(
-                    f"{journal.folder}: damaged, it has results of rows that are none of this "
-                    "job's; delete the folder to start again"
-                )
-            results.put(kept["row"], kept["probability"], kept["flags"])
-            scored += int(np.count_nonzero(kept["flags"] & NOT_SCORED == 0))
-        keeper.go_on(results, scored)
-        _score(job, plan, journal, results, keeper, summary, progress)
-        results.count(summary)
-        with keeper.published():
-            _write(job, journal, results)
-    except BaseException:
-        journal.abandon()
-        if keeper is not None:
-            keeper.abandon()
-        raise
-    journal.remove()
-    summary.total_seconds = time.perf_counter() - started
-    return summary
-
-
-def _kept_manifest(job: Job, journal: Journal) -> KeptManifest | None:
-    """Say what the cutouts are that shall be kept; None: none shall."""
-    if not job.options.keep_cutouts:
-        return None
-    source = job.source
-    return KeptManifest(
-        masked(source.spec), source.imaging, job.catalog.row_count, journal.identity()
-    )
-
-
-def _score(job: Job, plan: Plan, journal: Journal, results: Results, keeper, summary, progress):
-    """Score every selected row that has no result yet; each unit is journaled as it comes."""
-    done, total = results.done_count(), results.selected_count()
-    if progress is not None:
-        progress(done, total)
-    if done == total:
-        return
-    with connect(job.options.scheduler, job.options.workers, job.jobs) as client:
-        to_come = 0 if job.jobs is None else job.jobs.processes
-        work = _work(job, max(len(client.nthreads()), to_come))
-        remaining = ((results.missing(rows), image) for rows, image in plan.units_by_image())
-        calls = (
-            (image, (rows, np.asarray(plan.positions[plan.places(rows)]), work))
-            for rows, image in remaining
-            if len(rows)
-        )
-        for scored in in_order_of_completion(client, score, calls):
-            if scored.cutouts is not None:
-                positions = np.asarray(plan.positions[plan.places(scored.rows)])
-                keeper.add(scored.rows, positions, scored.flags, scored.cutouts)
-            journal.append(scored.rows, scored.probabilities, scored.flags)
-            results.put(scored.rows, scored.probabilities, scored.flags)
-            summary.fetch_seconds += scored.fetch_seconds
-            summary.network_seconds += scored.network_seconds
-            done += len(scored.rows)
-            if progress is not None:
-                progress(done, total)
-
-
-def _work(job: Job, processes: int) -> Work:
-    """Describe the work for one of several processes, which share the source's connections."""
-    options = dict(job.options.source_options)
-    if job.source.connections is not None:
-        options["connections"] = max(1, job.source.connections // processes)
-    return Work(
-        uuid.uuid4().hex,
-        job.source.spec,
-        tuple(sorted(options.items())),
-        str(job.weights.path.resolve()),
-        job.weights.card.sha256,
-        job.options.keep_cutouts,
-    )
-
-
-def _write(job: Job, journal: Journal, results: Results):
-    """Write the catalog with its new columns; provenance is that of the job's first start."""
-    identity = journal.identity()
-    provenance = {
-        key: str(identity[key])
-        for key in ("weights", "weights_sha256", "source", "software", "date")
-    }
-    provenance["threshold"] = f"{job.threshold:g}"
-    remove_partials(job.output)
-    if identity.get("select") is not None:
-        provenance["select"] = identity["select"]
-    job.catalog.write_annotated(
-        job.output,
-        job.columns,
-        results.read,
-        provenance,
-        overwrite_columns=job.options.overwrite_columns,
-        **({"vo_metadata": True} if job.options.vo_metadata else {}),
-    )
+    values = dict(locals())
+    shown = values.pop("progress")
+    del values["input_path"], values["output"]
+    options = Options(**values | {"source_options": source_options or {}})
+    if not isinstance(shown, bool):
+        return prepare_and_run(input_path, output, options, shown)
+    with show_progress("candidates", quiet=not shown) as callback:
+        return prepare_and_run(input_path, output, options, callback)

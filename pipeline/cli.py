@@ -1,5 +1,6 @@
 """The ``lsbg`` command: its subcommands are in `pipeline.commands`."""
 
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from pipeline.console import new_app, run_app
 
 app = new_app("Probabilities for low-surface-brightness galaxy candidates, in their own catalog.")
 
-_SUBCOMMANDS = {
+_SUBCOMMANDS: dict[Callable[..., None], str] = {
     classify: "Add probabilities and flags to a catalog.",
     simulate: "Make a small simulated survey.",
     weights: "List the trained weights, or show one card.",

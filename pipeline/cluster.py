@@ -25,7 +25,7 @@ _UNITS_A_THREAD = 2
 
 @contextmanager
 def connect(
-    scheduler: str | None, workers: int | None = None, jobs: SlurmJobs | None = None
+    scheduler: str | None, workers: int | None = None, slurm: SlurmJobs | None = None
 ) -> Iterator[Client]:
     """Give a Dask client.
 
@@ -36,8 +36,8 @@ def connect(
         threads of this process.
     workers : int, optional
         Without a scheduler, start this many worker processes instead of threads.
-    jobs : SlurmJobs, optional
-        Start these instead, and end them afterwards.
+    slurm : SlurmJobs, optional
+        Start these jobs instead, and end them afterwards.
 
     Raises
     ------
@@ -48,8 +48,8 @@ def connect(
         with _silent_loggers(), _client(scheduler) as client, own_packages_on(client):
             yield client
         return
-    if jobs is not None:
-        with _silent_loggers(), jobs.started() as client, own_packages_on(client):
+    if slurm is not None:
+        with _silent_loggers(), slurm.started() as client, own_packages_on(client):
             yield client
         return
     if not getattr(inproc.global_manager, "_ip", True):
@@ -173,7 +173,8 @@ class _Crew:
 
     def __init__(self, client: Client):
         self._client, self._looked = client, -math.inf
-        self.threads, self._addresses = 0, []
+        self.threads = 0
+        self._addresses: list[str] = []
         self.look()
 
     def look(self):

@@ -1,55 +1,88 @@
-"""What all commands share: how they look, and how what goes wrong is said."""
+"""What all commands share: their options, how they look, and how they report errors."""
 
 import atexit
 import errno
 import gc
+import inspect
 import logging
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from catalogs.errors import InputError
-from catalogs.formats import FORMATS
+from pipeline.options import Option, option_named
 
-ANY_PATH = {"readable": False}
-"""Option of an argument that is a path: one that cannot be read is no error of usage."""
+ANY_PATH: dict[str, Any] = {"readable": False}
+"""For an argument that is a path: if it cannot be read, the command says why, not typer."""
 
-Bands = Annotated[str | None, typer.Option(help="Bands of tiles, blue to red: grz or gri.")]
-Survey = Annotated[
-    str | None,
-    typer.Option(help="Survey of the images, where names do not tell: a name or a .toml file."),
-]
-Url = Annotated[str | None, typer.Option(help="Another server with the same interface.")]
-Connections = Annotated[
-    int | None, typer.Option(min=1, help="Simultaneous requests to a server; 8 unless you say so.")
-]
+
+def typer_option(option: Option) -> Any:
+    """Give an option to typer, which makes it one of the command line."""
+    words = ["--" + option.name.replace("_", "-")] if option.kind is bool else []
+    return typer.Option(
+        *words,
+        help=option.help,
+        min=option.low,
+        max=option.high,
+        metavar=option.metavar,
+        **(ANY_PATH if option.is_path else {}),
+    )
+
+
+def takes_options(options: Iterable[Option]) -> Callable[[Callable[..., None]], Callable]:
+    """Give a command the options of a table, in place of its ``**options``.
+
+    Parameters
+    ----------
+    options : iterable of Option
+        They come after the command's own parameters without a default, and before the others.
+    """
+
+    def with_options(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command)
+        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        arguments = [p for p in own if p.default is p.empty]
+        parameters = [
+            *arguments,
+            *(_parameter(option) for option in options),
+            *(p for p in own if p not in arguments),
+        ]
+        named = [p.replace(kind=p.KEYWORD_ONLY) for p in parameters]
+        command.__signature__ = signature.replace(parameters=named)  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in named}
+        return command
+
+    return with_options
+
+
+def _parameter(option: Option) -> inspect.Parameter:
+    """Return an option as a parameter that typer understands."""
+    kind: Any = Path if option.is_path else option.kind
+    may_be_none = option.default is None and not option.required
+    return inspect.Parameter(
+        option.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if option.required else option.default,
+        annotation=Annotated[kind | None if may_be_none else kind, typer_option(option)],
+    )
+
+
+Bands = Annotated[str | None, typer_option(option_named("bands"))]
+Survey = Annotated[str | None, typer_option(option_named("survey"))]
+Url = Annotated[str | None, typer_option(option_named("url"))]
+Connections = Annotated[int | None, typer_option(option_named("connections"))]
 """Options of a cutout source, the same for all commands."""
 
-Format = Annotated[
-    str | None,
-    typer.Option(
-        help="Name of the catalog's format, where its content does not say it for sure: "
-        f"{', '.join(known.name for known in FORMATS)}.",
-        metavar="NAME",
-    ),
-]
-Table = Annotated[
-    str | None,
-    typer.Option(help="FITS extension or VOTable table, by name or number.", metavar="NAME|N"),
-]
-Ra = Annotated[str | None, typer.Option(help="Column of right ascension.")]
-Dec = Annotated[str | None, typer.Option(help="Column of declination.")]
-PositionUnit = Annotated[
-    str | None,
-    typer.Option(
-        help="Unit of the position, where the table has none: deg, rad, or hourangle (RA in hours)."
-    ),
-]
+Format = Annotated[str | None, typer_option(option_named("format"))]
+Table = Annotated[str | None, typer_option(option_named("table"))]
+Ra = Annotated[str | None, typer_option(option_named("ra"))]
+Dec = Annotated[str | None, typer_option(option_named("dec"))]
+PositionUnit = Annotated[str | None, typer_option(option_named("position_unit"))]
 """Options that find the positions in a catalog, the same for all commands."""
 
 Figures = Annotated[
@@ -85,7 +118,7 @@ def new_app(text: str) -> typer.Typer:
 
 
 def given(**options):
-    """Keep the options that were given, for there are defaults elsewhere."""
+    """Return the options that have a value; the others have their defaults in the library."""
     return {name: value for name, value in options.items() if value is not None}
 
 
@@ -96,14 +129,20 @@ def say(lines: Iterable[str]):
 
 
 def run_app(app: typer.Typer, name: str):
-    """Run a command; what a user can mend becomes one line and a non-zero exit status.
+    """Run a command; an error that the user can fix becomes one line and a non-zero exit status.
 
-    SIGTERM, by which batch systems end a job, is taken like Ctrl-C.
+    SIGTERM, by which batch systems end a job, is handled as Ctrl-C is.
+
+    Parameters
+    ----------
+    app : typer.Typer
+    name : str
+        Name of the program, for usage and messages.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # Else Dask's connections that close late are told to the user as futures nobody asked for.
+    # Else the user reads messages about Dask's connections that close late.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    # Else Python, as it ends, looks through all that TensorFlow has made, for a second.
+    # Else Python's garbage collector needs a second at the end for TensorFlow's objects.
     atexit.register(gc.freeze)
     try:
         app(prog_name=name)
@@ -123,7 +162,7 @@ def run_app(app: typer.Typer, name: str):
 
 
 def _again(app: typer.Typer) -> str:
-    """Say how the command that was typed is finished after it was stopped."""
+    """Return the advice to continue or restart the command of this process."""
     command = typer.main.get_command(app)
     below = getattr(command, "commands", {})
     command = next((below[word] for word in sys.argv[1:] if word in below), command)

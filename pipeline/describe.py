@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from catalogs import PositionColumns
 from catalogs.flags import Flag
-from catalogs.sky_extent import SkyExtent, describe_extent, position_warnings
+from catalogs.sky_extent import describe_extent
 from catalogs.urls import masked
+from lsbg_classifier.cutouts.kept import kept_folder
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import (
     DEFAULT_WEIGHTS,
@@ -14,41 +14,38 @@ from lsbg_classifier.weights.registry import (
     known_weights,
 )
 from pipeline.job import Job
-from pipeline.kept import kept_folder
-from pipeline.plan import BLOCK, make_plan
+from pipeline.plan import make_plan
+from pipeline.remarks import extent_of, remarks_on
 
 
 def describe_job(job: Job) -> list[str]:
     """Say what a job would do, after reading the positions; nothing is written."""
     chunk_size, selection = job.options.chunk_size, job.selection
     plan = make_plan(job.catalog, job.source, chunk_size, selection=selection)
-    units = [len(rows) for rows in plan.units()]
+    unit_count = sum(1 for _ in plan.units())
     columns = job.catalog.position_columns
     positions = np.asarray(plan.positions)
+    extent = extent_of(positions)
     return [
         f"input: {job.catalog.path}, {job.catalog.row_count} rows, "
         f"position in {columns.ra} and {columns.dec} ({columns.unit})",
         *([] if selection is None else [f"selected: {len(positions)} rows, by {selection.text}"]),
         f"without a usable position: {int(np.isnan(positions[:, 0]).sum())} rows",
-        *_sky(columns, positions),
-        f"cutouts: {masked(job.source.spec)}, units of work: {len(units)}",
+        *describe_extent(extent),
+        *remarks_on(job, extent),
+        f"cutouts: {masked(job.source.spec)}, units of work: {unit_count}",
         *_outside(job, positions),
         f"weights: {job.weights.card.name} ({job.weights.card.description})",
-        f"output: {job.output}, with {' and '.join(column.name for column in job.columns)}",
+        f"output: {job.output}, with {_listed([column.name for column in job.columns])}",
         *_kept(job, len(positions)),
-        *([] if job.jobs is None else job.jobs.describe()),
+        *([] if job.slurm is None else job.slurm.describe()),
         "no output was written",
     ]
 
 
-def _sky(columns: PositionColumns, positions: np.ndarray) -> list[str]:
-    """Say where the positions lie, how they were chosen, and what is doubtful about their unit."""
-    extent = SkyExtent()
-    for start in range(0, len(positions), BLOCK):
-        extent.add(positions[start : start + BLOCK])
-    warnings = [f"warning: {line}" for line in position_warnings(columns, extent)]
-    notes = [f"position: {line}" for line in columns.notes]
-    return [*notes, *describe_extent(extent), *warnings]
+def _listed(names: list[str]) -> str:
+    """Return names as an enumeration: ``a, b and c``."""
+    return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]])
 
 
 def _kept(job: Job, rows: int) -> list[str]:

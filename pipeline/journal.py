@@ -5,25 +5,40 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
+from catalogs.columns import DEFAULT_KEYS, columns_of
 from catalogs.errors import InputError
 from catalogs.output import naming
 
+VERSION = 2
+"""Of the files of a journal; another version is refused."""
+
 _HEADER = struct.Struct("<4sQI")
 _MAGIC = b"LSBG"
-_RECORD = np.dtype([("row", "<i8"), ("probability", "<f4"), ("flags", "<i2")])
+
+
+def record_dtype(keys: Collection[str] = DEFAULT_KEYS) -> np.dtype:
+    """Return the type of one row's results: ``row``, and a field for each output column.
+
+    Parameters
+    ----------
+    keys : collection of str
+        Which of `catalogs.columns.OUTPUT_COLUMNS`.
+    """
+    return np.dtype([("row", "<i8"), *((c.key, f"<{c.dtype}") for c in columns_of(keys))])
 
 
 class Journal:
-    """Results of one job, kept in a folder beside its output until that is whole.
+    """Results of one job, in a folder beside its output until that is whole.
 
     The folder holds ``job.json``, which says what the job is, and ``results.log``, to which each
-    finished chunk is appended with a checksum. A record cut short by a crash is dropped.
+    finished unit of work is appended with a checksum. A record cut short by a crash is dropped.
 
     Parameters
     ----------
@@ -31,31 +46,43 @@ class Journal:
     identity : mapping
         Everything that decides the results, as JSON values: input, weights, source. A journal of
         another identity is refused.
+    dtype : data type
+        Of the results of a row; see `record_dtype`.
     resume : bool
         Whether an unfinished journal may be continued.
+    words : mapping of str to str, optional
+        What to call the keys of `identity` in a message.
 
     Raises
     ------
     InputError
-        If there is an unfinished journal and `resume` is false, if it belongs to another job, or
-        if another process is writing it.
+        If there is an unfinished journal and `resume` is false, if it belongs to another job or
+        was written by another version of this software, or if another process is writing it.
     """
 
-    def __init__(self, folder: Path, identity: Mapping, *, resume: bool):
-        self.folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        identity: Mapping[str, object],
+        dtype: np.dtype,
+        *,
+        resume: bool,
+        words: Mapping[str, str] | None = None,
+    ):
+        self.folder, self._dtype = folder, np.dtype(dtype)
         started = folder / "job.json"
         folder.mkdir(exist_ok=True)
         self._lock = _locked(folder)
         try:
             if started.exists() and not resume:
                 raise InputError(
-                    f"{folder}: an unfinished run is kept here; add --resume to go on with it, "
-                    "or delete the folder to start again"
+                    f"{folder}: holds an unfinished run; add --resume to continue it, or delete "
+                    "the folder to start again"
                 )
             if started.exists():
-                _compare(started, identity)
+                _compare(started, identity, self._dtype, words or {})
             else:
-                _write_json(started, identity)
+                _write_json(started, _contents(identity, self._dtype))
             self._log = open(folder / "results.log", "a+b")
         except BaseException:
             self._lock.close()
@@ -65,23 +92,25 @@ class Journal:
         self._log.truncate(self._valid_length())
 
     def identity(self) -> dict:
-        """Return what the job was started with."""
-        return _read_json(self.folder / "job.json")
+        """Return the identity of the job as it was first started."""
+        return _read_json(self.folder / "job.json")["job"]
 
-    def append(self, rows: np.ndarray, probabilities: np.ndarray, flags: np.ndarray):
-        """Add the results of some rows: int64, float32 (NaN where not scored) and int16 arrays."""
-        records = np.empty(len(rows), _RECORD)
-        records["row"], records["probability"], records["flags"] = rows, probabilities, flags
-        payload = records.tobytes()
+    def append(self, records: np.ndarray):
+        """Add the results of some rows: an array of the journal's data type."""
+        payload = np.asarray(records, self._dtype).tobytes()
         with naming(self._log.name):
-            self._log.write(_HEADER.pack(_MAGIC, len(rows), zlib.crc32(payload)) + payload)
+            self._log.write(_HEADER.pack(_MAGIC, len(records), zlib.crc32(payload)) + payload)
             self._log.flush()
 
     def results(self) -> Iterator[np.ndarray]:
-        """Yield the recorded chunks as structured arrays of ``row, probability, flags``."""
+        """Yield the recorded units of work as arrays of the journal's data type."""
         with open(self.folder / "results.log", "rb") as log:
-            while (records := _read_record(log)) is not None:
+            while (records := _read_record(log, self._dtype)) is not None:
                 yield records
+
+    def is_empty(self) -> bool:
+        """Tell whether no results are recorded."""
+        return next(self.results(), None) is None
 
     def close(self):
         """Let go of the files; the journal stays for a resume."""
@@ -91,7 +120,7 @@ class Journal:
 
     def abandon(self):
         """Let go of the files after a failure; a journal without results is deleted."""
-        empty = next(self.results(), None) is None
+        empty = self.is_empty()
         self.close()
         if empty:
             _delete(self.folder)
@@ -104,33 +133,33 @@ class Journal:
     def _valid_length(self) -> int:
         self._log.seek(0)
         end = 0
-        while _read_record(self._log) is not None:
+        while _read_record(self._log, self._dtype) is not None:
             end = self._log.tell()
         return end
 
 
-def _read_record(log) -> np.ndarray | None:
+def _read_record(log: IO[bytes], dtype: np.dtype) -> np.ndarray | None:
     """Read the next record, or None at the end or where the log is damaged."""
     header = log.read(_HEADER.size)
     if len(header) < _HEADER.size:
         return None
     magic, count, checksum = _HEADER.unpack(header)
     remaining = os.fstat(log.fileno()).st_size - log.tell()
-    if magic != _MAGIC or count * _RECORD.itemsize > remaining:
+    if magic != _MAGIC or count * dtype.itemsize > remaining:
         return None
-    payload = log.read(count * _RECORD.itemsize)
-    return np.frombuffer(payload, _RECORD) if zlib.crc32(payload) == checksum else None
+    payload = log.read(count * dtype.itemsize)
+    return np.frombuffer(payload, dtype) if zlib.crc32(payload) == checksum else None
 
 
-def _delete(folder):
-    """Delete what a journal wrote; other things in the folder, and then the folder, stay."""
+def _delete(folder: Path):
+    """Delete what a journal wrote; other files in the folder, and then the folder, stay."""
     for name in ("results.log", "job.json", "job.partial", "lock"):
         (folder / name).unlink(missing_ok=True)
     with suppress(OSError):
         folder.rmdir()
 
 
-def _locked(folder):
+def _locked(folder: Path) -> IO[str]:
     """Hold a lock on the folder for as long as the returned file is open."""
     lock = open(folder / "lock", "w")
     try:
@@ -147,18 +176,35 @@ def _locked(folder):
     return lock
 
 
-def _compare(path, identity):
-    stored = _read_json(path)
-    given = dict(identity) | {"date": stored.get("date")}  # that of the first start counts
-    changed = [key for key in given if key not in stored or stored[key] != given[key]]
-    if changed:
+def _contents(identity: Mapping[str, object], dtype: np.dtype) -> dict[str, object]:
+    """Return what ``job.json`` holds."""
+    record = [[name, str(dtype[name].str)] for name in dtype.names or ()]
+    return {"version": VERSION, "record": record, "job": dict(identity)}
+
+
+def _compare(path: Path, identity: Mapping[str, object], dtype: np.dtype, words: Mapping[str, str]):
+    """Refuse a journal of another version or of another job."""
+    stored, wanted = _read_json(path), _contents(identity, dtype)
+    stored_job = stored.get("job")
+    if stored.get("version") != VERSION or not isinstance(stored_job, dict):
         raise InputError(
-            f"{path.parent}: belongs to a run with another {', '.join(changed)}; "
+            f"{path.parent}: was written by another version of this software (its journals have "
+            f"version {stored.get('version', 1)!r:.20}, not {VERSION}); continue the run with that "
+            "version, or delete the folder to start again"
+        )
+    expected = dict(identity) | {"date": stored_job.get("date")}  # that of the first start counts
+    changed = [key for key in expected if key not in stored_job or stored_job[key] != expected[key]]
+    if not changed and stored.get("record") != wanted["record"]:
+        changed = ["set of columns"]
+    if changed:
+        names = ", ".join(words.get(key, key) for key in changed)
+        raise InputError(
+            f"{path.parent}: belongs to a run with another {names}; "
             "use the same options, or delete the folder to start again"
         )
 
 
-def _read_json(path) -> dict:
+def _read_json(path: Path) -> dict:
     try:
         content = json.loads(path.read_text())
         if not isinstance(content, dict):
@@ -168,7 +214,7 @@ def _read_json(path) -> dict:
     return content
 
 
-def _write_json(path, content):
+def _write_json(path: Path, content: Mapping[str, object]):
     partial = path.with_suffix(".partial")
     with naming(path):
         partial.write_text(json.dumps(dict(content), indent=2))

@@ -1,10 +1,24 @@
-"""How the rows of a catalog are divided into units of work."""
+"""How the rows of a catalog are divided into units of work.
+
+Four kinds of numbers occur in a run, each explained here once:
+
+row
+    Number of a row in the catalog, from 0. Journal, kept cutouts and workers use it.
+place
+    Number of a row among the selected rows, in their order in the catalog, from 0; where all rows
+    are selected, the row itself. Arrays on disk with one value a selected row are indexed by it.
+fetch order
+    The places in the order in which the rows are fetched: those that share an image are neighbours.
+image
+    A number that units have in common which share an image, so that one worker opens it.
+"""
 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile, gettempdir
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +33,22 @@ BLOCK = 65_536
 _LARGEST_UNIT = 4096
 
 
+class Unit(NamedTuple):
+    """Rows that are fetched and scored by one call; all of them have a position.
+
+    Attributes
+    ----------
+    rows : array of int64, shape (n,)
+    places : array of int64, shape (n,)
+    image : int or None
+        None: the unit shares no image with another, as nearly all do.
+    """
+
+    rows: np.ndarray
+    places: np.ndarray
+    image: int | None
+
+
 @dataclass(frozen=True)
 class Plan:
     """The positions of the selected rows and the order in which they are best fetched.
@@ -28,58 +58,63 @@ class Plan:
     row_count : int
         Rows of the catalog.
     rows : array of int64, shape (selected,), or None
-        Numbers of the selected rows, ascending, on disk. None: all rows.
+        The row at each place, ascending, on disk. None: all rows are selected.
     positions : array of float64, shape (selected, 2)
-        Degrees of the selected rows, on disk; NaN where there is no usable position.
-    order : array of int64, shape (selected,), or None
-        The selected rows, counted among themselves, sorted so that those which share an image are
-        neighbours. None: as they come.
+        Degrees at each place, on disk; NaN where there is no usable position.
+    fetch_order : array of int64, shape (selected,), or None
+        The places as they are fetched. None: in their own order.
     bounds : array of int64, shape (units + 1,)
-        Where each unit begins and ends in that order.
+        Where each unit begins and ends in the fetch order.
     continued : array of bool, shape (units,)
-        Which units go on with the image that the unit before them ends with.
+        Whether a unit begins with the image that the unit before it ends with.
     """
 
     row_count: int
     rows: np.ndarray | None
     positions: np.ndarray
-    order: np.ndarray | None
+    fetch_order: np.ndarray | None
     bounds: np.ndarray
     continued: np.ndarray
 
-    def units(self) -> Iterator[np.ndarray]:
-        """Yield the row numbers of each unit that have a position."""
-        return (rows for rows, _ in self.units_by_image())
-
-    def units_by_image(self) -> Iterator[tuple[np.ndarray, int | None]]:
-        """Yield the same, and a number that units which share an image have in common.
-
-        None: it shares none, as nearly all do.
-        """
+    def units(self) -> Iterator[Unit]:
+        """Yield the units, without the rows that have no position."""
         numbers = np.cumsum(~self.continued).tolist()
         shares = self.continued | np.append(self.continued[1:], False)
         images = (
             number if shared else None for number, shared in zip(numbers, shares, strict=True)
         )
+        order = self.fetch_order
         for start, stop, image in zip(self.bounds[:-1], self.bounds[1:], images, strict=True):
-            places = np.arange(start, stop) if self.order is None else self.order[start:stop]
-            usable = places[np.isfinite(self.positions[places, 0])]
-            if len(usable):
-                yield (usable if self.rows is None else np.asarray(self.rows[usable])), image
+            places = np.arange(start, stop) if order is None else order[start:stop]
+            places = places[np.isfinite(self.positions[places, 0])]
+            if len(places):
+                yield Unit(self._rows_at(places), places, image)
 
-    def places(self, rows: np.ndarray) -> np.ndarray:
-        """Return where rows of the catalog, all selected, stand among the selected ones."""
+    def _rows_at(self, places: np.ndarray) -> np.ndarray:
+        return places if self.rows is None else np.asarray(self.rows[places])
+
+    def places_of(self, rows: np.ndarray) -> np.ndarray:
+        """Return the places of rows, all of which must be selected."""
         return rows if self.rows is None else np.searchsorted(self.rows, rows)
 
-    def selected(self, start: int, stop: int) -> tuple[slice, np.ndarray | None]:
-        """Return where the selected of the rows [start, stop) stand, and their row numbers.
+    def has_rows(self, rows: np.ndarray) -> bool:
+        """Tell whether all these rows are in the catalog, and selected."""
+        if not ((rows >= 0) & (rows < self.row_count)).all():
+            return False
+        if self.rows is None or not len(rows):
+            return True
+        places = self.places_of(rows)
+        return bool((places < len(self.rows)).all() and (self.rows[places] == rows).all())
 
-        None instead of row numbers: all rows are selected.
+    def selected_between(self, start: int, stop: int) -> tuple[slice, np.ndarray | None]:
+        """Return the places of the selected among the rows [start, stop), and their rows.
+
+        None instead of rows: all rows are selected.
         """
         if self.rows is None:
             return slice(start, stop), None
-        found = slice(*np.searchsorted(self.rows, (start, stop)))
-        return found, self.rows[found]
+        places = slice(*np.searchsorted(self.rows, (start, stop)))
+        return places, self.rows[places]
 
 
 def make_plan(
@@ -91,13 +126,33 @@ def make_plan(
 ) -> Plan:
     """Read the positions of the selected rows and divide them into units of about `chunk_size`.
 
-    Rows that share an image stay together, up to 4096 of them. What is known of each row goes to
-    files in the folder `scratch` (by default the system's temporary one) that vanish with the plan.
-    What stays in memory is 12 bytes a selected row where the source groups rows, and nothing where
-    it does not.
+    Rows that share an image stay together, up to 4096 of them. In memory the plan needs 12 bytes a
+    selected row where the source groups rows, and nothing where it does not.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    source : CutoutSource
+        Says which positions share an image.
+    chunk_size : int
+        Rows of a unit, about.
+    scratch : path, optional
+        Folder of the unnamed files that hold positions and rows until the plan is deleted; by
+        default the system's folder of temporary files.
+    selection : Selection, optional
+        Which rows are selected; by default all.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    InputError
+        If the catalog is damaged, or its columns do not suit the selection.
     """
     total = catalog.row_count
-    groups = []
+    block_groups = []
     with _Spool(np.float64, scratch, 2) as positions, _Spool(np.int64, scratch) as rows:
         for start in range(0, total, BLOCK):
             stop = min(start + BLOCK, total)
@@ -107,27 +162,36 @@ def make_plan(
                 rows.append(np.flatnonzero(kept) + start)
                 block = block[kept]
             positions.append(block)
-            groups.append(_groups(source, block))
-        found, numbers = positions.array(), None if selection is None else rows.array()
-    if any(group is None for group in groups):
-        bounds = np.append(np.arange(0, len(found), chunk_size), len(found))
-        return Plan(total, numbers, found, None, bounds, np.zeros(len(bounds) - 1, bool))
-    joined = np.concatenate([np.empty(0, np.int32), *groups])
-    groups.clear()
-    order = np.argsort(joined, kind="stable")
-    groups = joined[order]
+            block_groups.append(_groups(source, block))
+        degrees, selected_rows = positions.array(), None if selection is None else rows.array()
+    groups = _joined(block_groups)
+    if groups is None:
+        bounds = np.append(np.arange(0, len(degrees), chunk_size), len(degrees))
+        none_continued = np.zeros(len(bounds) - 1, bool)
+        return Plan(total, selected_rows, degrees, None, bounds, none_continued)
+    order = np.argsort(groups, kind="stable")
+    groups = groups[order]
     bounds = _bounds(groups, chunk_size)
-    return Plan(total, numbers, found, order, bounds, _continued(groups, bounds))
+    return Plan(total, selected_rows, degrees, order, bounds, _continued(groups, bounds))
+
+
+def _joined(block_groups: list[np.ndarray | None]) -> np.ndarray | None:
+    """Join the groups of all blocks, and free the list; None if the order is free."""
+    known = [groups for groups in block_groups if groups is not None]
+    if len(known) < len(block_groups):
+        return None
+    block_groups.clear()
+    return np.concatenate([np.empty(0, np.int32), *known])
 
 
 def _groups(source: CutoutSource, positions: np.ndarray) -> np.ndarray | None:
     """Return the group of each position, -1 where there is none; None if the order is free."""
     usable = np.isfinite(positions[:, 0])
-    found = source.group(positions[usable])
-    if found is None:
+    usable_groups = source.group(positions[usable])
+    if usable_groups is None:
         return None
     groups = np.full(len(positions), -1, np.int32)
-    groups[usable] = found
+    groups[usable] = usable_groups
     return groups
 
 
@@ -170,7 +234,7 @@ class _Spool:
     def append(self, values: np.ndarray):
         """Add rows at the end."""
         with naming(self._folder):
-            self._file.write(np.ascontiguousarray(values, self._dtype))
+            self._file.write(np.ascontiguousarray(values, self._dtype).data)
         self._length += len(values)
 
     def array(self) -> np.ndarray:

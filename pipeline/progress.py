@@ -103,7 +103,8 @@ class _Pace:
     """How fast it goes since the first report, which may begin in the middle."""
 
     def __init__(self):
-        self._start = self._first = None
+        self._start = 0.0
+        self._first: int | None = None
 
     def describe(self, done: int, total: int) -> str:
         """Say what is done, and where that can be told the rate and the time left."""

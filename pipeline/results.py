@@ -1,75 +1,92 @@
 """The added columns while a job runs, on disk."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
+from catalogs.columns import OutputColumn, columns_of
 from catalogs.flags import Flag
 from pipeline.plan import BLOCK, Plan, scratch_array
 from pipeline.summary import Summary
 
 
 class Results:
-    """Probability and flags of every row; rows without a position are done from the start.
+    """The value of every added column in every row; rows without a position are done at once.
 
-    What the selection does not keep takes no room. The rest is in unnamed files in the folder
-    `scratch`, so that memory does not grow with it.
+    Rows that are not selected take no room. The values are in unnamed files in a folder, one a
+    column, so that memory does not grow with the catalog.
+
+    Parameters
+    ----------
+    plan : Plan
+    keys : collection of str
+        Which of `catalogs.columns.OUTPUT_COLUMNS` are added.
+    scratch : Path
+        The folder.
     """
 
-    def __init__(self, plan: Plan, scratch: Path):
-        self._plan = plan
+    def __init__(self, plan: Plan, keys: Collection[str], scratch: Path):
+        self._plan, self._columns = plan, columns_of(keys)
         count = len(plan.positions)
-        self._probability = scratch_array((count,), np.float32, scratch)
-        self._flags = scratch_array((count,), np.int16, scratch)
+        self._values = {
+            column.key: scratch_array((count,), column.dtype, scratch) for column in self._columns
+        }
         self._done = scratch_array((count,), np.bool_, scratch)
         for start in range(0, count, BLOCK):
             part = slice(start, start + BLOCK)
             missing = np.isnan(plan.positions[part, 0])
-            self._probability[part] = np.nan
-            self._flags[part] = np.where(missing, Flag.NO_POSITION, 0)
+            for column in self._columns:
+                self._values[column.key][part] = _without_score(column, Flag(0))
+            self._values["flags"][part][missing] = Flag.NO_POSITION
             self._done[part] = missing
 
-    def put(self, rows: np.ndarray, probability: np.ndarray, flags: np.ndarray):
-        """Fill in the results of some selected rows."""
-        places = self._plan.places(rows)
-        self._probability[places], self._flags[places] = probability, flags
+    def put(self, records: np.ndarray):
+        """Fill in the results of some selected rows, as of `pipeline.journal.record_dtype`."""
+        places = self._plan.places_of(records["row"])
+        for key, values in self._values.items():
+            values[places] = records[key]
         self._done[places] = True
 
-    def has_rows(self, rows: np.ndarray) -> bool:
-        """Tell whether all these rows are in the catalog, and selected."""
-        total, selected = self._plan.row_count, self._plan.rows
-        if not ((rows >= 0) & (rows < total)).all():
-            return False
-        if selected is None or not len(rows):
-            return True
-        places = self._plan.places(rows)
-        return bool((places < len(selected)).all() and (selected[places] == rows).all())
+    def missing(self, places: np.ndarray) -> np.ndarray:
+        """Tell which of these places have no result yet; bool."""
+        return ~self._done[places]
 
-    def missing(self, rows: np.ndarray) -> np.ndarray:
-        """Return those of `rows`, all selected, that have no result yet."""
-        return rows[~self._done[self._plan.places(rows)]]
+    def are_done(self, rows: np.ndarray) -> bool:
+        """Tell whether all these rows are selected and have a result."""
+        return self._plan.has_rows(rows) and not self.missing(self._plan.places_of(rows)).any()
 
     def selected_count(self) -> int:
-        """Count the rows that the selection keeps."""
+        """Count the selected rows."""
         return len(self._done)
 
     def done_count(self) -> int:
         """Count the selected rows that have a result."""
         return int(np.count_nonzero(self._done))
 
-    def read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return probability (float32) and flags (int16) of consecutive rows."""
-        places, rows = self._plan.selected(start, stop)
-        if rows is None:
-            return self._probability[places], self._flags[places]
-        probability = np.full(stop - start, np.nan, np.float32)
-        flags = np.full(stop - start, Flag.NOT_SELECTED, np.int16)
-        probability[rows - start] = self._probability[places]
-        flags[rows - start] = self._flags[places]
-        return probability, flags
+    def read(self, start: int, stop: int) -> list[np.ndarray]:
+        """Return the values of each column in consecutive rows, in the order of the columns."""
+        return list(self._read(start, stop).values())
 
     def count(self, summary: Summary):
         """Add up what a summary tells of the rows."""
         total = self._plan.row_count
         for start in range(0, total, BLOCK):
-            summary.count(*self.read(start, min(start + BLOCK, total)))
+            values = self._read(start, min(start + BLOCK, total))
+            summary.count(values["probability"], values["flags"])
+
+    def _read(self, start: int, stop: int) -> dict[str, np.ndarray]:
+        places, rows = self._plan.selected_between(start, stop)
+        if rows is None:
+            return {key: values[places] for key, values in self._values.items()}
+        values = {}
+        for column in self._columns:
+            unselected = _without_score(column, Flag.NOT_SELECTED)
+            values[column.key] = np.full(stop - start, unselected, column.dtype)
+            values[column.key][rows - start] = self._values[column.key][places]
+        return values
+
+
+def _without_score(column: OutputColumn, flags: Flag) -> float | int:
+    """Return the value of a row that got no score: that of the column, or its flags."""
+    return int(flags) if column.not_scored is None else column.not_scored

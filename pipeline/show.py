@@ -63,7 +63,7 @@ def show(
         raise InputError(f"at least one cutout of each kind must be drawn, not {n}")
     from pipeline.report.panel import draw_panel
     from pipeline.report.pictures import Pictures
-    from pipeline.tables import TableInMemory
+    from pipeline.table_in_memory import TableInMemory
 
     where = {"ra": ra, "dec": dec, "position_unit": position_unit}
     path = table if isinstance(table, str | Path) else None

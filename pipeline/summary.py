@@ -1,10 +1,18 @@
 """What a run found, and where its time went."""
 
+from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from catalogs.flags import Flag
+from lsbg_classifier.reasons import Reason
+
+if TYPE_CHECKING:
+    from pipeline.worker import UnitResult
+
+_SHOWN_REASONS = 5
 
 
 @dataclass
@@ -18,6 +26,11 @@ class Summary:
     threshold : float
     flags : dict of str to int
         Rows that carry each flag.
+    reasons : Counter of Reason
+        Why candidates have no usable image, and how many each reason concerns; of those that this
+        run looked at, not of those that were done before a resume.
+    remarks : list of str
+        What the job supposes, and what is doubtful; see `pipeline.remarks`.
     fetch_seconds, network_seconds : float
         Time that workers spent in fetching cutouts and in the network, all threads added up.
     total_seconds : float
@@ -28,32 +41,76 @@ class Summary:
     rows: int = 0
     scored: int = 0
     above_threshold: int = 0
-    flags: dict[str, int] = field(default_factory=lambda: {flag.name: 0 for flag in Flag})
+    flags: dict[str, int] = field(default_factory=lambda: {str(flag.name): 0 for flag in Flag})
+    reasons: Counter[Reason] = field(default_factory=Counter)
+    remarks: list[str] = field(default_factory=list)
     fetch_seconds: float = 0.0
     network_seconds: float = 0.0
     total_seconds: float = 0.0
 
     def count(self, probability: np.ndarray, flags: np.ndarray):
-        """Add some rows: float32 with NaN where not scored, and int16."""
+        """Add some rows.
+
+        Parameters
+        ----------
+        probability : array of float32, shape (n,)
+            NaN where not scored.
+        flags : array of int16, shape (n,)
+        """
         self.rows += len(flags)
         self.scored += int(np.count_nonzero(~np.isnan(probability)))
         self.above_threshold += int(np.count_nonzero(probability > self.threshold))
         for flag in Flag:
-            self.flags[flag.name] += int(np.count_nonzero(flags & flag))
+            self.flags[str(flag.name)] += int(np.count_nonzero(flags & flag))
 
-    def lines(self) -> list[str]:
-        """Say it in lines for a terminal or a log."""
-        selected = self.rows - self.flags[Flag.NOT_SELECTED.name]
-        lost = selected and self.flags[Flag.NO_COVERAGE.name] == selected
-        hint = ["no candidate lies on these images: are the positions in degrees?"] if lost else []
-        if self.rows and not selected:
-            hint = ["the selection kept no row: are its columns in the units that it supposes?"]
+    def add_unit(self, result: "UnitResult"):
+        """Add the reasons and the times of one unit of work."""
+        self.reasons.update(result.reasons)
+        self.fetch_seconds += result.fetch_seconds
+        self.network_seconds += result.network_seconds
+
+    def lines(self, *, reasons: int = _SHOWN_REASONS, remarks: bool = True) -> list[str]:
+        """Return lines for a terminal or a log.
+
+        Parameters
+        ----------
+        reasons : int
+            Show at most this many, those that concern the most candidates.
+        remarks : bool
+            Show them too.
+        """
         flagged = [f"  {name}: {count}" for name, count in self.flags.items() if count]
         return [
             f"{self.rows} candidates, {self.scored} scored, "
             f"{self.above_threshold} above {self.threshold:g}",
             *(["flags:", *flagged] if flagged else ["no flags"]),
-            *hint,
+            *self._reason_lines(reasons),
+            *(self.remarks if remarks else []),
+            *self._hints(),
             f"{self.total_seconds:.1f} s in all; {self.fetch_seconds:.1f} s fetching cutouts and "
             f"{self.network_seconds:.1f} s in the network, all threads together",
         ]
+
+    def _reason_lines(self, shown: int) -> list[str]:
+        """Return the reasons that concern the most candidates."""
+        if not self.reasons or not shown:
+            return []
+        largest = [
+            f"  {in_words(count)}: {reason}" for reason, count in self.reasons.most_common(shown)
+        ]
+        more = len(self.reasons) - len(largest)
+        others = [f"  and {more} more; --log FILE keeps all of them"] if more else []
+        return ["reasons:", *largest, *others]
+
+    def _hints(self) -> list[str]:
+        selected = self.rows - self.flags["NOT_SELECTED"]
+        if self.rows and not selected:
+            return ["the selection kept no row: are its columns in the units that it supposes?"]
+        if selected and self.flags["NO_COVERAGE"] == selected:
+            return ["no candidate lies on these images: are the positions in degrees?"]
+        return []
+
+
+def in_words(count: int) -> str:
+    """Return a number of candidates in words."""
+    return f"{count} candidate{'' if count == 1 else 's'}"

@@ -19,7 +19,7 @@ from catalogs.flags import NOT_SCORED, Flag
 from lsbg_classifier import load_classifier, open_source
 from lsbg_classifier.weights.registry import find_weights
 from pipeline import annotate
-from pipeline.journal import Journal
+from pipeline.journal import Journal, record_dtype
 
 NAMES = {
     "upper": ["P_LSBG", "FLAGS_LSBG"],
@@ -309,8 +309,9 @@ def test_killed_when_the_output_was_there(survey, stopped, tmp_path):
 def test_a_journal_of_other_rows_is_refused(survey, stopped, row):
     source, output = stopped
     folder = output.with_name("out.fits.journal")
-    journal = Journal(folder, json.loads((folder / "job.json").read_text()), resume=True)
-    journal.append(np.array([row]), np.array([0.5], np.float32), np.array([0], np.int16))
+    identity = json.loads((folder / "job.json").read_text())["job"]
+    journal = Journal(folder, identity, record_dtype(), resume=True)
+    journal.append(np.array([(row, 0.5, 0)], record_dtype()))
     journal.close()
     with pytest.raises(InputError, match=r"out\.fits\.journal: damaged.*delete the folder"):
         annotate(source, output, cutouts=f"tiles:{survey.tiles}", resume=True)
@@ -347,9 +348,10 @@ def test_resume_of_another_job_is_refused(survey, stopped, tmp_path, other):
         case "input":
             with fits.open(source, mode="update") as hdus:
                 hdus[1].data["NUMBER"][0] += 1
+    words = {"source_options": "choice of source options;"}.get(other, rf"{other}\b")
     journal = output.with_name("out.fits.journal")
     kept = {path.name: path.read_bytes() for path in journal.iterdir()}
-    with pytest.raises(InputError, match=rf"out\.fits\.journal.*another {other}\b"):
+    with pytest.raises(InputError, match=rf"out\.fits\.journal.*another {words}"):
         annotate(source, output, resume=True, **options)
     assert {path.name: path.read_bytes() for path in journal.iterdir()} == kept
 
@@ -446,7 +448,7 @@ def test_columns_of_an_earlier_run(survey, positions, some, tmp_path, write):
     [
         ({"style": "camel"}, "unknown style 'camel'.*upper"),
         ({"style": "camel", "overwrite_columns": True}, "unknown style 'camel'.*upper"),
-        ({"threshold": 1.5}, "between 0 and 1"),
+        ({"threshold": 1.5}, "threshold must be at most 1"),
         ({"chunk_size": 0}, "at least 1"),
         ({"workers": 0}, "at least 1"),
     ],

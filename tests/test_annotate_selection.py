@@ -240,7 +240,7 @@ def stopped(source, output, tiles):
     with pytest.raises(StoppedError):
         annotate(source, output, progress=stop, **options)
     journal = output.with_name(f"{output.name}.journal")
-    assert json.loads((journal / "job.json").read_text())["select"] == CUT
+    assert json.loads((journal / "job.json").read_text())["job"]["select"] == CUT
     return options
 
 

@@ -139,7 +139,7 @@ def test_a_tile_is_read_by_one_worker_which_loads_the_network_once(
     assert not first & second
     assert first | second == {path.name for path in survey.tiles.glob("*.fits.fz")}
     loaded = ask_workers(
-        scheduler, lambda: sys.modules["pipeline.work"]._classifier.cache_info().misses
+        scheduler, lambda: sys.modules["pipeline.worker"]._classifier.cache_info().misses
     )
     assert max(loaded) == 1
 

@@ -45,7 +45,7 @@ from lsbg_classifier.training.assessment import LabelledCutouts
 from lsbg_classifier.training.dataset import open_dataset, replace_columns, store_cutouts
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import find_weights
-from pipeline.journal import Journal
+from pipeline.journal import Journal, record_dtype
 
 MEMORY = 1 << 30
 """Bytes of address space that reading may take, beyond what the process has when it begins."""
@@ -380,14 +380,14 @@ class JobFile(Kind):
     name = "job.json"
 
     def make(self):
-        journal = Journal(self.folder / "j", IDENTITY, resume=False)
+        journal = Journal(self.folder / "j", IDENTITY, record_dtype(), resume=False)
         for rows in (np.arange(3), np.arange(3, 9)):
-            journal.append(rows, rows.astype(np.float32), rows.astype(np.int16))
+            journal.append(np.array([(row, row, row) for row in rows], record_dtype()))
         journal.close()
         return self.folder / "j" / self.name
 
     def read(self):
-        journal = Journal(self.folder / "j", IDENTITY, resume=True)
+        journal = Journal(self.folder / "j", IDENTITY, record_dtype(), resume=True)
         try:
             assert journal.identity()["input"] == "abc"
             for record in journal.results():

@@ -435,7 +435,7 @@ def test_what_cannot_work_is_refused_at_once(small, cutouts):
     for options, message in (
         ({"weights": "none"}, "none"),
         ({"select": "no_such < 1"}, "no column 'no_such'"),
-        ({"workers": 2}, "no option workers of a partition"),
+        ({"workers": 2}, "a partition has no option workers; it has"),
         ({"style": "none"}, "unknown style"),
     ):
         with pytest.raises(InputError, match=message):

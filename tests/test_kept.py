@@ -19,9 +19,9 @@ from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED, Flag
 from lsbg_classifier import CutoutSource, open_source
 from lsbg_classifier.cutouts import kept as layout
+from lsbg_classifier.cutouts.kept import KeptCutouts, open_kept
 from lsbg_classifier.surveys import survey_named
 from pipeline import annotate
-from pipeline.kept import KeptCutouts, open_kept
 
 LSBG = Path(sys.executable).with_name("lsbg")
 PATIENCE = 120

@@ -43,7 +43,7 @@ def test_units_partition_the_usable_rows(rows, chunk, grouped, seed):
     positions[rng.random(rows) < 0.2] = np.nan
     groups = rng.integers(-1, 12, 37).astype(np.int32) if grouped else None
     plan = make_plan(Table(positions), Groups(groups), chunk)
-    units = list(plan.units())
+    units = [unit.rows for unit in plan.units()]
     found = np.concatenate([*units, np.array([], int)])
     assert sorted(found) == np.flatnonzero(np.isfinite(positions[:, 0])).tolist()
     if grouped:
@@ -60,15 +60,15 @@ def test_units_that_share_an_image_have_a_number_in_common(groups, chunk):
     positions = np.stack([np.arange(len(groups)), np.zeros(len(groups))], axis=1).astype(float)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "_LARGEST_UNIT", 5)
-        units = list(make_plan(Table(positions), Groups(groups), chunk).units_by_image())
-    for one, (rows, number) in enumerate(units):
+        units = list(make_plan(Table(positions), Groups(groups), chunk).units())
+    for one, (rows, _, number) in enumerate(units):
         shared = [
             other
-            for other, (others, _) in enumerate(units)
+            for other, (others, _, _) in enumerate(units)
             if other != one and set(groups[rows]) & set(groups[others]) - {-1}
         ]
         assert (number is None) == (not shared)
-        assert all(units[other][1] == number for other in shared)
+        assert all(units[other].image == number for other in shared)
 
 
 class Draw:
@@ -96,11 +96,13 @@ def test_what_is_not_selected_is_not_in_the_plan(rows, share, chunk, grouped, se
     kept = rng.random(rows) < share
     groups = Groups(rng.integers(-1, 5, 37).astype(np.int32) if grouped else None)
     plan = make_plan(Table(positions), groups, chunk, selection=Draw(kept))
-    found = np.concatenate([*plan.units(), np.array([], int)])
+    units = list(plan.units())
+    found = np.concatenate([*(unit.rows for unit in units), np.array([], int)])
+    assert all((unit.places == plan.places_of(unit.rows)).all() for unit in units)
     assert sorted(found) == np.flatnonzero(kept & np.isfinite(positions[:, 0])).tolist()
     assert len(plan.positions) == kept.sum() and plan.row_count == rows
-    np.testing.assert_array_equal(plan.positions[plan.places(found)], positions[found])
-    places, numbers = plan.selected(rows // 3, rows)
+    np.testing.assert_array_equal(plan.positions[plan.places_of(found)], positions[found])
+    places, numbers = plan.selected_between(rows // 3, rows)
     assert (numbers == np.flatnonzero(kept[rows // 3 :]) + rows // 3).all()
     np.testing.assert_array_equal(plan.positions[places], positions[numbers])
 

@@ -14,12 +14,14 @@ from astropy.io import fits
 from elsewhere import FileServer
 
 from catalogs import InputError, open_catalog, remote
+from catalogs.columns import DEFAULT_KEYS
 from catalogs.flags import Flag
 from catalogs.urls import is_url, masked
 from lsbg_classifier import open_source
 from pipeline import annotate
-from pipeline.job import Options, prepare
-from pipeline.work import Work
+from pipeline.job import prepare
+from pipeline.options import Options
+from pipeline.worker import WorkerSettings
 
 fsspec = pytest.importorskip("fsspec", reason="files elsewhere are an extra")
 
@@ -190,12 +192,13 @@ def test_a_folder_of_parquet(folder, memory):
 
 def test_secrets_stay_out_of_the_journal_and_of_workers_logs(folder, server, tmp_path):
     url = server.url.replace("//", "//me:hunter2@")
-    options = Options(source_options={"survey": "des"})
     spec = f"tiles:{url}/tiles?abc123"
-    job = prepare(f"{url}/in.fits?token=abc123", tmp_path / "out.fits", spec, options)
+    options = Options(spec, survey="des")
+    job = prepare(f"{url}/in.fits?token=abc123", tmp_path / "out.fits", options)
     identity = json.dumps(job.identity())
-    work = repr(Work("run", spec, (("url", "http://me:hunter2@host"),), "path", "sha"))
-    assert "hunter2" not in identity + work and "abc123" not in identity + work
+    secret = (("url", "http://me:hunter2@host"),)
+    settings = repr(WorkerSettings("run", spec, secret, "path", "sha", DEFAULT_KEYS))
+    assert "hunter2" not in identity + settings and "abc123" not in identity + settings
     assert job.source.spec == spec
 
 

@@ -16,8 +16,8 @@ from reports import address, made_run, open_browser, random_columns, write_annot
 
 from catalogs import open_catalog
 from catalogs.flags import Flag
+from lsbg_classifier.cutouts.kept import open_kept
 from pipeline import annotate
-from pipeline.kept import open_kept
 from pipeline.report import ReportOptions, write_report
 
 ROWS = 20_000

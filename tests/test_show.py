@@ -14,7 +14,7 @@ import pipeline
 from catalogs.errors import InputError
 from lsbg_classifier.cutouts.kept import KeptSource
 from pipeline import annotate, show
-from pipeline.tables import TableInMemory
+from pipeline.table_in_memory import TableInMemory
 
 
 @pytest.fixture(scope="module")

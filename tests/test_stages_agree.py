@@ -11,8 +11,7 @@ from astropy.table import Table
 
 from catalogs import InputError
 from pipeline.cli import classify, report, simulate
-from pipeline.job import Options
-from pipeline.stages._options import annotate_arguments, options_of, report_options
+from pipeline.stages._options import options_of, report_options
 
 pytest.importorskip("ceci", reason="needs the extra ceci")
 pytest.importorskip("lsst.pipe.base", reason="needs the extra rubin")
@@ -122,16 +121,6 @@ def test_rubin_knows_every_option(config):
         field = config._fields[RENAMED.get(option.name, option.name)]
         assert (field.dtype, field.default, field.doc) == (option.kind, option.default, option.help)
         assert field.optional == (option.default is None)
-
-
-def test_every_option_of_the_command_goes_to_annotate():
-    options = options_of(classify, without=("input_path", "output", "dry_run", "quiet"))
-    values = {option.name: option.default for option in options} | {"cutouts": "hips:x"}
-    arguments = annotate_arguments(values)
-    assert arguments.pop("cutouts") == "hips:x" and arguments["source_options"] == {}
-    assert Options(**arguments) == Options()
-    found = annotate_arguments({**values, "connections": 3, "bands": "gri"})
-    assert found["source_options"] == {"connections": 3, "bands": "gri"}
 
 
 def test_options_of_a_report_find_their_place():

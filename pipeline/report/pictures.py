@@ -10,8 +10,8 @@ import numpy as np
 
 from catalogs.flags import NOT_SCORED
 from lsbg_classifier import CutoutSource, open_source
+from lsbg_classifier.cutouts.kept import KeptCutouts, open_kept
 from lsbg_classifier.surveys import CUTOUT_SIZE, Imaging
-from pipeline.kept import KeptCutouts, open_kept
 from pipeline.report.candidates import Candidates
 
 SHEET = 5

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from catalogs.errors import InputError
-from pipeline.stages._options import Option, check
+from pipeline.options import Option, check
 
 try:
     from ceci import PipelineStage
@@ -15,6 +16,17 @@ except ImportError as missing:
     raise InputError(
         "these stages need ceci, which is not installed here: pip install lsbg-classifier[ceci]"
     ) from missing
+
+
+__all__ = [
+    "CsvTable",
+    "FitsCatalog",
+    "Folder",
+    "LsbgStage",
+    "ParquetCatalog",
+    "PipelineStage",
+    "parameters_of",
+]
 
 
 class _Table(DataFile):
@@ -79,7 +91,7 @@ class LsbgStage(PipelineStage):
         command = super().generate_command(*arguments, **options)
         return command.replace("python3 -m pipeline ", "python3 -m lsbg_classifier.stages ", 1)
 
-    def values(self) -> dict[str, object]:
+    def values(self) -> dict[str, Any]:
         """Return the value of each option; refuse what is out of range or misspelt."""
         names = [option.name for option in self.options]
         known = {*names, *self.input_tags(), *self.output_tags()}

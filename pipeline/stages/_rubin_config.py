@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from pipeline.cli import classify
+from pipeline.options import OPTIONS as ALL_OPTIONS
+from pipeline.options import Option
 from pipeline.stages._lsst import (
     Config,
     Field,
@@ -15,18 +16,14 @@ from pipeline.stages._lsst import (
     PrerequisiteInput,
     RangeField,
 )
-from pipeline.stages._options import Option, options_of
 
-_NOT_HERE = (
-    *("input_path", "output", "keep_cutouts", "resume", "overwrite", "dry_run", "quiet"),
-    *("format", "table"),
-)
-"""Options that are the Butler's business, or for files only."""
+_NOT_HERE = ("format", "table", "keep_cutouts", "resume", "overwrite", "log")
+"""Options that the Butler or pipetask decide themselves, or that are for files only."""
 
 RENAMED = {"connections": "source_connections"}
-"""Words of the command that Rubin's tasks have for themselves."""
+"""Options whose names Rubin's tasks use for something else."""
 
-OPTIONS = options_of(classify, without=_NOT_HERE)
+OPTIONS = tuple(option for option in ALL_OPTIONS if option.name not in _NOT_HERE)
 """The options of the command that the tasks have."""
 
 _CATALOG = "{catalogName}"

@@ -14,7 +14,9 @@ from pathlib import Path
 from catalogs.errors import InputError
 from lsbg_classifier.cutouts.kept import is_kept, kept_folder
 from pipeline import annotate
-from pipeline.cli import classify, report, simulate
+from pipeline.commands.report import report
+from pipeline.commands.simulate import simulate
+from pipeline.options import OPTIONS, with_value
 from pipeline.stages._ceci_base import (
     CsvTable,
     FitsCatalog,
@@ -29,7 +31,7 @@ from pipeline.stages._ceci_training import (
     TrainOnLabelsLsbgStage,
     TrainSimulatedLsbgStage,
 )
-from pipeline.stages._options import annotate_arguments, options_of, report_options
+from pipeline.stages._options import options_of, report_options
 
 __all__ = [
     "ClassifyLsbgParquetStage",
@@ -51,7 +53,7 @@ _OF_CECI = (
     *("input_path", "annotated", "output", "folder"),
     *("resume", "overwrite", "dry_run", "quiet"),
 )
-"""Options of commands for which ceci has its own way: files, and what becomes of old ones."""
+"""Options of commands that ceci decides itself: names of files, and what happens to old ones."""
 
 
 class ClassifyLsbgStage(LsbgStage):
@@ -63,7 +65,7 @@ class ClassifyLsbgStage(LsbgStage):
     name = "ClassifyLsbgStage"
     inputs = (("candidates", FitsCatalog),)
     outputs = (("annotated_candidates", FitsCatalog),)
-    options = options_of(classify, without=_OF_CECI)
+    options = tuple(option for option in OPTIONS if option.name not in _OF_CECI)
     config_options = parameters_of(options)
 
     def run(self):
@@ -73,7 +75,7 @@ class ClassifyLsbgStage(LsbgStage):
             self.get_output("annotated_candidates"),
             resume=True,
             overwrite=True,
-            **annotate_arguments(self.values()),
+            **with_value(self.values()),
         )
         _say(summary.lines())
 
@@ -161,7 +163,7 @@ def _say(lines: Iterable[str]):
 
 
 def main() -> int:
-    """Run the stage that the command line names; what a user can mend is said in one line."""
+    """Run the stage that the command line names; errors of the user become one line."""
     try:
         return PipelineStage.main()
     except InputError as error:

@@ -1,25 +1,24 @@
 """LSBG probabilities in lsdb: a step for lazy catalogs, and one HATS catalog made into another.
 
-``lsbg classify`` and `pipeline.annotate` read HATS catalogs themselves. What is here is for those
-who work in lsdb already: each partition is annotated where Dask has it.
+``lsbg classify`` and `pipeline.annotate` read HATS catalogs themselves. This module is for users
+of lsdb: each partition is annotated by the Dask worker that holds it.
 """
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalogs import InputError, check_output, open_catalog
-from catalogs.columns import already_there, lsbg_columns
+from catalogs.columns import already_there, find_lsbg_columns, lsbg_columns
 from catalogs.output import remove_partials, written_whole
 from pipeline.annotate import annotate
 from pipeline.cluster import connect
-from pipeline.job import Options
+from pipeline.options import OPTIONS
 from pipeline.plan import BLOCK
 from pipeline.summary import Summary
 
@@ -28,8 +27,10 @@ if TYPE_CHECKING:
     import nested_pandas as npd
 
 _OURS = b"lsbg."
-_OF_WHOLE_RUNS = {"scheduler", "workers", "resume", "overwrite", "keep_cutouts", "vo_metadata"}
-_OPTIONS = {field.name for field in fields(Options)} - _OF_WHOLE_RUNS - {"format", "table"}
+PARTITION_OPTIONS = tuple(
+    option for option in OPTIONS if not option.whole_run and option.name != "cutouts"
+)
+"""The options of `annotate` that make sense for a partition."""
 
 
 def classify_catalog(catalog: "lsdb.Catalog", *, cutouts: str, **options) -> "lsdb.Catalog":
@@ -38,25 +39,24 @@ def classify_catalog(catalog: "lsdb.Catalog", *, cutouts: str, **options) -> "ls
     Parameters
     ----------
     catalog : lsdb.Catalog
-        As lazy as it comes. Its margin is dropped: a margin repeats rows of other partitions,
-        which are scored there.
+        A lazy one. Its margin is dropped: a margin repeats rows of other partitions, which are
+        scored there.
     cutouts : str
         Where the images come from, for each worker; see `lsbg_classifier.open_source`.
     options
-        Attributes of `pipeline.job.Options`: ``weights``, ``threshold``, ``ra``, ``dec``,
-        ``position_unit``, ``select``, ``style``, ``source_options``, ``chunk_size``,
-        ``overwrite_columns``, ``allow_mismatch``.
+        Those of `pipeline.annotate` in `PARTITION_OPTIONS`, and ``source_options``. The random
+        numbers of ``uncertainty`` depend on the number of a row in its partition.
 
     Returns
     -------
     lsdb.Catalog
-        The two columns come last: float32, null where not scored, and int16, never null.
+        The new columns come last: float32, null where not scored, and int16, never null.
 
     Raises
     ------
     InputError
-        At once, for what no partition could be annotated with: unknown weights or source, weights
-        for other images, a wrong selection, columns that are there already.
+        At once, for options with which no partition could be annotated: unknown weights or source,
+        weights for other images, a wrong selection, columns of ours that exist already.
     """
     options = _complete(catalog, options)
     added = _annotated(catalog.meta, cutouts, options)
@@ -67,9 +67,9 @@ def classify_catalog(catalog: "lsdb.Catalog", *, cutouts: str, **options) -> "ls
 
 
 def classify_partition(
-    partition: "npd.NestedFrame", cutouts: str, options: Mapping[str, object]
+    partition: "npd.NestedFrame", cutouts: str, options: Mapping[str, Any]
 ) -> "npd.NestedFrame":
-    """Return one partition with two columns more: what `classify_catalog` gives to lsdb.
+    """Return one partition with the new columns: the function that lsdb calls.
 
     Parameters
     ----------
@@ -82,9 +82,9 @@ def classify_partition(
 
 
 def hats_properties(catalog: "lsdb.Catalog", *, cutouts: str, **options) -> dict[str, str]:
-    """Return what `lsdb.Catalog.write_catalog` takes as ``addl_hats_properties``.
+    """Return the ``addl_hats_properties`` for `lsdb.Catalog.write_catalog`.
 
-    They say once how the columns came about: ``lsbg.weights``, ``lsbg.source``, and so on.
+    They say once how the columns were made: ``lsbg.weights``, ``lsbg.source``, and so on.
 
     Parameters
     ----------
@@ -94,8 +94,8 @@ def hats_properties(catalog: "lsdb.Catalog", *, cutouts: str, **options) -> dict
         As for `classify_catalog`.
     """
     added = _annotated(catalog.meta, cutouts, _complete(catalog, options))
-    found = added.schema.metadata
-    return {key.decode(): found[key].decode() for key in found if key.startswith(_OURS)}
+    metadata = added.schema.metadata
+    return {key.decode(): metadata[key].decode() for key in metadata if key.startswith(_OURS)}
 
 
 def classify_hats(
@@ -108,7 +108,7 @@ def classify_hats(
     overwrite: bool = False,
     **options,
 ) -> Summary:
-    """Write a HATS catalog with two columns more, through lsdb: the workers read and write too.
+    """Write a HATS catalog with the new columns, through lsdb: the workers read and write too.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def classify_hats(
     scheduler : str, optional
         Address of a running Dask scheduler, whose workers see both folders.
     workers : int, optional
-        Without a scheduler: start so many worker processes instead of threads.
+        Without a scheduler: worker processes to start instead of threads.
     overwrite : bool
         Replace an output that exists.
 
@@ -134,27 +134,29 @@ def classify_hats(
     Raises
     ------
     InputError
-        For anything that the user can mend; see `pipeline.annotate`.
+        For anything that the user can fix; see `pipeline.annotate`.
     """
     lsdb, output, started = _lsdb(), Path(output), time.perf_counter()
     check_output(input_path, output, overwrite)
-    open_catalog(input_path)  # says in one line what is wrong with it
+    open_catalog(input_path)  # its errors are one line, those of lsdb are not
     catalog = lsdb.open_catalog(input_path, columns="all")
     scored = classify_catalog(catalog, cutouts=cutouts, **options)
     properties = hats_properties(catalog, cutouts=cutouts, **options)
+    added = find_lsbg_columns(scored.columns, output)
     remove_partials(output)
-    # The workers end before what they have written is named, or removed.
+    # The workers end before the folder that they have written gets its name, or is removed.
     with written_whole(output) as new, connect(scheduler, workers) as client, client.as_current():
         scored.write_catalog(
             new,
             as_collection=False,
             catalog_name=catalog.name,
-            default_columns=_default_columns(catalog, scored),
+            default_columns=_default_columns(catalog, added),
             inherit_provenance=True,
             addl_hats_properties=properties,
             progress_bar=False,
         )
-    summary = _summary(output, scored.columns[-2:], float(properties["lsbg.threshold"]))
+    names = added["probability"], added["flags"]
+    summary = _summary(output, names, float(properties["lsbg.threshold"]))
     summary.total_seconds = time.perf_counter() - started
     return summary
 
@@ -170,24 +172,27 @@ def _lsdb():
     return lsdb
 
 
-def _complete(catalog: "lsdb.Catalog", options: Mapping[str, object]) -> dict[str, object]:
-    """Check the options, and add what the catalog knows and a partition does not: its position."""
-    unknown = set(options) - _OPTIONS
+def _complete(catalog: "lsdb.Catalog", options: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the options, and add the position's columns, which only the whole catalog names."""
+    names = {option.name for option in PARTITION_OPTIONS} | {"source_options"}
+    unknown = set(options) - names
     if unknown:
-        there = ", ".join(sorted(_OPTIONS))
-        raise InputError(f"no option {min(unknown)} of a partition; there are {there}")
+        raise InputError(
+            f"a partition has no option {min(unknown)}; it has {', '.join(sorted(names))}"
+        )
     info = catalog.hc_structure.catalog_info
     position = {"ra": info.ra_column, "dec": info.dec_column, "position_unit": "deg"}
     return position | dict(options)
 
 
-def _annotated(frame: "npd.NestedFrame", cutouts: str, options: Mapping[str, object]) -> pa.Table:
+def _annotated(frame: "npd.NestedFrame", cutouts: str, options: Mapping[str, Any]) -> pa.Table:
     """Return the columns that `annotate` adds to a frame, in a table with the provenance."""
     with TemporaryDirectory(prefix="lsbg-") as folder:
         before, after = Path(folder, "before.parquet"), Path(folder, "after.parquet")
         pq.write_table(frame.to_pyarrow(), before)
         annotate(before, after, cutouts=cutouts, **options)
-        return pq.read_table(after, columns=pq.read_schema(after).names[-2:])
+        added = find_lsbg_columns(pq.read_schema(after).names, after)
+        return pq.read_table(after, columns=list(added.values()))
 
 
 def _joined(frame: "npd.NestedFrame", added: pa.Table) -> "npd.NestedFrame":
@@ -200,12 +205,13 @@ def _joined(frame: "npd.NestedFrame", added: pa.Table) -> "npd.NestedFrame":
     return frame.assign(**arrays)
 
 
-def _default_columns(catalog: "lsdb.Catalog", scored: "lsdb.Catalog") -> list[str] | None:
-    """Load our columns by default too, where not all are."""
-    known = catalog.hc_structure.catalog_info.default_columns
-    if known is None:
+def _default_columns(catalog: "lsdb.Catalog", added: Mapping[str, str]) -> list[str] | None:
+    """Return the columns to load by default, ours among them; None: all."""
+    default = catalog.hc_structure.catalog_info.default_columns
+    if default is None:
         return None
-    return [*(name for name in known if name in scored.columns), *scored.columns[-2:]]
+    replaced = already_there(lsbg_columns(catalog.columns), catalog.columns)
+    return [*(name for name in default if name not in replaced), *added.values()]
 
 
 def _summary(output: Path, names: Sequence[str], threshold: float) -> Summary:

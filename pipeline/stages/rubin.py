@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from catalogs.astropy_header import describe_for_astropy
 from catalogs.errors import InputError
 from pipeline import annotate
+from pipeline.options import with_value
 from pipeline.stages._lsst import DatasetProvenance, PipelineTask, Struct
-from pipeline.stages._options import annotate_arguments
 from pipeline.stages._rubin_config import (
     OPTIONS,
     RENAMED,
@@ -91,7 +91,7 @@ class ClassifyLsbgTask(PipelineTask):
             before, after = Path(folder) / "catalog.parquet", Path(folder) / "annotated.parquet"
             pq.write_table(catalog, before)
             with _quiet_dask(), _naming_the_catalog(before):
-                summary = annotate(before, after, **annotate_arguments(values))
+                summary = annotate(before, after, **with_value(values))
             annotated = pq.read_table(after)
         for line in summary.lines():
             self.log.info(line)

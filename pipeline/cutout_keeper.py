@@ -1,7 +1,7 @@
-"""``--keep-cutouts``: the cutouts of a run, kept beside its output.
+"""``--keep-cutouts``: the cutouts of a run, in a folder beside its output.
 
-While the run goes on they are in the folder of its journal, a file a unit of work, written before
-the unit is journaled. They get their final place after the output has its own.
+During the run they are in the folder of its journal, a file a unit of work, written before the
+unit is journaled. They get their final place after the output has its own.
 """
 
 import os
@@ -10,16 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import numpy as np
-
 from catalogs.errors import InputError
-from catalogs.flags import NOT_SCORED
 from lsbg_classifier.cutouts.kept import (
-    KeptCutouts,
     KeptManifest,
     is_kept,
     kept_folder,
-    open_kept,
     part_numbers,
     part_path,
     part_rows,
@@ -28,8 +23,7 @@ from lsbg_classifier.cutouts.kept import (
 )
 from pipeline.journal import Journal
 from pipeline.results import Results
-
-__all__ = ["Keeper", "KeptCutouts", "check_kept", "kept_folder", "open_kept"]
+from pipeline.worker import UnitResult
 
 
 def check_kept(output: Path, cutouts: str, *, keep: bool, overwrite: bool):
@@ -66,7 +60,7 @@ def check_kept(output: Path, cutouts: str, *, keep: bool, overwrite: bool):
         raise InputError(f"{folder}: no kept cutouts, so not replaced; choose another output")
 
 
-class Keeper:
+class CutoutKeeper:
     """Keeps the cutouts of one run, if it is asked to.
 
     Parameters
@@ -94,13 +88,12 @@ class Keeper:
 
     def _take_back(self):
         """Take the cutouts back that this very run has put in place before it was killed."""
-        resumed = next(self._journal.results(), None) is not None
-        if resumed and not self._staged.exists() and is_kept(self._final):
+        if not self._journal.is_empty() and not self._staged.exists() and is_kept(self._final):
             if KeptManifest.read(self._final) == self._manifest:
                 os.replace(self._final, self._staged)
 
-    def go_on(self, results: Results, scored: int):
-        """Compare with what the journal gave: drop cutouts of units that it does not know.
+    def compare(self, results: Results, scored: int):
+        """Compare with the results of the journal: drop cutouts of units that it does not know.
 
         Parameters
         ----------
@@ -118,7 +111,7 @@ class Keeper:
         count = 0
         for number in part_numbers(self._staged):
             rows = part_rows(part_path(self._staged, number))
-            if not results.has_rows(rows) or len(results.missing(rows)):
+            if not results.are_done(rows):
                 part_path(self._staged, number).unlink()
             else:
                 count, self._next = count + len(rows), number + 1
@@ -128,13 +121,13 @@ class Keeper:
                 f"{self._journal.folder} to start again"
             )
 
-    def add(self, rows: np.ndarray, positions: np.ndarray, flags: np.ndarray, cutouts):
+    def add(self, result: UnitResult):
         """Keep the cutouts of one unit, those of its rows that were scored."""
-        kept = (flags & NOT_SCORED) == 0
-        if self._manifest is None or not kept.any():
+        scored = result.scored
+        if self._manifest is None or result.cutouts is None or not scored.any():
             return
-        path = part_path(self._staged, self._next)
-        write_part(path, rows[kept], positions[kept], flags[kept], cutouts)
+        path, records = part_path(self._staged, self._next), result.records[scored]
+        write_part(path, records["row"], result.positions[scored], records["flags"], result.cutouts)
         self._next += 1
 
     @contextmanager

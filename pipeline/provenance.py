@@ -1,0 +1,37 @@
+"""What an annotated catalog says once about its new columns."""
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the new columns of a catalog come from.
+
+    Attributes
+    ----------
+    weights : str
+        Name of the weights.
+    weights_sha256 : str
+    source : str
+        The cutout source, without passwords.
+    software : str
+        Name and version.
+    date : str
+        Day on which the run was started, in UTC, as ``2026-11-29``; a resume does not change it.
+    threshold : str
+        Probability above which a candidate counts as an LSBG.
+    select : str or None
+        The selection; None: all rows were looked at.
+    """
+
+    weights: str
+    weights_sha256: str
+    source: str
+    software: str
+    date: str
+    threshold: str
+    select: str | None = None
+
+    def as_mapping(self) -> dict[str, str]:
+        """Return what is known, as `catalogs.Catalog.write_annotated` takes it."""
+        return {key: value for key, value in asdict(self).items() if value is not None}

@@ -1,0 +1,119 @@
+"""Where the results of a run go as they come: results on disk, journal, kept cutouts."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from catalogs.errors import InputError
+from catalogs.flags import NOT_SCORED, Flag
+from catalogs.urls import masked
+from lsbg_classifier.cutouts.kept import KeptManifest
+from pipeline.cutout_keeper import CutoutKeeper
+from pipeline.job import IDENTITY_WORDS, Job
+from pipeline.journal import Journal, record_dtype
+from pipeline.plan import Plan, Unit, make_plan
+from pipeline.results import Results
+from pipeline.worker import UnitResult
+
+_TRIED_AGAIN = Flag.FETCH_FAILED | Flag.BAD_IMAGE
+"""Flags of candidates that a resumed run fetches again: the source may be whole by then."""
+
+
+class Recorder:
+    """The results of one run, from an earlier start of it and as they come.
+
+    Attributes
+    ----------
+    journal : Journal
+    results : Results
+    keeper : CutoutKeeper
+    plan : Plan
+    """
+
+    def __init__(self, journal: Journal, keeper: CutoutKeeper, plan: Plan, results: Results):
+        self.journal, self.keeper, self.results = journal, keeper, results
+        self.plan = plan
+
+    def take_up(self):
+        """Take the results of an earlier start from the journal.
+
+        Raises
+        ------
+        InputError
+            If the journal holds rows that are not selected, or its kept cutouts are damaged.
+        """
+        scored_count = 0
+        for records in self.journal.results():
+            records = records[records["flags"] & _TRIED_AGAIN == 0]
+            if not self.plan.has_rows(records["row"]):
+                raise InputError(
+                    f"{self.journal.folder}: damaged, it has results of rows that are none of "
+                    "this job's; delete the folder to start again"
+                )
+            self.results.put(records)
+            scored_count += int(np.count_nonzero(records["flags"] & NOT_SCORED == 0))
+        self.keeper.compare(self.results, scored_count)
+
+    def missing_units(self) -> Iterator[Unit]:
+        """Yield the units with the rows that have no result yet."""
+        for unit in self.plan.units():
+            missing = self.results.missing(unit.places)
+            if missing.any():
+                yield Unit(unit.rows[missing], unit.places[missing], unit.image)
+
+    def positions(self, unit: Unit) -> np.ndarray:
+        """Return the positions of a unit's rows: degrees, shape (n, 2)."""
+        return np.asarray(self.plan.positions[unit.places])
+
+    def add(self, result: UnitResult):
+        """Record the results of one unit: on return they survive a kill."""
+        self.keeper.add(result)
+        self.journal.append(result.records)
+        self.results.put(result.records)
+
+
+@contextmanager
+def opened_recorder(job: Job) -> Iterator[Recorder]:
+    """Open what the results of a job are recorded in, with those of an earlier start.
+
+    The journal is removed at the end. After a failure it stays for a resume, if it has results.
+
+    Raises
+    ------
+    InputError
+        If an unfinished run must not be continued, or what it left is damaged.
+    """
+    journal = Journal(
+        job.journal_folder,
+        job.identity(),
+        record_dtype(job.options.column_keys),
+        resume=job.options.resume,
+        words=IDENTITY_WORDS,
+    )
+    keeper = None
+    try:
+        keeper = CutoutKeeper(journal, job.output, _kept_manifest(job, journal))
+        plan = make_plan(
+            job.catalog, job.source, job.options.chunk_size, journal.folder, job.selection
+        )
+        results = Results(plan, job.options.column_keys, journal.folder)
+        recorder = Recorder(journal, keeper, plan, results)
+        recorder.take_up()
+        yield recorder
+    except BaseException:
+        journal.abandon()
+        if keeper is not None:
+            keeper.abandon()
+        raise
+    journal.remove()
+
+
+def _kept_manifest(job: Job, journal: Journal) -> KeptManifest | None:
+    """Describe the cutouts that the run keeps; None: it keeps none."""
+    if not job.options.keep_cutouts:
+        return None
+    source = job.source
+    return KeptManifest(
+        masked(source.spec), source.imaging, job.catalog.row_count, journal.identity()
+    )

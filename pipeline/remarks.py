@@ -1,0 +1,32 @@
+"""What a job supposes and what is doubtful about it: for the dry run, the summary and the log."""
+
+import numpy as np
+
+from catalogs.sky_extent import SkyExtent, position_warnings
+from pipeline.job import Job
+from pipeline.plan import BLOCK
+
+
+def extent_of(positions: np.ndarray) -> SkyExtent:
+    """Return the part of the sky that positions span: degrees, shape (N, 2), perhaps on disk."""
+    extent = SkyExtent()
+    for start in range(0, len(positions), BLOCK):
+        extent.add(positions[start : start + BLOCK])
+    return extent
+
+
+def remarks_on(job: Job, extent: SkyExtent) -> list[str]:
+    """Return lines on how the positions were found, what is assumed, and what looks wrong.
+
+    Parameters
+    ----------
+    job : Job
+    extent : SkyExtent
+        Of the selected rows.
+    """
+    columns = job.catalog.position_columns
+    return [
+        *(f"position: {note}" for note in columns.notes),
+        *(f"assumed: {assumption}" for assumption in job.assumptions()),
+        *(f"warning: {warning}" for warning in position_warnings(columns, extent)),
+    ]

@@ -1,0 +1,127 @@
+"""What a worker does with one unit of work: fetch the cutouts, score them."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import lru_cache
+from threading import Lock
+
+import numpy as np
+
+from catalogs.errors import InputError
+from catalogs.flags import NOT_SCORED
+from lsbg_classifier import Classifier, CutoutSource, load_classifier, open_source
+from lsbg_classifier.reasons import Reason, left_to_caller, take_reasons
+from lsbg_classifier.scoring import Scores, score_positions
+from pipeline.journal import record_dtype
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """What every worker needs to know, small enough to travel with each unit.
+
+    Attributes
+    ----------
+    run : str
+        Names the run: a worker that outlives it opens the source anew for the next.
+    cutouts : str
+        The source; see `lsbg_classifier.open_source`.
+    source_options : tuple of (str, value)
+        Options of the source.
+    weights : str
+        Path of the weights file, the same on every worker.
+    sha256 : str
+        What the weights must be.
+    keys : tuple of str
+        Keys of the columns to compute; see `catalogs.columns.OUTPUT_COLUMNS`.
+    keep_cutouts : bool
+        Whether the cutouts travel back with the results.
+    """
+
+    run: str
+    cutouts: str = field(repr=False)  # workers log what failed, and a URL may hold a password
+    source_options: tuple[tuple[str, object], ...] = field(repr=False)
+    weights: str
+    sha256: str
+    keys: tuple[str, ...]
+    keep_cutouts: bool = False
+
+
+@dataclass(frozen=True)
+class UnitResult:
+    """Results of one unit.
+
+    Attributes
+    ----------
+    records : structured array, shape (n,)
+        Row and value of each column; see `pipeline.journal.record_dtype`.
+    positions : array of float64, shape (n, 2)
+        Degrees of the rows.
+    cutouts : array of uint8, shape (m, 64, 64, 3), or None
+        Of the m rows that were scored, where they are asked for.
+    reasons : Counter of Reason
+        Why candidates have no usable image: of this unit, or of others in the same process.
+    fetch_seconds, network_seconds : float
+    """
+
+    records: np.ndarray
+    positions: np.ndarray
+    cutouts: np.ndarray | None
+    reasons: Counter[Reason]
+    fetch_seconds: float
+    network_seconds: float
+
+    @property
+    def scored(self) -> np.ndarray:
+        """Whether each row got a score; bool, shape (n,)."""
+        return self.records["flags"] & NOT_SCORED == 0
+
+
+def score_unit(rows: np.ndarray, positions: np.ndarray, settings: WorkerSettings) -> UnitResult:
+    """Fetch and score the candidates of one unit.
+
+    Parameters
+    ----------
+    rows : array of int64, shape (n,)
+        Numbers of the candidates in their catalog.
+    positions : array of float64, shape (n, 2)
+        Right ascension and declination in degrees.
+    settings : WorkerSettings
+    """
+    with _opening:
+        source = _source(settings)
+        classifier = _classifier(settings.weights, settings.sha256)
+    with left_to_caller():
+        uncertainty = "spread" in settings.keys
+        scores = score_positions(positions, source, classifier, rows=rows, uncertainty=uncertainty)
+    records = _records(rows, scores, settings.keys)
+    usable = (scores.flags & NOT_SCORED) == 0
+    cutouts = scores.cutouts[usable] if settings.keep_cutouts else None
+    seconds = scores.fetch_seconds, scores.network_seconds
+    return UnitResult(records, positions, cutouts, take_reasons(), *seconds)
+
+
+def _records(rows: np.ndarray, scores: Scores, keys: tuple[str, ...]) -> np.ndarray:
+    """Put scores into records: each column is the attribute of its key."""
+    records = np.empty(len(rows), record_dtype(keys))
+    records["row"] = rows
+    for key in keys:
+        records[key] = getattr(scores, key)
+    return records
+
+
+_opening = Lock()
+
+
+@lru_cache(maxsize=8)
+def _source(settings: WorkerSettings) -> CutoutSource:
+    """Open the source, once a process and run."""
+    return open_source(settings.cutouts, **dict(settings.source_options))
+
+
+@lru_cache(maxsize=8)
+def _classifier(path: str, sha256: str) -> Classifier:
+    """Load the weights, once a process."""
+    classifier = load_classifier(path)
+    if classifier.card.sha256 != sha256:
+        raise InputError(f"{path}: this worker has other weights than the job; copy them")
+    return classifier
