@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 from astropy.io import fits
+from scipy import ndimage
 
 from lsbg_classifier.cutouts.pixels import fill_patch
 from lsbg_classifier.cutouts.sections import ImageFile, read_section
-from lsbg_classifier.cutouts.strips import bands_of
-from lsbg_classifier.cutouts.tile_index import BandImage
+from lsbg_classifier.cutouts.geometry import SkyGrid
+from lsbg_classifier.cutouts.no_data import MaskBits
+from lsbg_classifier.cutouts.strips import Layer, bands_of
+from lsbg_classifier.cutouts.tile_groups import BandImage
 
 NO_DATA, BAD = 1 << 3, 1 << 9
 HEIGHT, WIDTH, SIZE = 30, 40, 16
@@ -16,7 +19,7 @@ CORNERS = [(0, 0), (7, 11), (-5, 3), (WIDTH - 9, HEIGHT - 4), (-SIZE, 2), (WIDTH
 
 
 def some_pixels(dtype):
-    values = np.random.default_rng(1).normal(scale=3000, size=(HEIGHT, WIDTH))
+    values = np.random.default_rng(1).normal(scale=2000, size=(HEIGHT, WIDTH))
     values[5:8] = 0
     if np.dtype(dtype).kind == "f":
         values[10, ::3], values[11, ::3], values[12, ::3] = np.nan, np.inf, -np.inf
@@ -28,33 +31,60 @@ def some_mask(dtype):
     return (bits & np.random.default_rng(3).integers(0, 1 << 15, bits.shape)).astype(dtype)
 
 
-def expected_patches(pixels, mask):
+def zeros_without_data(fluxes):
+    """Mark the exact zeros of a patch that lie in a block of 4x4, or in a line of 32."""
+    zeros = fluxes == 0
+    padded = np.pad(zeros, 3, constant_values=True)
+    marked = ndimage.binary_opening(padded, np.ones((4, 4)))[3:-3, 3:-3]
+    for line in (np.ones((1, 32)), np.ones((32, 1))):
+        marked = marked | ndimage.binary_opening(zeros, line)
+    return marked & zeros
+
+
+def expected_patches(pixels, mask, weight=None, is_integer=False):
     """Return the fluxes of the boxes, how much of each is empty, and how much of it is bad."""
     around = ((2 * SIZE, 2 * SIZE),) * 2
     with np.errstate(invalid="ignore"):
         fluxes = pixels.astype(np.float32) * np.float32(SCALE)
     bits = np.zeros(pixels.shape, np.int64) if mask is None else mask.astype(np.int64)
-    fluxes[~np.isfinite(fluxes) | ((bits & NO_DATA) != 0)] = 0
+    lacks = ~np.isfinite(fluxes) | ((bits & NO_DATA) != 0)
+    if weight is not None:
+        lacks |= ~(weight > 0)
+    fluxes[lacks] = 0
     fluxes, bad = np.pad(fluxes, around), np.pad((bits & BAD) != 0, around)
+    lacks = np.pad(lacks, around, constant_values=True)
     windows = [np.s_[y : y + SIZE, x : x + SIZE] for x, y in np.array(CORNERS) + 2 * SIZE]
+    empty = []
+    for window in windows:
+        gap = lacks[window].copy()
+        if not is_integer and weight is None:
+            gap |= zeros_without_data(fluxes[window])
+        empty.append(1.0 if not fluxes[window].any() else gap.mean())
     patches = np.array([fluxes[window] for window in windows])
     middle = [bad[window][SIZE // 4 : -SIZE // 4, SIZE // 4 : -SIZE // 4] for window in windows]
-    return patches, (patches == 0).mean(axis=(1, 2)), np.mean(middle, axis=(1, 2))
+    return patches, np.array(empty), np.mean(middle, axis=(1, 2))
+
+
+def layer_of(counts, bits=None, weight=None, **options):
+    grid = SkyGrid("", WIDTH, HEIGHT)
+    options = {"is_integer": counts.dtype.kind in "iu"} | options
+    band = BandImage("image.fits", 0, None, SCALE, grid, **options)
+    return Layer(band, counts, bits, weight, MaskBits(NO_DATA, BAD))
 
 
 def filled(*layers):
     """Return the fluxes of all boxes, how much of each is empty, and how much of it is bad."""
-    bands = bands_of(layers, (HEIGHT, WIDTH))
+    bands = bands_of(layers, [(HEIGHT, WIDTH)] * len(layers))
     fluxes = np.full((len(CORNERS), len(bands), SIZE, SIZE), np.nan, np.float32)
     gaps = np.full(fluxes.shape[:2], np.nan)
     corners = zip(CORNERS, fluxes, gaps, strict=True)
     return fluxes, gaps, [fill_patch(bands, *corner, patch, gap) for corner, patch, gap in corners]
 
 
-def check(counts, pixels, bits=None, mask=None):
-    band = BandImage("image.fits", 0, None, SCALE, None, NO_DATA, BAD)
-    fluxes, gaps, masked = filled(None, (band, counts, bits))
-    expected, empty, bad = expected_patches(pixels, mask)
+def check(counts, pixels, bits=None, mask=None, weight=None):
+    layer = layer_of(counts, bits, weight)
+    fluxes, gaps, masked = filled(None, layer)
+    expected, empty, bad = expected_patches(pixels, mask, weight, layer.band.is_integer)
     np.testing.assert_allclose(fluxes[:, 1], expected, rtol=1e-6)
     assert (fluxes[:, 0] == 0).all() and (gaps[:, 0] == 1).all()
     np.testing.assert_allclose(gaps[:, 1], empty)
@@ -75,15 +105,15 @@ def test_kinds_of_masks(dtype):
 
 def test_bands_of_different_types():
     """Such as one that was compressed, and one without a mask."""
-    band = BandImage("image.fits", 0, None, SCALE, None, NO_DATA, BAD)
     mask, other = some_mask(">i2"), some_mask("<i4")[::-1]
     kinds = [(">i2", None), ("<f4", mask), (">f8", other)]
     pixels = [some_pixels(dtype) for dtype, _ in kinds]
     fluxes, gaps, masked = filled(
-        *((band, image, bits) for image, (_, bits) in zip(pixels, kinds, strict=True))
+        *(layer_of(image, bits) for image, (_, bits) in zip(pixels, kinds, strict=True))
     )
     for number, (_, bits) in enumerate(kinds):
-        expected, empty, _ = expected_patches(pixels[number], bits)
+        is_integer = pixels[number].dtype.kind == "i"
+        expected, empty, _ = expected_patches(pixels[number], bits, is_integer=is_integer)
         np.testing.assert_allclose(fluxes[:, number], expected, rtol=1e-6)
         np.testing.assert_allclose(gaps[:, number], empty)
     *_, bad = expected_patches(pixels[0], mask | other.astype(">i2"))
@@ -106,3 +136,51 @@ def test_as_they_lie_in_a_file(tmp_path, dtype):
     with ImageFile(tmp_path / "image.fits") as file:
         counts, bits = (read_section(file.image(number), *everything) for number in (0, 1))
         check(counts, pixels, bits, mask)
+
+
+@pytest.mark.parametrize("dtype", [">f4", "<f4", ">f8", ">i2", "u1"])
+def test_kinds_of_weights(dtype):
+    pixels, mask = some_pixels(">f4"), some_mask(">i2")
+    weight = np.random.default_rng(5).integers(0, 3, pixels.shape).astype(dtype)
+    check(pixels, pixels, mask, mask, weight)
+    check(pixels, pixels, weight=weight)
+
+
+@pytest.mark.parametrize("fraction", [0.02, 0.2, 0.5])
+def test_scattered_zeros_are_data(fraction):
+    """As rounding leaves them; blocks, half of the image and a dead column have none."""
+    rng = np.random.default_rng(6)
+    shape = (130, 130)
+    pixels = rng.normal(size=shape).astype(np.float32)
+    pixels[rng.random(shape) < fraction] = 0
+    assert gap_of(pixels) < 0.01
+    for lost in (np.s_[:60], np.s_[:, 100:], np.s_[40:44, 50:54], np.s_[:, 77]):
+        spoilt = pixels.copy()
+        spoilt[lost] = 0
+        assert gap_of(spoilt) == pytest.approx(np.zeros(shape)[lost].size / 130**2, abs=0.012)
+        assert gap_of(spoilt, weight=np.ones(shape, np.float32)) == 0
+
+
+def test_zeros_of_integers_are_data_unless_all_are_zero():
+    pixels = np.zeros((130, 130), np.int16)
+    assert gap_of(pixels) == 1
+    pixels[7, 9] = 1
+    assert gap_of(pixels) == 0
+
+
+@pytest.mark.parametrize(
+    "blank", [np.nan, np.inf, -np.inf, 1e30, -1e30, -9999, -99999, -999, -99, -32768, 7.5]
+)
+def test_blank_values_have_no_data(blank):
+    """Those that are in use, and one that the header names."""
+    pixels = np.random.default_rng(7).normal(size=(130, 130)).astype(np.float32)
+    pixels[:13] = blank
+    assert gap_of(pixels, blank=7.5) == pytest.approx(0.1)
+
+
+def gap_of(pixels, weight=None, blank=None):
+    """Return how much of an image has no data."""
+    layer = layer_of(pixels, weight=weight, blank=blank)
+    fluxes, gaps = np.empty((1, *pixels.shape), np.float32), np.empty(1)
+    fill_patch(bands_of([layer], [pixels.shape]), 0, 0, fluxes, gaps)
+    return gaps[0]

@@ -90,6 +90,9 @@ def test_at_the_edge_and_beyond(a1689, images):
 @pytest.mark.parametrize("bands", ["gr", "rz", "gz", "r"])
 def test_a_band_that_is_not_there(shared, tmp_path, images, bands):
     source = folder_of(shared, tmp_path, *(f"a1689_{band}.fits" for band in bands))
+    with pytest.raises(InputError, match="no tile has all of the bands"):
+        open_source(source)
+    folder_of(shared, tmp_path, "decals_example_a.fits")
     cutouts, flags = open_source(source).fetch(on_sky(images, ELLIPTICAL))
     assert flags.tolist() == [Flag.MISSING_BAND] and not cutouts.any()
 

@@ -11,8 +11,10 @@ from astropy.wcs import WCS
 from catalogs.errors import InputError
 from catalogs.flags import Flag
 from lsbg_classifier import load_classifier, open_source
-from lsbg_classifier.cutouts import tiles as tiles_module
-from lsbg_classifier.cutouts.tile_index import INDEX_NAME, TileIndex
+from lsbg_classifier.cutouts import tile_cutter
+from lsbg_classifier.cutouts.tile_index import TileIndex
+from lsbg_classifier.cutouts.tile_memory import INDEX_NAME
+from lsbg_classifier.reasons import take_reasons
 
 SIZE = 400
 CENTRE = (32.0, -40.0)
@@ -137,11 +139,17 @@ def test_at_the_edge(tmp_path):
     assert np.unique(cutouts[0, 0]).tolist() == [32]
 
 
-@pytest.mark.parametrize(
-    ("bands", "expected"), [("rz", Flag.MISSING_BAND), ("g", Flag.MISSING_BAND)]
-)
-def test_missing_band_file(tmp_path, bands, expected):
-    assert fetch(write_des(tmp_path, bands=bands))[1][0] == expected
+@pytest.mark.parametrize("bands", ["rz", "g"])
+def test_missing_band_file(tmp_path, bands):
+    """A tile that lacks a band is flagged; a folder in which all tiles lack one is refused."""
+    write_des(tmp_path, bands=bands)
+    with pytest.raises(InputError, match="no tile has all of the bands g, r, z: 1 tile has"):
+        open_source(f"tiles:{tmp_path}")
+    write_des(tmp_path, name="DES0308-4000", centre=(47.0, -40.0))
+    assert fetch(tmp_path)[1].tolist() == [Flag.MISSING_BAND]
+    missing = [band for band in "grz" if band not in bands]
+    (reason,) = (reason for reason in take_reasons() if str(tmp_path) in reason.where)
+    assert reason.what == f"its tile has no image in band {', '.join(missing)}"
 
 
 def test_no_data_within_a_tile(tmp_path):
@@ -185,7 +193,7 @@ def test_strips_do_not_change_cutouts(tmp_path, monkeypatch):
     folder = write_des(tmp_path)
     positions = np.array(CENTRE) + np.random.default_rng(2).uniform(-35, 35, (20, 2)) / 3600
     whole = fetch(folder, positions)[0]
-    monkeypatch.setattr(tiles_module, "_STRIP_ROWS", 150)
+    monkeypatch.setattr(tile_cutter, "_STRIP_ROWS", 150)
     assert (fetch(folder, positions)[0] == whole).all()
     one_by_one = np.concatenate([fetch(folder, [position])[0] for position in positions])
     assert (one_by_one == whole).all()
@@ -193,9 +201,10 @@ def test_strips_do_not_change_cutouts(tmp_path, monkeypatch):
 
 def test_index_is_kept_and_follows_changes(tmp_path):
     write_des(tmp_path)
+    write_des(tmp_path, name="DES0308-4000", centre=(47.0, -40.0))
     open_source(f"tiles:{tmp_path}")
     kept = json.loads((tmp_path / INDEX_NAME).read_text())["files"]
-    assert len(kept) == 3
+    assert len(kept) == 6
     (tmp_path / "DES0208-4000_r2590p01_z.fits").unlink()
     assert fetch(tmp_path)[1][0] == Flag.MISSING_BAND
     (tmp_path / INDEX_NAME).write_text("{damaged")
@@ -271,7 +280,6 @@ def test_compressed_and_plain_tiles_agree(survey, tmp_path):
         "legacysurvey-0001m002-invvar-g.fits.fz",
         "legacysurvey-0001m002-maskbits.fits.fz",
         "DES0000+0209_r2590p01_det.fits.fz",
-        "DES0000+0209_r2590p01_g_nobkg.fits.fz",
     ],
 )
 def test_what_lies_beside_the_coadds_is_not_one(survey, tmp_path, name):
@@ -342,13 +350,30 @@ def test_fits_cutouts_of_the_viewer_keep_their_fluxes_at_any_scale(tmp_path):
     assert means[0.131] == pytest.approx(means[0.262], abs=0.5)
 
 
-def test_bands_on_other_grids_are_refused(survey, tmp_path):
+def test_bands_on_other_grids_are_cut_each_by_its_own(survey, tmp_path):
+    """The image of r lies three columns further on; what it shows is where it was."""
+
     def shifted(header, data):
-        header["CRPIX1"] += 3 * (header["BAND"] == "r")
+        if header["BAND"] == "r":
+            header["CRPIX1"] += 3
+            data = np.roll(data, 3, axis=1)
         return header, data
 
     rewritten(survey, tmp_path, shifted)
-    with pytest.raises(InputError, match=r"_r\.fits: lies 3\.0 pixels off"):
+    positions = near_the_middle(survey)
+    cutouts, flags = fetch(tmp_path, positions)
+    expected, _ = fetch(survey.tiles, positions)
+    assert not flags.any()
+    assert abs(cutouts.astype(int) - expected).max() <= 1
+
+
+def test_bands_of_one_name_but_other_places_are_refused(survey, tmp_path):
+    def elsewhere(header, data):
+        header["CRVAL2"] += 1 * (header["BAND"] == "r")
+        return header, data
+
+    rewritten(survey, tmp_path, elsewhere)
+    with pytest.raises(InputError, match=r"_g\.fits and .*_r\.fits: named as bands of tile DES.* 60"):
         fetch(tmp_path, near_the_middle(survey))
 
 
@@ -378,11 +403,8 @@ def test_the_fingerprint_tells_changed_files(survey, tmp_path):
 
 def test_sampling_as_coarsely_as_the_pixels_loses_nothing(survey):
     positions = near_the_middle(survey, count=40)
-    source = open_source(f"tiles:{survey.tiles}")
-    cutouts, flags = source.fetch(positions)
-    assert source._side(np.array([[[0, 1, 0], [0, 0, 1]]]) / 2) == 128
-    source._side = lambda affines: 256  # as the viewer does
-    expected, expected_flags = source.fetch(positions)
+    cutouts, flags = fetch(survey.tiles, positions)
+    expected, expected_flags = fetch(survey.tiles, positions, finely=True)
     difference = abs(cutouts.astype(int) - expected)
     assert (flags == expected_flags).all()
     assert difference.any() and difference.mean() < 0.5 and np.percentile(difference, 99) <= 1
@@ -390,13 +412,10 @@ def test_sampling_as_coarsely_as_the_pixels_loses_nothing(survey):
     assert abs(one - other).max() < 0.01
 
 
-@pytest.mark.parametrize(("scale", "side"), [(0.263, 128), (0.168, 256)])
-def test_finer_pixels_are_sampled_as_finely_as_the_viewer_does(tmp_path, scale, side):
+@pytest.mark.parametrize(("scale", "is_fine"), [(0.263, False), (0.168, True)])
+def test_finer_pixels_are_sampled_as_finely_as_the_viewer_does(tmp_path, scale, is_fine):
     header = tile_wcs(scale=scale).to_header()
     for band in "grz":
-        fits.writeto(tmp_path / f"DES0208-4000_r2590p01_{band}.fits", scene(), header)
-    source = open_source(f"tiles:{tmp_path}", survey="des")
-    seen = []
-    source._side = lambda affines, choose=source._side: seen.append(choose(affines)) or seen[-1]
-    source.fetch(np.array([CENTRE]))
-    assert seen == [side]
+        fits.writeto(tmp_path / f"DES0208-4000_r2590p01_{band}.fits", scene(rms=50), header)
+    usual, finest = (fetch(tmp_path, survey="des", finely=finely)[0] for finely in (False, True))
+    assert (usual == finest).all() == is_fine

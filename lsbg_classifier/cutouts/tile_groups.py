@@ -14,7 +14,7 @@ from lsbg_classifier.cutouts.image_kinds import Kind
 from lsbg_classifier.cutouts.layouts import Layout
 from lsbg_classifier.cutouts.tile_files import ScienceImage, Side
 from lsbg_classifier.cutouts.tile_scan import Scan
-from lsbg_classifier.surveys import Survey
+from lsbg_classifier.surveys import SURVEYS, Survey
 
 _SAME_GRID = 0.1
 """Pixels by which the corners of a tile's bands may differ and count as the same pixels."""
@@ -271,6 +271,20 @@ def images_for(scan: Scan, tile: Tile, survey: Survey) -> dict[str, BandImage]:
     return images
 
 
+def supposed_zero_point(layout: Layout, survey: Survey) -> float:
+    """Return the zero point of images that say none: that of the survey that took them.
+
+    Parameters
+    ----------
+    layout : Layout
+        The survey that their names tell.
+    survey : Survey
+        Whose colours are made. One that a file of the user's describes is believed before names.
+    """
+    from_names = layout.zero_point is not None and survey.name in SURVEYS
+    return layout.zero_point if from_names else survey.zero_point
+
+
 def counts_to_nanomaggies(image: ScienceImage, layout: Layout, survey: Survey) -> float:
     """Return the nanomaggies, per pixel of the survey, of one count.
 
@@ -281,14 +295,12 @@ def counts_to_nanomaggies(image: ScienceImage, layout: Layout, survey: Survey) -
     ----------
     image : ScienceImage
     layout : Layout
-        Gives the zero point of its survey's images where the file says none.
     survey : Survey
-        Whose colours are made; gives the zero point where neither does.
+        As for `supposed_zero_point`.
     """
     nanomaggies = image.scale.nanomaggies
     if nanomaggies is None:
-        known = layout.zero_point
-        nanomaggies = zero_point_to_nanomaggies(survey.zero_point if known is None else known)
+        nanomaggies = zero_point_to_nanomaggies(supposed_zero_point(layout, survey))
     ratio = survey.pixel_scale / image.pixel_scale
     if image.scale.per_native_pixel or abs(ratio - 1) <= _SAME_SCALE:
         return nanomaggies

@@ -83,8 +83,8 @@ class TileIndex:
         folder = open_folder(folder)
         scan = scan_folder(folder, pattern and compile_pattern(pattern))
         try:
-            tiles = group_tiles(scan)
-            return cls(scan, tiles, chosen or _survey_of(scan, tiles))
+            chosen = chosen or _survey_of(scan)
+            return cls(scan, group_tiles(scan), chosen)
         except UNREADABLE as error:
             raise InputError(
                 f"{folder}: what {INDEX_NAME} remembers of its tiles is wrong; remove that file"
@@ -158,9 +158,9 @@ class TileIndex:
             count *= 2
 
 
-def _survey_of(scan: Scan, tiles: list[Tile]) -> Survey:
+def _survey_of(scan: Scan) -> Survey:
     """Return the survey that the names of the files tell."""
-    names = sorted({tile.layout.survey for tile in tiles})
+    names = sorted({scan.names[path].layout.survey for path in scan.images})
     if len(names) > 1:
         raise InputError(
             f"{scan.folder}: tiles of several surveys ({', '.join(names)}); put each in a folder, "

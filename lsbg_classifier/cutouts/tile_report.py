@@ -11,7 +11,7 @@ from lsbg_classifier.cutouts.no_data import lowest_count
 from lsbg_classifier.cutouts.sections import ImageFile, UnreadableImageError, read_section
 from lsbg_classifier.cutouts.strips import DamagedTileError
 from lsbg_classifier.cutouts.tile_files import ScienceImage
-from lsbg_classifier.cutouts.tile_groups import Tile, counts_to_nanomaggies
+from lsbg_classifier.cutouts.tile_groups import Tile, counts_to_nanomaggies, supposed_zero_point
 from lsbg_classifier.cutouts.tile_index import TileIndex
 
 _SOME_PIXELS = 64
@@ -77,10 +77,10 @@ def _assumed_zero_points(index: TileIndex, bands) -> list[str]:
     silent: dict[tuple[str, float], list[tuple[Tile, ScienceImage]]] = {}
     for tile, image in _images(index, bands):
         if image.scale.nanomaggies is None:
-            known = tile.layout.zero_point
-            key = (index.survey.title, index.survey.zero_point)
-            key = key if known is None else (tile.layout.title, known)
-            silent.setdefault(key, []).append((tile, image))
+            zero_point = supposed_zero_point(tile.layout, index.survey)
+            is_named = zero_point != index.survey.zero_point
+            title = tile.layout.title if is_named else index.survey.title
+            silent.setdefault((title, zero_point), []).append((tile, image))
     lines = []
     for (title, zero_point), images in silent.items():
         tile, image = images[0]

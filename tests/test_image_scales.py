@@ -1,0 +1,146 @@
+"""Flux scales as files say them, against a sky that is known in nanomaggies."""
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from painted_sky import PaintedSky, assert_same_cutout, header_of
+
+from catalogs.errors import InputError
+from lsbg_classifier import open_source
+
+SKY = PaintedSky()
+SCALE = 0.263
+PIXEL_STERADIANS = np.radians(SCALE / 3600) ** 2
+NANOMAGGY_JY = 3.631e-6
+
+
+def write(folder, cards, factor=1.0, primary=None, name="s", scale=SCALE, dtype=np.float32):
+    """Write g, r and z: pixels in nanomaggies times a factor, with cards in their headers."""
+    for band in "grz":
+        header = header_of(SKY.centre, scale)
+        image = SKY.image(header, (300, 300), band, scale**2) * factor
+        header.update(cards)
+        hdus = [fits.PrimaryHDU(image.astype(dtype), header)]
+        if primary is not None:
+            hdus = [fits.PrimaryHDU(), fits.ImageHDU(image.astype(dtype), header, name="SCI")]
+            hdus[0].header.update(primary)
+        fits.HDUList(hdus).writeto(folder / f"{name}_{band}.fits")
+    return folder
+
+
+def check(folder, survey="des"):
+    source = open_source(f"tiles:{folder}", survey=survey)
+    cutouts, flags = source.fetch([SKY.centre])
+    assert flags.tolist() == [0]
+    assert_same_cutout(cutouts[0], SKY.cutout(survey))
+    return source
+
+
+def zero_point(magnitude):
+    return 10 ** (0.4 * (magnitude - 22.5))
+
+
+STATEMENTS = [
+    ({"BUNIT": "nanomaggy"}, 1),
+    ({"BUNIT": "nanomaggies"}, 1),
+    ({"BUNIT": "nmgy"}, 1),
+    ({"BUNIT": "maggy"}, 1e-9),
+    ({"BUNIT": "nJy"}, NANOMAGGY_JY * 1e9),
+    ({"BUNIT": "uJy"}, NANOMAGGY_JY * 1e6),
+    ({"BUNIT": "microJy / pixel"}, NANOMAGGY_JY * 1e6),
+    ({"BUNIT": "Jy"}, NANOMAGGY_JY),
+    ({"BUNIT": "JY"}, NANOMAGGY_JY),
+    ({"BUNIT": "mJy"}, NANOMAGGY_JY * 1e3),
+    ({"BUNIT": "MJy/sr"}, NANOMAGGY_JY * 1e-6 / PIXEL_STERADIANS),
+    ({"BUNIT": "erg/s/cm2/Hz"}, NANOMAGGY_JY * 1e-23),
+    *(
+        ({key: 27.0}, zero_point(27))
+        for key in ("MAGZERO", "MAGZP", "MAGZPT", "PHOTZP", "ZEROPNT", "ZP", "MZP_AB")
+    ),
+    ({"MAGZERO": 0.0}, zero_point(0)),
+    ({"MAGZERO": "30.0"}, zero_point(30)),
+    ({"HIERARCH ZEROPOINT": 25.5}, zero_point(25.5)),
+    ({"FLUXMAG0": 10 ** (0.4 * 27)}, zero_point(27)),
+    ({"BUNIT": "electrons", "MAGZERO": 30.0}, zero_point(30)),
+    ({"BUNIT": "adu/s", "PHOTZP": 25.0}, zero_point(25)),
+    ({"BUNIT": "nJy", "MAGZERO": 31.4}, NANOMAGGY_JY * 1e9),
+    ({"SURVEY": "DECaLS", "VERSION": "DR9", "IMAGETYP": "image"}, 1),
+    ({}, zero_point(30)),
+]
+
+
+@pytest.mark.parametrize("place", ["own", "primary", "primary, INHERIT"])
+@pytest.mark.parametrize(("cards", "factor"), STATEMENTS, ids=str)
+def test_a_file_says_its_own_scale(tmp_path, cards, factor, place):
+    if place == "own":
+        write(tmp_path, cards, factor)
+    else:
+        write(tmp_path, {"INHERIT": True} if "," in place else {}, factor, primary=cards)
+    source = check(tmp_path)
+    supposed = [line for line in source.assumptions() if "zero point of Dark Energy Survey, 30" in line]
+    assert len(supposed) == (not cards)
+
+
+def test_the_survey_gives_colours_and_scale_only(tmp_path):
+    """The images of one survey, in the colours of another."""
+    check(write(tmp_path, {"BUNIT": "nJy"}, NANOMAGGY_JY * 1e9, scale=0.2), survey="hsc")
+
+
+def test_pixels_of_inverse_hyperbolic_sines(tmp_path):
+    """As Pan-STARRS stores them: asinh of counts, of a zero point that EXPTIME gives."""
+    exposure, offset, softening = 860.0, 2.5, 40.0
+    for band in "grz":
+        header = header_of(SKY.centre, 0.25)
+        flux = SKY.image(header, (300, 300), band, 0.25**2)
+        counts = flux * zero_point(25 + 2.5 * np.log10(exposure))
+        header.update(EXPTIME=exposure, BOFFSET=offset, BSOFTEN=softening)
+        pixels = 2.5 / np.log(10) * np.arcsinh((counts - offset) / (2 * softening))
+        fits.writeto(tmp_path / f"s_{band}.fits", pixels.astype(np.float32), header)
+    check(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("cards", "said"),
+    [
+        ({"BUNIT": "nJy", "MAGZERO": 22.5}, "BUNIT nJy and MAGZERO 22.5 contradict each other"),
+        ({"MAGZERO": 30.0, "ZP": 27.0}, "MAGZERO 30 and ZP 27 contradict"),
+        ({"FLUXMAG0": 1e9, "MAGZERO": 27.0}, "contradict"),
+        ({"MAGZERO": -99.0}, "MAGZERO is -99, which is no zero point"),
+        ({"MAGZERO": "unknown"}, "MAGZERO is 'unknown', not a number"),
+        ({"FLUXMAG0": 0.0}, "FLUXMAG0 is 0"),
+        ({"BUNIT": "K"}, "BUNIT K is no unit of flux"),
+        ({"BUNIT": "Jy/beam"}, "BUNIT Jy/beam is no unit"),
+        ({"BSOFTEN": 3.0, "BOFFSET": 1.0}, "no EXPTIME"),
+    ],
+    ids=str,
+)
+def test_contradictions_are_refused_in_one_line(tmp_path, cards, said):
+    write(tmp_path, cards)
+    with pytest.raises(InputError) as caught:
+        open_source(f"tiles:{tmp_path}", survey="des")
+    assert said in str(caught.value) and "s_g.fits" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_statement_in_the_primary_header_about_another_image_does_not_count(tmp_path):
+    """It has an image of its own, and the extension does not inherit."""
+    for band in "grz":
+        header = header_of(SKY.centre, SCALE)
+        image = SKY.image(header, (300, 300), band, SCALE**2).astype(np.float32)
+        primary = fits.PrimaryHDU(np.ones((5, 5), np.float32), fits.Header({"MAGZERO": 27.0}))
+        header["BUNIT"] = "nanomaggy"
+        hdus = [primary, fits.ImageHDU(image, header, name="SCI")]
+        fits.HDUList(hdus).writeto(tmp_path / f"s_{band}.fits")
+    check(tmp_path)
+
+
+def test_a_zero_point_that_is_hardly_right_is_said(tmp_path):
+    rng = np.random.default_rng(1)
+    for band in "grz":
+        header = header_of(SKY.centre, SCALE)
+        image = rng.normal(0, 0.003, (300, 300)).astype(np.float32)  # nanomaggies
+        fits.writeto(tmp_path / f"s_{band}.fits", image, header)
+    (line,) = open_source(f"tiles:{tmp_path}", survey="des").assumptions()
+    assert "3 files say neither unit nor zero point" in line
+    assert "hardly right: the noise of its sky would be 3e-06 nanomaggies" in line
+    assert "hardly" not in " ".join(open_source(f"tiles:{tmp_path}").assumptions())
