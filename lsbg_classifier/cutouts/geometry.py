@@ -46,6 +46,11 @@ class SkyGrid:
         """Return a new WCS: astropy's are not safe to share between threads."""
         return WCS(fits.Header.fromstring(self.wcs_header), naxis=2)
 
+    @property
+    def is_distorted(self) -> bool:
+        """Whether there is a distortion beside the projection: SIP, or TPV as SCAMP writes it."""
+        return any(keyword in self.wcs_header for keyword in ("A_ORDER", "PV1_", "PV2_"))
+
     def pixels_of(self, ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
         """Return where ICRS positions lie.
 
@@ -62,7 +67,7 @@ class SkyGrid:
         wcs = self.wcs()
         ra, dec = _to_frame(wcs, ra, dec)
         pixels = np.array(wcs.all_world2pix(ra, dec, 0, quiet=True))
-        if _is_distorted(wcs):  # whose inverse may lead anywhere
+        if self.is_distorted:  # whose inverse may lead anywhere
             back = wcs.all_pix2world(*pixels, 0)
             again = np.array(wcs.wcs_world2pix(*back, 0))
             first = np.array(wcs.wcs_world2pix(ra, dec, 0))
@@ -89,7 +94,7 @@ class SkyGrid:
     def pixel_scale(self) -> float:
         """Return the side of a square with the area of the central pixel, in arcseconds."""
         wcs = self.wcs()
-        if not _is_distorted(wcs):
+        if not self.is_distorted:
             return 3600 * float(np.sqrt(proj_plane_pixel_area(wcs)))
         x, y = self.width / 2 + np.array([0, 1, 0]), self.height / 2 + np.array([0, 0, 1])
         ra, dec = np.radians(wcs.all_pix2world(x, y, 0))
@@ -100,7 +105,7 @@ class SkyGrid:
     def is_straight(self) -> bool:
         """Tell whether a cutout's grid is an affine map of the pixels, without looking closer."""
         wcs = self.wcs()
-        return not _is_distorted(wcs) and wcs.wcs.ctype[0].endswith(("-TAN", "-SIN", "-ZEA"))
+        return not self.is_distorted and wcs.wcs.ctype[0].endswith(("-TAN", "-SIN", "-ZEA"))
 
 
 def read_grid(header, width: int, height: int) -> SkyGrid:
@@ -140,10 +145,6 @@ def _with_sip_named(header):
     for axis in "12":
         header[f"CTYPE{axis}"] = f"{str(header[f'CTYPE{axis}']).strip()}-SIP"
     return header
-
-
-def _is_distorted(wcs: WCS) -> bool:
-    return wcs.sip is not None or len(wcs.wcs.get_pv()) > 0
 
 
 def _frame_to_convert(wcs: WCS):

@@ -23,7 +23,7 @@ _SAME_PLACE, _LIKE_PLACE = 0.02, 0.1
 """Fractions of an image's side by which corners may differ: of two images of the same place, of
 which one is too many if they have the same band; and of bands that belong together."""
 
-_SAME_SCALE = 0.01
+_SAME_SCALE = 0.004
 """Fraction by which an image's pixels may differ from the survey's and count as the same."""
 
 _MOST_SCALE = 3.0
