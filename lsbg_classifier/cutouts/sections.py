@@ -1,5 +1,6 @@
 """Sections of survey images: the quickest way that each kind of file allows."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,6 +13,10 @@ from astropy.io.fits.hdu import BITPIX2DTYPE
 from catalogs.fits_headers import UNREADABLE, check_headers
 from lsbg_classifier.cutouts.rice import RiceImage
 from lsbg_classifier.cutouts.tile_folder import FetchedFile, LocalFile, UnpackedFile
+
+
+# Of a file that is cut off, what is there is read; candidates that need more get a reason.
+warnings.filterwarnings("ignore", "File may have been truncated")
 
 
 class UnreadableImageError(Exception):

@@ -98,6 +98,10 @@ class TileSource:
         """Return what is supposed of the images because no file says it; plain sentences."""
         return describe_assumptions(self._index, self._bands, has_survey=self._has_survey)
 
+    def passed_over(self) -> list[str]:
+        """Return how many files of the folder are not used, and why; plain sentences."""
+        return self._index.scan.reasons(most=20)
+
     def group(self, positions: np.ndarray) -> np.ndarray:
         """Return the number of each position's tile, -1 for none; see `CutoutSource.group`."""
         return self._index.rank(np.asarray(positions, np.float64), self._bands)[:, 0]
