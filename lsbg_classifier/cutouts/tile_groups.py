@@ -182,7 +182,7 @@ def _join(scan: Scan, one: Tile, other: Tile) -> Tile | None:
         same = _is_same_place(_first(one), _first(other), _LIKE_PLACE)
         return replace(one, science=one.science | other.science) if same else None
     science = one.science | other.science
-    for band in common:
+    for band in sorted(common):
         first, second = one.science[band], other.science[band]
         if not _is_same_place(first, second, _SAME_PLACE):
             return None
