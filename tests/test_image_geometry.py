@@ -90,7 +90,6 @@ def centre_of(header, size=300):
 def area_of(header):
     """Square arcseconds of the survey's pixels that these fluxes are converted to."""
     from astropy.wcs import WCS
-    from astropy.coordinates import SkyCoord
 
     wcs = WCS(header, naxis=2)
     sky = SkyCoord(*wcs.all_pix2world([150, 151, 150], [150, 150, 151], 0), unit="deg")
@@ -110,7 +109,14 @@ def test_turned_and_mirrored(tmp_path, capfd, turn, flip):
 def test_near_the_poles_and_across_zero(tmp_path, capfd, centre):
     """The image's own centre is elsewhere, so that north turns within it."""
     sky = PaintedSky(centre)
-    header = header_of((centre[0] + 70 * (abs(centre[1]) > 80), np.sign(centre[1]) * 89.998 if abs(centre[1]) > 80 else centre[1]), SCALE, size=700)
+    header = header_of(
+        (
+            centre[0] + 70 * (abs(centre[1]) > 80),
+            np.sign(centre[1]) * 89.998 if abs(centre[1]) > 80 else centre[1],
+        ),
+        SCALE,
+        size=700,
+    )
     write(tmp_path, sky, header, size=700)
     check(tmp_path, sky, capfd)
 

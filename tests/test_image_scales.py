@@ -77,7 +77,9 @@ def test_a_file_says_its_own_scale(tmp_path, cards, factor, place):
     else:
         write(tmp_path, {"INHERIT": True} if "," in place else {}, factor, primary=cards)
     source = check(tmp_path)
-    supposed = [line for line in source.assumptions() if "zero point of Dark Energy Survey, 30" in line]
+    supposed = [
+        line for line in source.assumptions() if "zero point of Dark Energy Survey, 30" in line
+    ]
     assert len(supposed) == (not cards)
 
 

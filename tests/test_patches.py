@@ -5,10 +5,10 @@ import pytest
 from astropy.io import fits
 from scipy import ndimage
 
-from lsbg_classifier.cutouts.pixels import fill_patch
-from lsbg_classifier.cutouts.sections import ImageFile, read_section
 from lsbg_classifier.cutouts.geometry import SkyGrid
 from lsbg_classifier.cutouts.no_data import MaskBits
+from lsbg_classifier.cutouts.pixels import fill_patch
+from lsbg_classifier.cutouts.sections import ImageFile, read_section
 from lsbg_classifier.cutouts.strips import Layer, bands_of
 from lsbg_classifier.cutouts.tile_groups import BandImage
 

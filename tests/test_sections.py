@@ -144,7 +144,7 @@ def test_damaged_rows_are_an_error_of_their_own(tmp_path):
         file.write((1 << 30).to_bytes(4, "big"))  # where the bytes of the first row lie
     with ImageFile(path) as file, fits.open(path, memmap=False) as hdus:
         image = file.image(1)
-        with pytest.raises(UnreadableImageError, match="row 0 is damaged .*beyond the end"):
+        with pytest.raises(UnreadableImageError, match=r"row 0 is damaged .*beyond the end"):
             read_section(image, slice(0, 10), COLUMNS)
         rows = slice(1, 10)
         expected = hdus[1].section[rows, COLUMNS]

@@ -373,7 +373,9 @@ def test_bands_of_one_name_but_other_places_are_refused(survey, tmp_path):
         return header, data
 
     rewritten(survey, tmp_path, elsewhere)
-    with pytest.raises(InputError, match=r"_g\.fits and .*_r\.fits: named as bands of tile DES.* 60"):
+    with pytest.raises(
+        InputError, match=r"_g\.fits and .*_r\.fits: named as bands of tile DES.* 60"
+    ):
         fetch(tmp_path, near_the_middle(survey))
 
 

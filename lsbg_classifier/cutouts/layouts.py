@@ -230,7 +230,7 @@ def _by_pattern(path: str, groups: dict) -> FileName:
     return FileName(GENERIC, tile, band, kind, word, surely=True)
 
 
-_FIELDS = {"tile": r"(?P<tile>.+?)", "band": r"(?P<band>[^/]+?)", "kind": r"(?P<kind>[^/]+?)"}
+_FIELDS = {"tile": r"(?P<tile>.+?)", "band": r"(?P<band>[^/]+?)", "kind": r"(?P<kind>[^/.]+?)"}
 
 
 def compile_pattern(text: str) -> re.Pattern:

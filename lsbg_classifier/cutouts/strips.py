@@ -163,9 +163,7 @@ def bands_of(layers: list[Layer | None], shapes: list[tuple[int, int]]) -> tuple
     mask_type = _common_type([layer.mask for layer in there if layer.mask is not None], np.int64)
     weights = [layer.weight for layer in there if layer.weight is not None]
     types = counts_type, mask_type, _common_type(weights, np.float64)
-    return tuple(
-        _band_of(layer, shape, types) for layer, shape in zip(layers, shapes, strict=True)
-    )
+    return tuple(_band_of(layer, shape, types) for layer, shape in zip(layers, shapes, strict=True))
 
 
 def _band_of(layer: Layer | None, shape: tuple[int, int], types: tuple) -> Band:

@@ -19,7 +19,7 @@ from lsbg_classifier.cutouts.no_data import MaskBits, bits_of_mask
 from lsbg_classifier.cutouts.tile_folder import TileFolder
 
 
-class PassedOver(Exception):
+class PassedOverError(Exception):
     """A file without an image that can be used; the message says why."""
 
 
@@ -138,7 +138,9 @@ def _image_from_json(values: dict) -> ScienceImage:
     scale["asinh"] = scale["asinh"] and tuple(scale["asinh"])
     sides = {key: values[key] and _side_from_json(values[key]) for key in ("weight", "mask")}
     grid, shape = SkyGrid(**values["grid"]), tuple(values["shape"])
-    return ScienceImage(**values | sides | {"grid": grid, "shape": shape, "scale": FluxScale(**scale)})
+    return ScienceImage(
+        **values | sides | {"grid": grid, "shape": shape, "scale": FluxScale(**scale)}
+    )
 
 
 def _side_from_json(values: dict) -> Side:
@@ -168,7 +170,7 @@ def read_file(folder: TileFolder, path: str, name: FileName) -> FileContent:
             check_headers(file)
             with fits.open(file, memmap=False, lazy_load_hdus=True) as hdus:
                 return _Reader(path, name).read(hdus, _size(file))
-    except PassedOver as reason:
+    except PassedOverError as reason:
         return FileContent(passed_over=str(reason))
     except ScaleError as error:
         raise InputError(f"{folder.where(path)}: {error}") from error
@@ -217,11 +219,11 @@ class _Reader:
         for number in chosen:
             try:
                 images += self._images(hdus, number)
-            except PassedOver as reason:
+            except PassedOverError as reason:
                 reasons.append(reason)
         if not images and (reasons or not sides):
             others = "its header says that it is no science image" if kinds else "no image in it"
-            raise reasons[0] if reasons else PassedOver(others)
+            raise reasons[0] if reasons else PassedOverError(others)
         return images
 
     def _kind(self, hdu, number: int) -> Kind | None:
@@ -261,7 +263,7 @@ class _Reader:
         try:
             grid = read_grid(hdu.header, width, height)
         except SkyError as error:
-            raise PassedOver(str(error)) from error
+            raise PassedOverError(str(error)) from error
         scale = grid.pixel_scale()
         is_integer = hdu.header["BITPIX"] > 0
         blank = hdu.header.get("BLANK") if not is_integer else None
@@ -297,9 +299,9 @@ class _Reader:
                 )
             said = [name]
         if not said:
-            raise PassedOver("neither its name nor its header says which band it is")
+            raise PassedOverError("neither its name nor its header says which band it is")
         if not set(said) <= set(BANDS):
-            raise PassedOver(f"band {', '.join(said)} is none of {' '.join(BANDS)}")
+            raise PassedOverError(f"band {', '.join(said)} is none of {' '.join(BANDS)}")
         return said
 
 

@@ -16,7 +16,6 @@ from catalogs.errors import InputError
 from catalogs.remote import RemoteFile, in_threads, list_folder, look_up
 from catalogs.urls import is_url, masked
 
-
 _MOST_UNPACKED = 1 << 31
 """Bytes of a file packed as a whole: more could fill the memory."""
 

@@ -29,6 +29,7 @@ _SAME_SCALE = 0.004
 _MOST_SCALE = 3.0
 """Factor by which they may differ at all."""
 
+
 @dataclass(frozen=True)
 class BandImage:
     """One band of a tile, as it is read.

@@ -230,9 +230,7 @@ def _sides(index: TileIndex) -> list[str]:
 
 def _lacking(index: TileIndex, bands: tuple[str, ...], most: int = 20) -> list[str]:
     """Name the tiles that lack a band."""
-    lacks = {
-        tile.name: [band for band in bands if band not in tile.images] for tile in index.tiles
-    }
+    lacks = {tile.name: [band for band in bands if band not in tile.images] for tile in index.tiles}
     lines = [f"tile {name} lacks {', '.join(left)}" for name, left in lacks.items() if left]
     more = len(lines) - most
     return lines[:most] + ([f"and {more} more tiles lack a band"] if more > 0 else [])
@@ -280,7 +278,9 @@ def draw_footprint(index: TileIndex, path: Path, bands: tuple[str, ...] = ("g", 
         colour = "#0072b2" if whole else "#d55e00"
         axes.fill(ra, outline[:, 1], facecolor=colour, edgecolor=colour, alpha=0.3, linewidth=1)
         if len(index.tiles) <= 30:
-            axes.annotate(tile.name, (ra.mean(), outline[:, 1].mean()), ha="center", va="center", fontsize=7)
+            axes.annotate(
+                tile.name, (ra.mean(), outline[:, 1].mean()), ha="center", va="center", fontsize=7
+            )
     axes.invert_xaxis()
     axes.set_aspect(1 / max(0.05, np.cos(np.radians(np.mean([o[:, 1].mean() for o in outlines])))))
     lacking = sum(not set(bands) <= set(tile.images) for tile in index.tiles)

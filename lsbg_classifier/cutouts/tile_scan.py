@@ -165,7 +165,7 @@ def _reading(name: FileName) -> str:
 def _check_usable(scan: Scan):
     if scan.images:
         return
-    if not scan.names:
+    if not any(map(is_fits_name, [*scan.names, *scan.passed_over])):
         raise InputError(
             f"{scan.folder}: no tiles (files named *.fits or *.fits.fz) in this folder or below it"
         )

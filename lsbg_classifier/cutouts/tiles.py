@@ -152,8 +152,10 @@ class TileSource:
     def _take(self, cuts: Cuts, rows: np.ndarray, new: Cuts, *, first: bool):
         """Take over cutouts of a tile: all of the first, and of others those that are better."""
         for number, row in enumerate(rows.tolist()):
-            if first or not new.flags[number] & _ANOTHER_TILE or _is_better(
-                new.flags[number], cuts.flags[row]
+            if (
+                first
+                or not new.flags[number] & _ANOTHER_TILE
+                or _is_better(new.flags[number], cuts.flags[row])
             ):
                 cuts.cutouts[row], cuts.flags[row] = new.cutouts[number], new.flags[number]
                 cuts.reasons.pop(row, None)
@@ -168,7 +170,9 @@ def _is_better(flags: int, others: int) -> bool:
 
 def _give_reasons(cuts: Cuts):
     """Say why candidates have an image that cannot be used, once a file and reason."""
-    counts = Counter((Flag(int(cuts.flags[row])) & NOT_SCORED, *reason) for row, reason in cuts.reasons.items())
+    counts = Counter(
+        (Flag(int(cuts.flags[row])) & NOT_SCORED, *reason) for row, reason in cuts.reasons.items()
+    )
     for (flags, where, what), count in counts.items():
         for flag in flags:
             give_reason(flag, where, what, count)
