@@ -18,6 +18,7 @@ SCALES = {
     ("decals", "gri"): (9.0, 5.1, 4.5),
     ("hsc", "grz"): (30.0, 17.0, 11.0),
     ("hsc", "gri"): (45.0, 25.5, 22.5),
+    ("des", "gri"): (9.0, 5.1, 4.5),
 }
 """Of the viewer's colours; facts of the Legacy Surveys' viewer."""
 
@@ -101,6 +102,8 @@ def assert_same_cutout(cutout, expected):
     ours, theirs = cutout.astype(float), expected.astype(float)
     difference = ours - theirs
     assert np.median(abs(difference)) <= 1, f"median difference {np.median(abs(difference))}"
+    if theirs.std() < 2:  # nothing to tell a place by
+        return
     gradients = np.gradient(theirs, axis=(1, 0))
     design = np.stack([g.ravel() for g in (*gradients, theirs - 32)], axis=1)
     dx, dy, flux = np.linalg.lstsq(design, difference.ravel(), rcond=None)[0]

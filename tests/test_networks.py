@@ -174,7 +174,9 @@ def test_weights_of_one_network_are_none_of_another(small, tmp_path):
 def test_weights_of_another_version_of_a_network_are_refused(small, monkeypatch):
     """Of the same sizes, but computing something else."""
     monkeypatch.setattr("lsbg_classifier.network.network_builder", lambda _: changed_residual)
-    with pytest.raises(InputError, match=r"layer \d+ has rate 0.1, and had 0.4 when it was trained"):
+    with pytest.raises(
+        InputError, match=r"layer \d+ has rate 0.1, and had 0.4 when it was trained"
+    ):
         load_network(small)
 
 
