@@ -18,7 +18,7 @@ from astropy.table.meta import YamlParseError, get_header_from_yaml
 from catalogs._whole import WholeCatalog
 from catalogs.columns import AddedColumn, already_there
 from catalogs.details import ColumnDetail
-from catalogs.errors import InputError
+from catalogs.errors import InputError, one_line
 from catalogs.exact import ColumnKind, ExactValues, integers, logical, texts
 from catalogs.packed import plain_file, written_packed
 from catalogs.positions import ColumnInfo
@@ -65,7 +65,7 @@ class EcsvCatalog(WholeCatalog):
             self.column_names = tuple(column["name"] for column in self._columns)
             names, *self._records = self._read_records()
         except (YamlParseError, ValueError, LookupError, TypeError, csv.Error) as error:
-            reason = " ".join(str(error).split())[:200] or "its header is not YAML"
+            reason = one_line(error) if str(error) else "its header is not YAML"
             raise InputError(f"{path}: not a readable ECSV file ({reason})") from error
         self._names = names
         self.row_count = len(self._records)

@@ -20,7 +20,7 @@ from catalogs._fits_header import BLOCK, PROVENANCE, Cards, column_bytes
 from catalogs._fits_plus import Changes, is_fits_plus, updated_primary
 from catalogs.columns import AddedColumn, already_there, check_free
 from catalogs.details import ColumnDetail
-from catalogs.errors import InputError
+from catalogs.errors import InputError, one_line
 from catalogs.exact import ColumnKind, ExactValues, Wanted
 from catalogs.fits_headers import UNREADABLE, check_headers
 from catalogs.packed import plain_file, written_packed
@@ -381,7 +381,7 @@ def _tables(path: Path, file: Path) -> tuple[list[_Table], _Primary | None]:
             _check_whole(path, file, hdus, tables)
             primary = _fits_plus(hdus[0])
     except UNREADABLE as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)
         raise InputError(f"{path}: not a readable FITS file ({reason})") from error
     if not tables:
         reason = " but an ASCII table; convert it to a binary one" if "TableHDU" in kinds else ""

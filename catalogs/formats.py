@@ -13,7 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from catalogs.errors import InputError
+from catalogs.errors import InputError, one_line
 from catalogs.output import PARQUET_SUFFIXES
 from catalogs.packed import PACKED_ENDINGS, beginning_of, packing_of
 
@@ -184,7 +184,7 @@ def _loaded(point: EntryPoint) -> CatalogFormat:
     try:
         added = point.load()
     except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        reason = one_line(f"{type(error).__name__}: {error}")
         raise InputError(
             f"{point.name}: the installed package {package} cannot be loaded ({reason}); "
             "fix or remove it"

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalogs.columns import AddedColumn, already_there
-from catalogs.errors import InputError
+from catalogs.errors import InputError, one_line
 from catalogs.output import written_whole
 from catalogs.parquet import ParquetCatalog
 from catalogs.voparquet import extend
@@ -184,7 +184,7 @@ def _described(path: Path):
             layout = _Layout(path, path / collection.hats_primary_table_url, margins)
         properties = TableProperties.read_from_dir(layout.main)
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)
         raise InputError(f"{path}: not a readable HATS catalog ({reason})") from error
     if path not in (layout.main, *layout.main.parents) or not (layout.main / _DATASET).is_dir():
         raise InputError(f"{path}: the catalog {layout.main} of this HATS collection is not in it")

@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import BinaryIO
 
-from catalogs.errors import InputError
+from catalogs.errors import InputError, one_line
 from catalogs.output import naming, written_whole
 
 _BLOCK = 1 << 20
@@ -190,5 +190,5 @@ def _damaged_said(path: Path) -> Iterator[None]:
     try:
         yield
     except _DAMAGED as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = one_line(error)
         raise InputError(f"{path}: truncated or damaged ({reason}); fetch it again") from error

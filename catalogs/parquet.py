@@ -20,7 +20,7 @@ from catalogs._parquet_exact import kind_of_type, values_of_array
 from catalogs.astropy_header import KEY, describe_for_astropy, is_described
 from catalogs.columns import AddedColumn, already_there, check_free
 from catalogs.details import ColumnDetail
-from catalogs.errors import InputError
+from catalogs.errors import InputError, one_line
 from catalogs.exact import ColumnKind, ExactValues, Wanted, joined, no_rows
 from catalogs.output import PARQUET_SUFFIXES, written_whole
 from catalogs.positions import (
@@ -365,7 +365,7 @@ def _opened(path: Path) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER)
     except (pa.ArrowException, OSError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = one_line(error)
         raise InputError(f"{path}: not a readable Parquet file ({reason})") from error
 
 
@@ -374,7 +374,7 @@ def _readable(batches: Iterator[pa.RecordBatch], path: Path) -> Iterator[pa.Reco
     try:
         yield from batches
     except (pa.ArrowException, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)
         raise InputError(f"{path}: damaged ({reason}); fetch it again") from error
 
 

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from catalogs.errors import InputError
+from catalogs.errors import InputError, one_line
 from catalogs.output import PARQUET_SUFFIXES
 from catalogs.urls import masked
 
@@ -291,4 +291,4 @@ def _is_final(error: Exception) -> bool:
 def _reason(error: Exception) -> str:
     status = getattr(error, "status", None)
     text = f"HTTP {status}" if isinstance(status, int) else f"{error}" or type(error).__name__
-    return masked(" ".join(text.split()))[:200]
+    return one_line(masked(text))

@@ -21,7 +21,7 @@ from catalogs._votable_text import added_fields, cut, edited, encoded, indent_be
 from catalogs._whole import WholeCatalog
 from catalogs.columns import AddedColumn, already_there
 from catalogs.details import ColumnDetail
-from catalogs.errors import InputError
+from catalogs.errors import InputError, one_line
 from catalogs.exact import ColumnKind, ExactValues, integers, no_rows, texts
 from catalogs.packed import plain_file, written_packed
 from catalogs.positions import ColumnInfo, has_positions
@@ -75,7 +75,7 @@ class VotableCatalog(WholeCatalog):
                 found = parsed.get_first_table()
             self._stream = _decoded(self._content[slice(*self._table.stream)])
         except _UNREADABLE as error:
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            reason = one_line(error)
             raise InputError(f"{self.path}: not a readable VOTable ({reason})") from error
         self._fields, self._array, self.row_count = found.fields, found.array, len(found.array)
         if self._table.serialization == "TABLEDATA":

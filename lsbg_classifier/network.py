@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from catalogs.errors import InputError
+from catalogs.errors import InputError, one_line
 from lsbg_classifier.networks.registry import DEFAULT_NETWORK, network_builder, origin
 from lsbg_classifier.networks.steps import NotPlainError, Step, steps_of
 from lsbg_classifier.networks.stored import check_description
@@ -67,7 +67,7 @@ def load_network(weights: WeightSet) -> keras.Model:
         _check_parameters(path, network.count_params())
         network.load_weights(path)
     except (OSError, KeyError, TypeError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = one_line(error)
         raise InputError(
             f"{path}: not weights of this network, {architecture} ({reason})"
         ) from error

@@ -2,7 +2,7 @@
 
 from importlib.metadata import EntryPoint, entry_points
 
-from catalogs.errors import InputError
+from catalogs.errors import InputError, one_line
 
 _OURS = "lsbg-classifier"
 
@@ -23,10 +23,10 @@ def load_plugin(point: EntryPoint):
     try:
         return point.load()
     except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        reason = one_line(f"{type(error).__name__}: {error}")
         raise InputError(
             f"{point.name}: the installed package {package_of(point)} cannot be loaded ({reason}); "
-            "mend or remove it"
+            "fix or remove it"
         ) from error
 
 

@@ -11,7 +11,7 @@ import dask
 from dask.utils import parse_timedelta
 from distributed import Client, Status
 
-from catalogs.errors import InputError
+from catalogs.errors import InputError, one_line
 
 JOB_KEYS = {
     "account": str,
@@ -150,7 +150,7 @@ class SlurmJobs:
                 **self._job, scheduler_options=self._scheduler, silence_logs=logging.CRITICAL
             )
         except (TypeError, ValueError, OSError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error)
             raise InputError(f"{self._path}: the scheduler cannot start ({reason})") from error
 
 
@@ -191,4 +191,4 @@ def _failure(error: Exception) -> str:
     """Say in one line what Slurm answered."""
     text = str(error)
     answer = text.partition("stderr:")[2].strip() or text
-    return " ".join(answer.split())[:200]
+    return one_line(answer)

@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from catalogs.errors import InputError
+from catalogs.errors import InputError, one_line
 from catalogs.flags import Flag
+from catalogs.matching import KnownPositions
 from catalogs.output import naming
-from catalogs.positions import unit_vectors
 from lsbg_classifier.cutouts.source import empty_cutouts, flags_bad_positions
 from lsbg_classifier.reasons import give_reason
 from lsbg_classifier.surveys import CUTOUT_SIZE, Imaging
@@ -39,10 +39,6 @@ _INDEX = np.dtype(
         ("flags", "<i2"),
     ]
 )
-
-_ARCSEC = np.pi / 180 / 3600
-_SAME = 0.5 * _ARCSEC
-"""Radians within which two positions are one."""
 
 
 def kept_folder(output: Path | str) -> Path:
@@ -208,19 +204,11 @@ class KeptCutouts:
 
     def _places_at(self, positions) -> np.ndarray:
         """Return where in the index the cutout within 0.5" of each position is; -1: none."""
-        positions = np.asarray(positions, np.float64).reshape(-1, 2)
-        places = np.full(len(positions), -1)
-        usable = np.isfinite(positions).all(axis=1)
-        if len(self) and usable.any():
-            distance, nearest = self._tree.query(unit_vectors(positions[usable]))
-            places[usable] = np.where(distance <= _SAME, nearest, -1)
-        return places
+        return self._known.match(positions)
 
     @cached_property
-    def _tree(self):
-        from scipy.spatial import cKDTree
-
-        return cKDTree(unit_vectors(np.column_stack([self._index["ra"], self._index["dec"]])))
+    def _known(self) -> KnownPositions:
+        return KnownPositions(np.column_stack([self._index["ra"], self._index["dec"]]))
 
     def _read(self, places: np.ndarray) -> np.ndarray:
         """Return the cutouts at places of the index; each row group is read once."""
@@ -390,5 +378,5 @@ def _replace(path: Path, content):
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
-    reason = " ".join(str(error).split())[:200]
+    reason = one_line(error)
     return InputError(f"{path}: damaged ({reason}); run lsbg classify --keep-cutouts again")

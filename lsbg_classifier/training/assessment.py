@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from catalogs.errors import InputError
+from catalogs.errors import InputError, one_line
 from catalogs.output import written_whole
 from lsbg_classifier.classifier import Classifier
 from lsbg_classifier.surveys import CUTOUT_SIZE
@@ -258,7 +258,7 @@ def _read_arrays(path: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
         values = np.array([int(row["label"]) for row in rows], np.int8)
         images = np.load(path, mmap_mode="r", allow_pickle=False)[index]
     except _UNREADABLE as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise InputError(f"{path}, {labels}: not cutouts and their labels ({reason})") from error
     if images.dtype != np.uint8 or images.shape[1:] != (CUTOUT_SIZE, CUTOUT_SIZE, 3):
         raise InputError(f"{path}: not uint8 cutouts of 64x64x3, but {images.dtype} {images.shape}")

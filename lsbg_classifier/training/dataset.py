@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from catalogs.errors import InputError
+from catalogs.errors import InputError, one_line
 from catalogs.flags import NOT_SCORED, Flag
 from catalogs.urls import masked
 from lsbg_classifier.cutouts import CutoutSource
@@ -355,7 +355,7 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)
         raise InputError(f"{path}: damaged ({reason}); make the dataset again") from error
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from catalogs.errors import InputError
-from catalogs.positions import unit_vectors
+from catalogs.errors import InputError, one_line
+from catalogs.matching import KnownPositions
 
 LSBG, ARTIFACT, UNSURE = 1, 0, -1
 
@@ -30,9 +30,6 @@ _VERDICTS = {
 
 CHOSEN = ("random", "uncertain", "browsed")
 """Why a candidate was shown; where labellers differ, the first of these holds."""
-
-SAME_POSITION = 0.5
-"""Arcseconds within which two judgements are of the same candidate."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +161,7 @@ def read_judgements(path: Path | str) -> Judgements:
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = list(_rows(path, csv.DictReader(file)))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        reason = getattr(error, "strerror", None) or one_line(error)
         raise InputError(f"{path}: not a CSV file of labels ({reason})") from error
     if not rows:
         raise InputError(f"{path}: holds no labels")
@@ -257,11 +254,9 @@ def _candidates(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the number of each row's candidate, and the first row of each candidate."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
-    from scipy.spatial import cKDTree
 
-    points = unit_vectors(positions)
-    pairs = cKDTree(points).query_pairs(np.radians(SAME_POSITION / 3600), output_type="ndarray")
-    links = coo_array((np.ones(len(pairs)), pairs.T), (len(points), len(points)))
+    pairs, count = KnownPositions(positions).pairs(), len(positions)
+    links = coo_array((np.ones(len(pairs)), pairs.T), (count, count))
     _, component = connected_components(links, directed=False)
     _, first, candidate = np.unique(component, return_index=True, return_inverse=True)
     return candidate, first

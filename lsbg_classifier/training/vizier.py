@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 from astropy.table import Table
 
-from catalogs.errors import InputError
+from catalogs.errors import InputError, one_line
 from lsbg_classifier.folders import cache_folder
 
 CATALOGS: Mapping[str, str] = MappingProxyType({"des": "J/ApJS/252/18", "hsc": "J/ApJ/857/104"})
@@ -57,7 +57,7 @@ def _query(catalog: str, server: str | None) -> np.ndarray:
     try:
         found = [_positions(table) for table in _tables(catalog, server)]
     except (OSError, ValueError, TableParseError) as error:
-        reason = " ".join(str(error).split())[:_LONGEST_REASON]
+        reason = one_line(error, _LONGEST_REASON)
         raise InputError(
             f"VizieR {catalog}: cannot be had ({reason}); take the published lists instead"
         ) from error

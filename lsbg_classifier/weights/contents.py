@@ -4,6 +4,8 @@ from pathlib import Path
 
 import h5py
 
+from catalogs.errors import one_line
+
 _LARGEST = 1 << 28
 """Bytes that all arrays of a file may take together; the network's take 17 million as float32."""
 
@@ -32,7 +34,7 @@ def check_contents(path: Path):
         with h5py.File(path) as file:
             elsewhere = file.visititems_links(leads_out) or file.visititems(leads_out)
     except (OSError, RuntimeError, KeyError, TypeError, OverflowError) as error:
-        raise ValueError(" ".join(str(error).split())) from error
+        raise ValueError(one_line(error)) from error
     if elsewhere:
         raise ValueError(f"{elsewhere} lies in another file")
     if sum(sizes) > _LARGEST:

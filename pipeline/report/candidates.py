@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from catalogs import Catalog, InputError, find_lsbg_columns, open_catalog
+from catalogs.errors import one_line
 from pipeline.plan import BLOCK
 
 
@@ -83,7 +84,7 @@ def _labels(truth: Path, row_count: int) -> np.ndarray:
         with warnings.catch_warnings(action="ignore"):
             labels = np.ma.filled(Table.read(truth, format="fits")["LABEL"], -1)
     except (OSError, ValueError, TypeError, KeyError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = one_line(error)
         raise InputError(f"{truth}: not a table with a column LABEL ({reason})") from error
     if len(labels) != row_count:
         raise InputError(f"{truth}: {len(labels)} rows, but the catalog has {row_count}")

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from catalogs import InputError
-from catalogs.positions import unit_vectors
+from catalogs.matching import KnownPositions
 from lsbg_classifier.training.assessment import METRICS
 from lsbg_classifier.training.evaluation import judge
-from lsbg_classifier.training.labels import SAME_POSITION, Judgements, read_judgements
+from lsbg_classifier.training.labels import Judgements, read_judgements
 from pipeline.report.candidates import Candidates
 from pipeline.report.comparison import Comparison
 from pipeline.report.document import Section
@@ -42,7 +42,7 @@ def open_labels(path: Path, candidates: Candidates) -> tuple[Judgements, Candida
     """
     judgements = read_judgements(path)
     consensus = judgements.consensus()
-    rows = _rows_at(consensus.positions, candidates.positions)
+    rows = KnownPositions(candidates.positions).match(consensus.positions)
     if len(rows) and (rows < 0).all():
         raise InputError(f"{path}: no label lies on a candidate of {candidates.catalog.path}")
     counted = rows >= 0
@@ -119,15 +119,3 @@ def _scored(values: tuple[float, float, float], form: str) -> str:
         return "not defined"
     value, low, high = (f"{number:{form}}" for number in values)
     return f"{value} ({low} to {high})"
-
-
-def _rows_at(positions: np.ndarray, catalog: np.ndarray) -> np.ndarray:
-    """Return the row of a catalog at each position, both shape (N, 2) in degrees; -1: none."""
-    from scipy.spatial import cKDTree
-
-    placed = np.flatnonzero(np.isfinite(catalog).all(axis=1))
-    if not len(placed) or not len(positions):
-        return np.full(len(positions), -1)
-    radius = np.radians(SAME_POSITION / 3600)
-    distance, nearest = cKDTree(unit_vectors(catalog[placed])).query(unit_vectors(positions))
-    return np.where(distance <= radius, placed[nearest], -1)
