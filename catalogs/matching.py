@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from catalogs.positions import unit_vectors
+from catalogs.sphere import unit_vectors
 
 SAME_POSITION = 0.5
 """Arcseconds within which two positions are the same candidate."""

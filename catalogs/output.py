@@ -79,6 +79,29 @@ def written_whole(output: Path) -> Iterator[Path]:
         _remove(partial)
 
 
+def write_whole(path: Path, content: bytes | str, *, alone: bool = False):
+    """Write a file that appears under its name only when it is whole.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder must exist.
+    content : bytes or str
+        Text is written as UTF-8.
+    alone : bool
+        No other process writes this file: what writes that were killed have left is removed.
+
+    Raises
+    ------
+    OSError
+        With the name of the file.
+    """
+    if alone:
+        remove_partials(path)
+    with written_whole(path) as partial:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
 def remove_partials(output: Path):
     """Remove what runs that were killed in the final write have left beside an output.
 

@@ -147,7 +147,7 @@ def stopped(catalog, options, tmp_path):
 def test_a_resumed_run_keeps_what_it_had(stopped, made, catalog, options):
     staged = stopped.with_name("out.fits.journal") / "cutouts"
     first = layout.part_path(staged, 0).read_bytes()
-    (staged / "part-000009.partial").write_bytes(b"cut short")
+    (staged / ".part-000009.parquet.77.partial").write_bytes(b"cut short")
     # What a kill leaves between a unit's cutouts and its line in the journal.
     later = sorted({*range(23)} - {*layout.part_rows(layout.part_path(staged, 0)).tolist()})
     path, images = layout.part_path(staged, 7), np.ones((len(later), 64, 64, 3), np.uint8)

@@ -6,7 +6,6 @@ row from the top), which any reader of Parquet opens; a manifest; and an index t
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -19,7 +18,7 @@ import pyarrow.parquet as pq
 from catalogs.errors import InputError, one_line
 from catalogs.flags import Flag
 from catalogs.matching import KnownPositions
-from catalogs.output import naming
+from catalogs.output import remove_partials, write_whole, written_whole
 from lsbg_classifier.cutouts.source import empty_cutouts, flags_bad_positions
 from lsbg_classifier.reasons import give_reason
 from lsbg_classifier.surveys import CUTOUT_SIZE, Imaging
@@ -126,7 +125,8 @@ class KeptManifest:
 
     def write(self, folder: Path):
         """Write it into a folder."""
-        _replace(folder / "_manifest.json", json.dumps(asdict(self), indent=2).encode())
+        text = json.dumps(asdict(self), indent=2)
+        write_whole(folder / "_manifest.json", text, alone=True)
 
 
 class KeptCutouts:
@@ -326,7 +326,7 @@ def write_part(path: Path, rows, positions, flags, cutouts: np.ndarray):
         use_dictionary=False,
         write_statistics=False,
     )
-    _replace(path, sink.getvalue())
+    write_whole(path, sink.getvalue().to_pybytes())
 
 
 def part_rows(path: Path) -> np.ndarray:
@@ -346,10 +346,9 @@ def write_index(folder: Path):
         entries.append(found)
     index = np.concatenate(entries)
     index = index[np.argsort(index["row"], kind="stable")]
-    partial = folder / "_index.partial"
-    with naming(partial), open(partial, "wb") as file:
+    remove_partials(folder / "_index.npy")
+    with written_whole(folder / "_index.npy") as partial, open(partial, "wb") as file:
         np.save(file, index)
-    os.replace(partial, folder / "_index.npy")
 
 
 def _read_columns(path: Path, columns: list[str]) -> pa.Table:
@@ -368,13 +367,6 @@ def _images(table: pa.Table) -> np.ndarray:
     flat = np.frombuffer(column.buffers()[1], np.uint8)
     first = column.offset * _BYTES
     return flat[first : first + len(column) * _BYTES].reshape(-1, CUTOUT_SIZE, CUTOUT_SIZE, 3)
-
-
-def _replace(path: Path, content):
-    partial = path.with_suffix(".partial")
-    with naming(partial), open(partial, "wb") as file:
-        file.write(content)
-    os.replace(partial, path)
 
 
 def _damaged(path: Path, error: Exception) -> InputError:

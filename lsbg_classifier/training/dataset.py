@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from catalogs.errors import InputError, one_line
 from catalogs.flags import NOT_SCORED, Flag
+from catalogs.output import remove_partials, write_whole, written_whole
 from catalogs.urls import masked
 from lsbg_classifier.cutouts import CutoutSource
 from lsbg_classifier.surveys import CUTOUT_SIZE, Imaging
@@ -292,9 +293,7 @@ def claim(folder: Path, manifest: Manifest):
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "manifest.json"
     if not path.exists():
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(asdict(manifest), indent=2))
-        os.replace(partial, path)
+        write_whole(path, json.dumps(asdict(manifest), indent=2), alone=True)
     elif Manifest.read(folder) != manifest:
         raise InputError(
             f"{folder}: holds the cutouts of another sample or source; choose another folder"
@@ -367,9 +366,9 @@ def _read_table(
 
 
 def _write_table(path: Path, table: pa.Table):
-    partial = path.with_suffix(".partial")
-    pq.write_table(table, partial, compression="zstd")
-    os.replace(partial, path)
+    remove_partials(path)
+    with written_whole(path) as partial:
+        pq.write_table(table, partial, compression="zstd")
 
 
 def _units(sample: Sample, source: CutoutSource) -> list[np.ndarray]:

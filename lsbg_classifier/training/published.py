@@ -4,7 +4,6 @@ Tanoglidis et al. 2021 (A&C 35, 100469) made them public; see `LISTS` for the fi
 """
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from astropy.table import Table
 from scipy.spatial import cKDTree
 
 from catalogs.errors import InputError
+from catalogs.output import write_whole
 from lsbg_classifier.folders import cache_folder
 from lsbg_classifier.http import FetchError, get, new_session
 from lsbg_classifier.training.samples import SPARE, SPLITS, Sample, balanced_split
@@ -133,9 +133,7 @@ class ListStore:
         if not self._lists[name].check(content):
             raise InputError(f"{url}: not the published file (its hash differs)")
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{name}.{os.getpid()}.partial")
-        partial.write_bytes(content)
-        os.replace(partial, path)
+        write_whole(path, content)
 
 
 def des_sample(

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ import keras
 import numpy as np
 
 from catalogs.errors import InputError
+from catalogs.output import write_whole
 from lsbg_classifier.training.batches import Augmentation, Batches
 
 Progress = Callable[[int, int], None]
@@ -256,8 +256,7 @@ class _Checkpoint:
         epoch = len(history.epochs)
         network.save_weights(self._weights(epoch))
         text = json.dumps({"identity": self._identity, "epochs": history.epochs})
-        self._state.with_suffix(".partial").write_text(text)
-        os.replace(self._state.with_suffix(".partial"), self._state)
+        write_whole(self._state, text, alone=True)
         for old in self._folder.glob("checkpoint-*.weights.h5"):
             if old != self._weights(epoch):
                 old.unlink()

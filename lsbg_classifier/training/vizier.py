@@ -1,6 +1,5 @@
 """Published LSBGs from VizieR, where the surveys put them."""
 
-import os
 import warnings
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,6 +8,7 @@ import numpy as np
 from astropy.table import Table
 
 from catalogs.errors import InputError, one_line
+from catalogs.output import written_whole
 from lsbg_classifier.folders import cache_folder
 
 CATALOGS: Mapping[str, str] = MappingProxyType({"des": "J/ApJS/252/18", "hsc": "J/ApJ/857/104"})
@@ -44,9 +44,8 @@ def vizier_lsbgs(survey: str, *, server: str | None = None) -> Table:
     if not path.is_file():
         positions = np.unique(_query(CATALOGS[survey], server), axis=0)
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        Table(positions, names=("ra", "dec")).write(partial, format="ascii.csv")
-        os.replace(partial, path)
+        with written_whole(path) as partial:
+            Table(positions, names=("ra", "dec")).write(partial, format="ascii.csv")
     return Table.read(path, format="ascii.csv", guess=False)
 
 

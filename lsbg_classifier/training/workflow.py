@@ -1,7 +1,6 @@
 """From a dataset of labelled cutouts to a weight set with its card."""
 
 import csv
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -11,6 +10,7 @@ import keras
 import numpy as np
 
 from catalogs.errors import InputError
+from catalogs.output import remove_partials, written_whole
 from lsbg_classifier.calibration import fit_temperature
 from lsbg_classifier.likeness import Likeness, load_likeness
 from lsbg_classifier.network import (
@@ -225,12 +225,14 @@ def score(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
 
 def write_history(history: History, folder: Path):
     """Write ``history.csv`` and ``curves.png``."""
-    partial = folder / "history.partial"
-    with open(partial, "w", newline="") as file:
+    remove_partials(folder / "history.csv")
+    with (
+        written_whole(folder / "history.csv") as partial,
+        open(partial, "w", newline="") as file,
+    ):
         writer = csv.DictWriter(file, list(history.epochs[0]))
         writer.writeheader()
         writer.writerows(history.epochs)
-    os.replace(partial, folder / "history.csv")
     write_figure(draw_history(history.epochs), folder / "curves.png")
 
 

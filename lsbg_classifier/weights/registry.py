@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 from catalogs.errors import InputError
+from catalogs.output import written_whole
 from lsbg_classifier.folders import data_folder
 from lsbg_classifier.plugins import find_plugins, load_plugin, package_of
 from lsbg_classifier.weights.cards import Card
@@ -108,9 +109,8 @@ def register_weights(weights: WeightSet) -> WeightSet:
     folder.mkdir(parents=True, exist_ok=True)
     path = weights_path(folder, weights.card.name)
     for source, target in ((weights.path, path), (_card_path(weights.path), _card_path(path))):
-        partial = target.with_name(f".{target.name}.{os.getpid()}")
-        shutil.copyfile(source, partial)
-        os.replace(partial, target)
+        with written_whole(target) as partial:
+            shutil.copyfile(source, partial)
     return at_path(path)
 
 
