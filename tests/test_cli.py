@@ -448,7 +448,9 @@ def test_interrupt_and_resume(lsbg, survey, out, where, number):
         assert os.listdir(out) == ["a.fits.journal"]
         viewer.faults = lambda number, path: None
         code, _, errors = lsbg(*arguments)
-        assert code == 1 and re.search(r"a\.fits\.journal: holds an unfinished run.*--resume", errors)
+        assert code == 1 and re.search(
+            r"a\.fits\.journal: holds an unfinished run.*--resume", errors
+        )
         assert lsbg(*arguments, "--resume")[0] == 0
         arguments[2] = out / "undisturbed.fits"
         assert lsbg(*arguments)[0] == 0

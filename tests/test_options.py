@@ -109,7 +109,7 @@ def test_the_stages_have_the_options_of_the_table_but_for_their_own():
 
     assert missing(ceci.ClassifyLsbgStage.options) == {"resume", "overwrite"}
     assert missing(ceci.ClassifyLsbgParquetStage.options) == {"resume", "overwrite"}
-    not_in_rubin = {"table", "keep_cutouts", "resume", "overwrite", "log"}
+    not_in_rubin = {"format", "table", "keep_cutouts", "resume", "overwrite", "log"}
     assert missing(_rubin_config.OPTIONS) == not_in_rubin
 
 
@@ -117,6 +117,6 @@ def test_the_step_for_lsdb_has_the_options_of_the_table_that_suit_a_partition():
     pytest.importorskip("lsdb", reason="needs the extra hats")
     from pipeline.stages.hats import PARTITION_OPTIONS
 
-    of_whole_runs = {"table", "scheduler", "workers", "cluster", "keep_cutouts", "resume"}
+    of_whole_runs = {"format", "table", "scheduler", "workers", "cluster", "keep_cutouts", "resume"}
     of_whole_runs |= {"overwrite", "vo_metadata", "log"}
     assert {*NAMES} - {option.name for option in PARTITION_OPTIONS} == of_whole_runs | {"cutouts"}

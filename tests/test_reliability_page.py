@@ -39,8 +39,9 @@ def test_what_the_page_names_is_there():
     code += (TESTS.parent / "catalogs" / "output.py").read_text(encoding="utf-8")
     code += (TESTS.parent / "Makefile").read_text(encoding="utf-8")
     known = {
-        "--resume": '"--resume"',
-        "--connections": "connections: Connections",
+        "--resume": "\n    resume: bool = field(",
+        "--connections": "\n    connections: int | None = field(",
+        "--log": "\n    log: str | Path | None = field(",
         "make test": "\ntest:",
         ".npy": ".npy file",
         ".NAME.PID.partial": ".{output.name}.{os.getpid()}.partial",

@@ -132,7 +132,9 @@ def test_the_summary_shows_the_largest_reasons_and_the_assumptions(faulty, catal
     assert lines[start + 1] == "  3 candidates: tile1.fits: row 1500 is damaged (BAD_IMAGE)"
     assert lines[start + 2] == "  2 candidates: tile2.fits: row 2500 is damaged (NO_COVERAGE)"
     assert lines[start + 6] == "  and 2 more; --log FILE keeps all of them"
-    assert "assumed: the zero point of FAULTY is 30 mag at https://***@host/, for no header" in lines
+    assert (
+        "assumed: the zero point of FAULTY is 30 mag at https://***@host/, for no header" in lines
+    )
 
 
 def test_a_run_without_reasons_says_nothing_of_them(faulty, tmp_path):
