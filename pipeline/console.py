@@ -6,9 +6,11 @@ import gc
 import inspect
 import logging
 import os
+import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -126,6 +128,40 @@ def say(lines: Iterable[str]):
     """Print lines on standard output."""
     for line in lines:
         typer.echo(line)
+
+
+def call_command(app: typer.Typer, program: str, arguments: Sequence[str]):
+    """Call a command of one function from Python, without `sys.argv`.
+
+    Parameters
+    ----------
+    app : typer.Typer
+    program : str
+        What `command_line` says that was typed, with the arguments.
+    arguments : sequence of str
+        As on the command line.
+
+    Raises
+    ------
+    InputError
+        As of the command.
+    """
+    token = _CALLED.set((program, *arguments))
+    try:
+        typer.main.get_command(app).main(
+            args=list(arguments), prog_name=program, standalone_mode=False
+        )
+    finally:
+        _CALLED.reset(token)
+
+
+def command_line() -> str:
+    """Return the command that is running, as somebody would type it to repeat it."""
+    called = _CALLED.get()
+    return shlex.join(called or [Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+_CALLED: ContextVar[tuple[str, ...] | None] = ContextVar("called", default=None)
 
 
 def run_app(app: typer.Typer, name: str):

@@ -1,7 +1,5 @@
 """``lsbg-train-des`` and ``lsbg-train-hsc``: from labelled positions to a weight set."""
 
-import shlex
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +20,7 @@ from pipeline.console import (
     LearningRate,
     Survey,
     Url,
+    command_line,
     given,
     new_app,
     run_app,
@@ -297,7 +296,7 @@ def _train(request: _Request, wanted: WantedSample, *, dry_run: bool, quiet: boo
         name=request.name,
         description=_description(wanted, dataset, start),
         limitations=_limitations(wanted),
-        command=_command_line(),
+        command=command_line(),
         dataset=dataset,
         recipe=recipe,
         seed=request.seed,
@@ -341,11 +340,6 @@ def _limitations(wanted) -> str:
             "simulated scores say; look at what it finds, or train on your survey's own labels"
         )
     return "made for candidates selected and imaged like those of its sample; others are untested"
-
-
-def _command_line() -> str:
-    """Return the command as it was typed, without the path of the program."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def des():

@@ -258,7 +258,7 @@ def test_weights_are_trained_on_labelled_candidates(survey, labelled, tmp_path, 
 
 @pytest.mark.usefixtures("terminations")
 def test_a_training_that_fails_ends_the_stage(tmp_path, labelled, survey):
-    with pytest.raises(SystemExit, match="IS_NOTHING"):
+    with pytest.raises(InputError, match="IS_NOTHING"):
         execute(
             ceci.TrainLsbgStage,
             labelled_candidates=labelled,
@@ -272,7 +272,7 @@ def test_a_training_that_fails_ends_the_stage(tmp_path, labelled, survey):
 @pytest.mark.usefixtures("terminations")
 def test_labels_of_a_report_are_what_is_trained_on(tmp_path):
     (tmp_path / "labels.csv").write_text("nothing,of,this\n1,2,3\n")
-    with pytest.raises(SystemExit, match=r"labels\.csv"):
+    with pytest.raises(InputError, match=r"labels\.csv"):
         execute(
             ceci.TrainOnLabelsLsbgStage,
             labels=tmp_path / "labels.csv",
@@ -284,7 +284,7 @@ def test_labels_of_a_report_are_what_is_trained_on(tmp_path):
 @pytest.mark.usefixtures("terminations")
 def test_a_simulated_sample_takes_the_weights_to_start_from(tmp_path):
     options = {"from": "nobody", "surveys": 4, "no-register": True}
-    with pytest.raises(SystemExit, match="unknown weights 'nobody'"):
+    with pytest.raises(InputError, match="unknown weights 'nobody'"):
         execute(ceci.TrainSimulatedLsbgStage, trained_weights=tmp_path / "ours", **options)
 
 

@@ -248,7 +248,7 @@ class KeptSource:
         If none were kept.
     """
 
-    connections = None
+    connections: int | None = None
 
     def __init__(self, output: str | Path):
         output = Path(output).expanduser()

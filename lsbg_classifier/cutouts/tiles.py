@@ -54,7 +54,7 @@ class TileSource:
         Always sample as finely as the viewer does.
     """
 
-    connections = None
+    connections: int | None = None
 
     def __init__(
         self,

@@ -1,19 +1,20 @@
 """Stages for ceci that train weights, by calling ``lsbg-train-des``."""
 
-import sys
+from collections.abc import Callable
 from dataclasses import replace
 
+from pipeline.console import call_command
 from pipeline.stages._ceci_base import CsvTable, FitsCatalog, Folder, LsbgStage, parameters_of
 from pipeline.stages._options import command_arguments, options_of
-from pipeline.train import DES, des, training_app
+from pipeline.train import DES, training_app
 
-_COMMAND = training_app(DES).registered_commands[0].callback
+_APP = training_app(DES)
 
 _RENAMED = {"name": "weights_name"}
-"""Words of the command that ceci has for itself."""
+"""Options whose names ceci uses for something else."""
 
 _OF_CECI = ("folder", "sample", "resume", "dry_run", "quiet")
-"""Options for which ceci has its own way."""
+"""Options that ceci decides itself."""
 
 _OF_PUBLISHED = ("lists", "positives", "type_1")
 """Options of published samples, which the command fetches by itself."""
@@ -21,11 +22,18 @@ _OF_PUBLISHED = ("lists", "positives", "type_1")
 _OF_IMAGES = ("cutouts", "bands", "survey", "url", "connections")
 
 
+def _command() -> Callable:
+    callback = _APP.registered_commands[0].callback
+    if callback is None:
+        raise TypeError("the training command has no function")
+    return callback
+
+
 def _options(*without: str):
     """Read off the command the options that all these stages have."""
     return tuple(
         replace(option, name=_RENAMED.get(option.name, option.name))
-        for option in options_of(_COMMAND, without=(*_OF_CECI, *_OF_PUBLISHED, "labels", *without))
+        for option in options_of(_command(), without=(*_OF_CECI, *_OF_PUBLISHED, "labels", *without))
     )
 
 
@@ -36,7 +44,7 @@ class _TrainStage(LsbgStage):
     """
 
     def train(self, sample: str):
-        """Run the command as if typed, so that the card of the weights says how to repeat it.
+        """Call the command, so that the card of the weights says how to repeat it.
 
         `sample` is the option that says what to train on.
         """
@@ -45,10 +53,11 @@ class _TrainStage(LsbgStage):
         options = [
             replace(option, name=commands.get(option.name, option.name)) for option in self.options
         ]
-        given = {commands.get(name, name): value for name, value in values.items()}
+        values = {commands.get(name, name): value for name, value in values.items()}
         folder = self.get_output("trained_weights")
         arguments = [folder, sample, "--resume", "--quiet"]
-        _run_as_typed("lsbg-train-des", des, arguments + command_arguments(options, given))
+        arguments += command_arguments(options, values)
+        call_command(_APP, DES.command, arguments)
 
 
 class TrainLsbgStage(_TrainStage):
@@ -101,14 +110,3 @@ class TrainSimulatedLsbgStage(_TrainStage):
         """Simulate, and train."""
         self.train("--sample=simulated")
 
-
-def _run_as_typed(program: str, entry, arguments: list[str]):
-    """Call the entry point of a command; its failure ends this process as it would end its own."""
-    typed, sys.argv = sys.argv, [program, *arguments]
-    try:
-        entry()
-    except SystemExit as ending:
-        if ending.code:
-            raise
-    finally:
-        sys.argv = typed
