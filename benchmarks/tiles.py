@@ -69,7 +69,7 @@ def work_on(folder: Path) -> WorkerSettings:
     weights = find_weights("des-simulated")
     path = str(weights.path.resolve())
     sha256 = weights.card.sha256
-    return WorkerSettings(uuid.uuid4().hex, f"tiles:{folder}", (), path, sha256, DEFAULT_KEYS)
+    return WorkerSettings(uuid.uuid4().hex, f"tiles:{folder}", (), path, sha256, "auto", DEFAULT_KEYS)
 
 
 def ours(settings: WorkerSettings, positions: np.ndarray):

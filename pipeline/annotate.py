@@ -19,6 +19,7 @@ def annotate(
     weights: str = DEFAULT_WEIGHTS,
     threshold: float | None = None,
     uncertainty: bool = False,
+    engine: str = "auto",
     format: str | None = None,
     table: str | None = None,
     ra: str | None = None,
@@ -66,6 +67,9 @@ def annotate(
     uncertainty : bool
         Add a column with the spread of the probability: its standard deviation when parts of the
         network are dropped at random, 32 times.
+    engine : str
+        ``onnx`` (ONNX Runtime), ``keras``, or ``auto``: Keras where there is a GPU, else ONNX
+        Runtime.
     format : str, optional
         Name of the input's format in `catalogs.formats`, where its content does not say it.
     table : str, optional

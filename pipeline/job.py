@@ -121,6 +121,7 @@ class Job:
             "images_state": fingerprint() if fingerprint is not None else None,
             "keep_cutouts": options.keep_cutouts,
             "uncertainty": options.uncertainty,
+            "engine": options.engine,
             "source_options": {
                 key: masked(value) if isinstance(value, str) else value
                 for key, value in sorted(options.of_source.items())

@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar, get_args, get_type_hints
 from catalogs.columns import DEFAULT_KEYS, OUTPUT_COLUMNS
 from catalogs.errors import InputError
 from catalogs.formats import FORMATS
+from lsbg_classifier.engines.choice import ENGINES
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS
 
 _KINDS: tuple[type, ...] = (bool, int, float, str)
@@ -103,6 +104,13 @@ class Options:
         metadata=_about(
             "Add a column with the spread of the probability: its standard deviation when parts of "
             "the network are dropped at random, 32 times."
+        ),
+    )
+    engine: str = field(
+        default="auto",
+        metadata=_about(
+            "Run the network with this engine: onnx (ONNX Runtime), keras, or auto, which is Keras "
+            "where there is a GPU and else ONNX Runtime."
         ),
     )
     format: str | None = field(
@@ -228,6 +236,8 @@ class Options:
     def __post_init__(self):
         """Refuse numbers out of range, and options that exclude each other."""
         check(OPTIONS, {option.name: getattr(self, option.name) for option in OPTIONS})
+        if self.engine not in ENGINES:
+            raise InputError(f"unknown engine {self.engine!r}: choose one of {', '.join(ENGINES)}")
         if sum(how is not None for how in (self.scheduler, self.workers, self.cluster)) > 1:
             raise InputError("a scheduler, workers and a cluster exclude each other; choose one")
 

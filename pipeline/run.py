@@ -10,7 +10,6 @@ from threading import Thread
 from distributed import Client
 
 from catalogs.output import remove_partials
-from lsbg_classifier.backend import start_backend
 from lsbg_classifier.reasons import take_reasons
 from pipeline.cluster import connect, in_order_of_completion
 from pipeline.job import Job, prepare
@@ -19,7 +18,7 @@ from pipeline.remarks import extent_of, remarks_on
 from pipeline.recorder import Recorder, opened_recorder
 from pipeline.run_log import RunLog, opened_log
 from pipeline.summary import Summary
-from pipeline.worker import WorkerSettings, score_unit
+from pipeline.worker import WorkerSettings, loaded_classifier, score_unit
 
 Progress = Callable[[int, int], None]
 """Called with (rows done, rows in all), of those that are selected."""
@@ -64,7 +63,7 @@ def run(job: Job, log: RunLog, progress: Progress | None = None) -> Summary:
     summary = Summary(job.threshold)
     log.start(job)
     take_reasons()  # those that came before this run
-    with _backend_starting(job.options), opened_recorder(job) as recorder:
+    with _network_loading(job), opened_recorder(job) as recorder:
         summary.remarks = remarks_on(job, extent_of(recorder.plan.positions))
         log.remarks(summary.remarks)
         _score_missing(job, recorder, _Observers(summary, log, progress))
@@ -125,12 +124,14 @@ def _worker_settings(job: Job, client: Client) -> WorkerSettings:
         to_come = 0 if job.slurm is None else job.slurm.processes
         processes = max(len(client.nthreads()), to_come)
         source_options["connections"] = max(1, job.source.connections // processes)
+    weights, sha256, engine = _weights_of(job)
     return WorkerSettings(
         run=uuid.uuid4().hex,
         cutouts=job.source.spec,
         source_options=tuple(sorted(source_options.items())),
-        weights=str(job.weights.path.resolve()),
-        sha256=job.weights.card.sha256,
+        weights=weights,
+        sha256=sha256,
+        engine=engine,
         keys=job.options.column_keys,
         keep_cutouts=job.options.keep_cutouts,
     )
@@ -150,22 +151,29 @@ def _write(job: Job, recorder: Recorder):
 
 
 @contextmanager
-def _backend_starting(options: Options) -> Iterator[None]:
-    """Start the network's backend beside reading the catalog, if this process scores.
+def _network_loading(job: Job) -> Iterator[None]:
+    """Load the network beside reading the catalog, if this process scores.
 
-    The start takes seconds, in which standard error is not heard; so it has ended when this ends.
+    Where that starts TensorFlow, standard error is not heard meanwhile; so it has ended when this
+    ends.
     """
+    options = job.options
     if options.scheduler or options.workers or options.cluster:
         yield
         return
-    starting = Thread(target=_try_to_start)
-    starting.start()
+    loading = Thread(target=_try_to_load, args=(job,))
+    loading.start()
     try:
         yield
     finally:
-        starting.join()
+        loading.join()
 
 
-def _try_to_start():
-    with suppress(Exception):  # the worker that needs it raises the same, if one does
-        start_backend()
+def _try_to_load(job: Job):
+    with suppress(Exception):  # the worker that needs the network raises the same, if one does
+        loaded_classifier(*_weights_of(job))
+
+
+def _weights_of(job: Job) -> tuple[str, str, str]:
+    """Return path and sha256 of the weights, and what runs the network."""
+    return str(job.weights.path.resolve()), job.weights.card.sha256, job.options.engine

@@ -31,6 +31,8 @@ class WorkerSettings:
         Path of the weights file, the same on every worker.
     sha256 : str
         What the weights must be.
+    engine : str
+        What runs the network; see `lsbg_classifier.load_classifier`.
     keys : tuple of str
         Keys of the columns to compute; see `catalogs.columns.OUTPUT_COLUMNS`.
     keep_cutouts : bool
@@ -42,6 +44,7 @@ class WorkerSettings:
     source_options: tuple[tuple[str, object], ...] = field(repr=False)
     weights: str
     sha256: str
+    engine: str
     keys: tuple[str, ...]
     keep_cutouts: bool = False
 
@@ -87,9 +90,9 @@ def score_unit(rows: np.ndarray, positions: np.ndarray, settings: WorkerSettings
         Right ascension and declination in degrees.
     settings : WorkerSettings
     """
+    classifier = loaded_classifier(settings.weights, settings.sha256, settings.engine)
     with _opening:
         source = _source(settings)
-        classifier = _classifier(settings.weights, settings.sha256)
     with left_to_caller():
         uncertainty = "spread" in settings.keys
         scores = score_positions(positions, source, classifier, rows=rows, uncertainty=uncertainty)
@@ -118,10 +121,30 @@ def _source(settings: WorkerSettings) -> CutoutSource:
     return open_source(settings.cutouts, **dict(settings.source_options))
 
 
+def loaded_classifier(path: str, sha256: str, engine: str) -> Classifier:
+    """Return a classifier that is loaded once a process.
+
+    Parameters
+    ----------
+    path : str
+        The weights file.
+    sha256 : str
+        What the weights must be.
+    engine : str
+        What runs the network.
+
+    Raises
+    ------
+    InputError
+        If the weights cannot be loaded, or are others.
+    """
+    with _opening:
+        return _classifier(path, sha256, engine)
+
+
 @lru_cache(maxsize=8)
-def _classifier(path: str, sha256: str) -> Classifier:
-    """Load the weights, once a process."""
-    classifier = load_classifier(path)
+def _classifier(path: str, sha256: str, engine: str) -> Classifier:
+    classifier = load_classifier(path, engine)
     if classifier.card.sha256 != sha256:
         raise InputError(f"{path}: this worker has other weights than the job; copy them")
     return classifier

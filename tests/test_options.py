@@ -56,7 +56,7 @@ def test_the_command_has_the_options_of_the_table():
 def test_help_begins_with_a_verb_and_is_a_sentence():
     for option in OPTIONS:
         assert re.match(
-            r"(Take|Score|Count|Add|Read|Name|Use|Ask|Send|Start|Put|Keep|Continue|Replace|Describe"
+            r"(Take|Run|Score|Count|Add|Read|Name|Use|Ask|Send|Start|Put|Keep|Continue|Replace|Describe"
             r"|Append) ",
             option.help,
         ), option.help
@@ -78,6 +78,7 @@ def test_an_unknown_option_is_answered_with_those_that_exist():
         ({"connections": 0}, "connections must be at least 1, not 0"),
         ({"threshold": 1.5}, r"threshold must be at most 1, not 1\.5"),
         ({"threshold": -0.1}, r"threshold must be at least 0, not -0\.1"),
+        ({"engine": "tpu"}, "unknown engine 'tpu': choose one of auto, onnx, keras"),
         ({"workers": 1, "scheduler": "tcp://a:1"}, "exclude each other"),
     ],
 )

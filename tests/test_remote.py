@@ -197,7 +197,7 @@ def test_secrets_stay_out_of_the_journal_and_of_workers_logs(folder, server, tmp
     job = prepare(f"{url}/in.fits?token=abc123", tmp_path / "out.fits", options)
     identity = json.dumps(job.identity())
     secret = (("url", "http://me:hunter2@host"),)
-    settings = repr(WorkerSettings("run", spec, secret, "path", "sha", DEFAULT_KEYS))
+    settings = repr(WorkerSettings("run", spec, secret, "path", "sha", "auto", DEFAULT_KEYS))
     assert "hunter2" not in identity + settings and "abc123" not in identity + settings
     assert job.source.spec == spec
 
