@@ -13,6 +13,7 @@ from pipeline.commands.info import info
 from pipeline.commands.report import report
 from pipeline.commands.simulate import simulate
 from pipeline.commands.study import study
+from pipeline.commands.tiles import tiles
 from pipeline.commands.weights import weights
 from pipeline.console import new_app, run_app
 
@@ -20,6 +21,7 @@ app = new_app("Probabilities for low-surface-brightness galaxy candidates, in th
 
 _SUBCOMMANDS: dict[Callable[..., None], str] = {
     classify: "Add probabilities and flags to a catalog.",
+    tiles: "Describe a folder of images: tiles, bands, flux scales, area.",
     simulate: "Make a small simulated survey.",
     weights: "List the trained weights, or show one card.",
     flags: "Explain the flags, or take one value apart.",

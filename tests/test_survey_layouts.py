@@ -447,6 +447,6 @@ def test_many_objects_in_folders_of_their_own(tmp_path):
     positions = [(150.0 + number, 2.0) for number in range(3)]
     cutouts, flags = source.fetch(positions)
     assert flags.tolist() == [0, 0, Flag.MISSING_BAND]
-    assert "1 of 3 tiles lack a band of g, r, z, such as 2" in source.assumptions()
+    assert "1 of 3 tiles lacks a band of g, r, z, such as 2" in source.assumptions()
     for cutout in cutouts[:2]:
         assert_same_cutout(cutout, SKY.cutout())

@@ -32,8 +32,8 @@ _WORDS = {
         "rms err error errors sigma std stddev unc uncertainty var variance noise "
         "bkg bkgd background backgr bgmod exptime expmap exposure nexp nimage depth galdepth "
         "psfdepth psf psfs psfsize psfmodel copsf fwhm model models blobmodel chi chi2 chisq resid "
-        "residual residuals seg segm segmap segmentation det detection ccds tractor catalog catalogue "
-        "aperture apertures objects snr cov covariance coverage wise"
+        "residual residuals seg segm segmap segmentation det detection ccds tractor catalog "
+        "catalogue aperture apertures objects snr cov covariance coverage wise"
     ),
     Kind.UNSURE: "sky back bg exp num map cat check sig nobkg",
 }

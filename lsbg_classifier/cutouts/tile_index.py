@@ -55,7 +55,12 @@ class TileIndex:
 
     @classmethod
     def of_folder(
-        cls, folder: Path | str, survey: str | None = None, pattern: str | None = None
+        cls,
+        folder: Path | str,
+        survey: str | None = None,
+        pattern: str | None = None,
+        *,
+        all_files: bool = False,
     ) -> "TileIndex":
         """Index a folder, a path or a URL, reading only files that changed since the last time.
 
@@ -69,6 +74,8 @@ class TileIndex:
         pattern : str, optional
             How the files are named; see `layouts.compile_pattern`. Else the survey's own, if its
             file has one.
+        all_files : bool
+            As for `scan_folder`.
 
         Raises
         ------
@@ -81,7 +88,7 @@ class TileIndex:
         if pattern is None and chosen is not None:
             pattern = chosen.tiles or None
         folder = open_folder(folder)
-        scan = scan_folder(folder, pattern and compile_pattern(pattern))
+        scan = scan_folder(folder, pattern and compile_pattern(pattern), all_files=all_files)
         try:
             chosen = chosen or _survey_of(scan)
             return cls(scan, group_tiles(scan), chosen)

@@ -20,15 +20,23 @@ _SOME_PIXELS = 64
 _PLAUSIBLE_NOISE = (3e-5, 3.0)
 """Noise of the sky of surveys, in nanomaggies a pixel, with room to both sides."""
 
+_MOST_MEASURED = 10
+"""Images of which one is looked for that has noise."""
+
 _MEDIAN_TO_SIGMA = 1.4826 / np.sqrt(2)
 """Median absolute difference of two neighbouring pixels to the standard deviation of one."""
+
+
+def _several(count: int, noun: str) -> str:
+    """Return a number and a noun: ``1 tile`` or ``3 tiles``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def describe_bands(tiles: list[Tile]) -> str:
     """Say how many tiles have which bands: ``3 tiles have g, r; 1 tile has z``."""
     counts = Counter(tuple(band for band in BANDS if band in tile.images) for tile in tiles)
     return "; ".join(
-        f"{count} {'tile has' if count == 1 else 'tiles have'} {', '.join(bands)}"
+        f"{_several(count, 'tile')} {'has' if count == 1 else 'have'} {', '.join(bands)}"
         for bands, count in counts.most_common()
     )
 
@@ -83,22 +91,26 @@ def _assumed_zero_points(index: TileIndex, bands) -> list[str]:
             silent.setdefault((title, zero_point), []).append((tile, image))
     lines = []
     for (title, zero_point), images in silent.items():
-        tile, image = images[0]
+        _, image = images[0]
         several = len({each.path for _, each in images})
-        files = "1 file says" if several == 1 else f"{several} files say"
+        files = f"{_several(several, 'file')} {'says' if several == 1 else 'say'}"
         lines.append(
             f"{files} neither unit nor zero point of the pixels, such as {image.path}: the zero "
-            f"point of {title}, {zero_point:g}, is supposed{_doubt(index, tile, image)}"
+            f"point of {title}, {zero_point:g}, is supposed{_doubt(index, images)}"
         )
     return lines
 
 
-def _doubt(index: TileIndex, tile: Tile, image: ScienceImage) -> str:
+def _doubt(index: TileIndex, images: list[tuple[Tile, ScienceImage]]) -> str:
     """Say that a supposed zero point is not plausible: no survey's sky is like that."""
-    noise = _noise(index, image)
+    measured = (
+        noise * counts_to_nanomaggies(image, tile.layout, index.survey)
+        for tile, image in images[:_MOST_MEASURED]
+        if (noise := _noise(index, image)) is not None
+    )
+    noise = next(measured, None)
     if noise is None:
         return ""
-    noise *= counts_to_nanomaggies(image, tile.layout, index.survey)
     if _PLAUSIBLE_NOISE[0] <= noise <= _PLAUSIBLE_NOISE[1]:
         return ""
     return (
@@ -152,9 +164,10 @@ def _passed_over_bands(index: TileIndex, bands) -> list[str]:
     lacking = [tile for tile in index.tiles if not set(bands) <= set(tile.images)]
     if not lacking:
         return []
+    verb = "lacks" if len(lacking) == 1 else "lack"
     return [
-        f"{len(lacking)} of {len(index.tiles)} tiles lack a band of {', '.join(bands)}, such as "
-        f"{lacking[0].name}"
+        f"{len(lacking)} of {_several(len(index.tiles), 'tile')} {verb} a band of "
+        f"{', '.join(bands)}, such as {lacking[0].name}"
     ]
 
 
@@ -178,7 +191,7 @@ def report_tiles(index: TileIndex, bands: tuple[str, ...] = ("g", "r", "z")) -> 
     names = ", ".join(f"{count} of {title}" for title, count in layouts.most_common())
     return [
         f"folder: {index.folder}",
-        f"{len(tiles)} tiles: {names}; colours of {index.survey.title}",
+        f"{_several(len(tiles), 'tile')}: {names}; colours of {index.survey.title}",
         f"bands: {describe_bands(tiles)}",
         *_flux_scales(index),
         *_pixel_scales(index),
@@ -187,6 +200,7 @@ def report_tiles(index: TileIndex, bands: tuple[str, ...] = ("g", "r", "z")) -> 
         *(f"supposed: {line}" for line in describe_assumptions(index, bands, has_survey=True)),
         *index.scan.reasons(most=20),
         *_lacking(index, bands),
+        *(f"refused: {line}" for line in index.scan.refused.values()),
     ]
 
 
@@ -204,7 +218,7 @@ def _flux_scales(index: TileIndex) -> list[str]:
         )
         lines += [
             f"flux scale in {band}: {source}; one count is {nanomaggies} nanomaggies per pixel of "
-            f"{index.survey.title} ({count} images)"
+            f"{index.survey.title} ({_several(count, 'image')})"
             for (source, nanomaggies), count in sources.most_common(5)
         ]
     return lines
@@ -212,7 +226,9 @@ def _flux_scales(index: TileIndex) -> list[str]:
 
 def _pixel_scales(index: TileIndex) -> list[str]:
     scales = Counter(f"{image.pixel_scale:.3f}" for _, image in _images(index, BANDS))
-    listed = ", ".join(f"{scale} ({count} images)" for scale, count in scales.most_common(5))
+    listed = ", ".join(
+        f"{scale} ({_several(count, 'image')})" for scale, count in scales.most_common(5)
+    )
     return [f"pixels in arcsec: {listed}"]
 
 

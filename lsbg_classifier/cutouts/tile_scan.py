@@ -32,6 +32,8 @@ class Scan:
         Weights and masks in files of their own.
     passed_over : dict of str to str
         Why a file is not used, by path.
+    refused : dict of str to str
+        What is wrong with damaged or contradictory files, by path; empty unless asked for.
     fingerprint : str
         Another once a file that is used was replaced.
     """
@@ -41,6 +43,7 @@ class Scan:
     images: dict[str, list[ScienceImage]] = field(default_factory=dict)
     sides: list[Side] = field(default_factory=list)
     passed_over: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
     fingerprint: str = ""
 
     def reasons(self, most: int = 5) -> list[str]:
@@ -56,7 +59,9 @@ class Scan:
         return [*lines, *([f"{left} more files passed over"] if left else [])]
 
 
-def scan_folder(folder: TileFolder, pattern: re.Pattern | None = None) -> Scan:
+def scan_folder(
+    folder: TileFolder, pattern: re.Pattern | None = None, *, all_files: bool = False
+) -> Scan:
     """Look through a folder of images.
 
     Parameters
@@ -64,6 +69,9 @@ def scan_folder(folder: TileFolder, pattern: re.Pattern | None = None) -> Scan:
     folder : TileFolder
     pattern : re.Pattern, optional
         The user's own naming of files; see `layouts.compile_pattern`.
+    all_files : bool
+        Look at all files, and collect what is wrong with some of them, where else the first one
+        is an error.
 
     Returns
     -------
@@ -76,9 +84,9 @@ def scan_folder(folder: TileFolder, pattern: re.Pattern | None = None) -> Scan:
     """
     scan, memory = Scan(folder), TileMemory(folder)
     science = _sort_by_name(scan, sorted(folder.names()), pattern)
-    contents = _contents(scan, memory, science)
+    contents = _contents(scan, memory, science, all_files)
     sides = _sides_beside(scan, {scan.names[path].tile for path in science})
-    contents |= _contents(scan, memory, sides)
+    contents |= _contents(scan, memory, sides, all_files)
     memory.keep(contents)
     for path, (_, content) in contents.items():
         if content.passed_over:
@@ -141,7 +149,7 @@ def _sides_beside(scan: Scan, tiles: set[str]) -> list[str]:
 
 
 def _contents(
-    scan: Scan, memory: TileMemory, paths: Iterable[str]
+    scan: Scan, memory: TileMemory, paths: Iterable[str], all_files: bool
 ) -> dict[str, tuple[list, FileContent]]:
     """Describe files, reading only those that are not remembered."""
     paths = list(paths)
@@ -151,10 +159,19 @@ def _contents(
     }
     known = {path: memory.recall(path, stamps[path]) for path in paths}
     new = [path for path, content in known.items() if content is None]
+
+    def read(path: str) -> FileContent | None:
+        try:
+            return read_file(scan.folder, path, scan.names[path])
+        except InputError as error:
+            if not all_files:
+                raise
+            scan.refused[path] = str(error)
+            return None
+
     with warnings.catch_warnings(action="ignore"):
-        read = scan.folder.each(lambda path: read_file(scan.folder, path, scan.names[path]), new)
-    known |= dict(zip(new, read, strict=True))
-    return {path: (stamps[path], known[path]) for path in paths}
+        known |= dict(zip(new, scan.folder.each(read, new), strict=True))
+    return {path: (stamps[path], known[path]) for path in paths if known[path] is not None}
 
 
 def _reading(name: FileName) -> str:
