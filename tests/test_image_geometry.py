@@ -121,6 +121,20 @@ def test_near_the_poles_and_across_zero(tmp_path, capfd, centre):
     check(tmp_path, sky, capfd)
 
 
+def test_axes_in_the_other_order(tmp_path, capfd):
+    """Declination first; the image is turned by a right angle with it."""
+    sky = PaintedSky()
+    header = header_of(sky.centre, SCALE)
+    for key in ("CTYPE", "CRVAL"):
+        header[f"{key}1"], header[f"{key}2"] = header[f"{key}2"], header[f"{key}1"]
+    upright = header_of(sky.centre, SCALE)
+    for band in "grz":
+        image = sky.image(upright, (300, 300), band, SCALE**2)
+        header["BUNIT"], header["CD1_1"] = "nanomaggy", SCALE / 3600
+        fits.writeto(tmp_path / f"s_{band}.fits", image.T[::-1].astype(np.float32), header)
+    check(tmp_path, sky, capfd)
+
+
 @pytest.mark.parametrize("frame", ["galactic", "fk4"])
 def test_other_frames(tmp_path, capfd, frame):
     sky = PaintedSky()

@@ -65,12 +65,12 @@ class SkyGrid:
             Pixels x and y from 0; NaN where the projection or the distortion has no place for it.
         """
         wcs = self.wcs()
-        ra, dec = _to_frame(wcs, ra, dec)
-        pixels = np.array(wcs.all_world2pix(ra, dec, 0, quiet=True))
+        world = _to_frame(wcs, ra, dec)
+        pixels = np.array(wcs.all_world2pix(*world, 0, quiet=True))
         if self.is_distorted:  # whose inverse may lead anywhere
             back = wcs.all_pix2world(*pixels, 0)
             again = np.array(wcs.wcs_world2pix(*back, 0))
-            first = np.array(wcs.wcs_world2pix(ra, dec, 0))
+            first = np.array(wcs.wcs_world2pix(*world, 0))
             astray = ~(np.hypot(*(again - first)) < _SAME_PLACE)
             pixels[:, astray] = np.nan
         return pixels
@@ -85,6 +85,7 @@ class SkyGrid:
         """Return where pixels, counted from 0, lie: ICRS, shape (N, 2), in degrees."""
         wcs = self.wcs()
         sky = wcs.all_pix2world(x, y, 0)
+        sky = sky if wcs.wcs.lng == 0 else sky[::-1]
         frame = _frame_to_convert(wcs)
         if frame is not None:
             converted = SkyCoord(*sky, unit="deg", frame=frame).transform_to(ICRS())
@@ -93,11 +94,10 @@ class SkyGrid:
 
     def pixel_scale(self) -> float:
         """Return the side of a square with the area of the central pixel, in arcseconds."""
-        wcs = self.wcs()
         if not self.is_distorted:
-            return 3600 * float(np.sqrt(proj_plane_pixel_area(wcs)))
+            return 3600 * float(np.sqrt(proj_plane_pixel_area(self.wcs())))
         x, y = self.width / 2 + np.array([0, 1, 0]), self.height / 2 + np.array([0, 0, 1])
-        ra, dec = np.radians(wcs.all_pix2world(x, y, 0))
+        ra, dec = np.radians(self.sky_of(x, y)).T
         dx = (ra - ra[0] + np.pi) % (2 * np.pi) - np.pi
         east, north = dx[1:] * np.cos(dec[0]), dec[1:] - dec[0]
         return float(np.degrees(np.sqrt(abs(np.linalg.det([east, north]))))) * 3600
@@ -105,7 +105,7 @@ class SkyGrid:
     def is_straight(self) -> bool:
         """Tell whether a cutout's grid is an affine map of the pixels, without looking closer."""
         wcs = self.wcs()
-        return not self.is_distorted and wcs.wcs.ctype[0].endswith(("-TAN", "-SIN", "-ZEA"))
+        return not self.is_distorted and wcs.wcs.ctype[wcs.wcs.lng].endswith(("-TAN", "-SIN", "-ZEA"))
 
 
 def read_grid(header, width: int, height: int) -> SkyGrid:
@@ -157,12 +157,12 @@ def _frame_to_convert(wcs: WCS):
 
 
 def _to_frame(wcs: WCS, ra, dec):
-    """Convert ICRS positions to the frame of the image, degrees to degrees."""
+    """Convert ICRS positions to the frame of the image, in the order of its axes; in degrees."""
     frame = _frame_to_convert(wcs)
-    if frame is None:
-        return ra, dec
-    converted = SkyCoord(ra, dec, unit="deg").transform_to(frame).spherical
-    return converted.lon.deg, converted.lat.deg
+    if frame is not None:
+        converted = SkyCoord(ra, dec, unit="deg").transform_to(frame).spherical
+        ra, dec = converted.lon.deg, converted.lat.deg
+    return (ra, dec) if wcs.wcs.lng == 0 else (dec, ra)
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,12 @@ from lsbg_classifier.surveys import SURVEYS, Survey
 _SAME_GRID = 0.1
 """Pixels by which the corners of a tile's bands may differ and count as the same pixels."""
 
-_SAME_PLACE, _LIKE_PLACE = 0.02, 0.1
-"""Fractions of an image's side by which corners may differ: of two images of the same place, of
-which one is too many if they have the same band; and of bands that belong together."""
+_SAME_PLACE = 1.5
+"""Pixels by which the corners of two images of the same place may differ, of which one is too many
+if they have the same band."""
+
+_LIKE_PLACE = 0.1
+"""Fraction of an image's side by which the corners of bands that belong together may differ."""
 
 _SAME_SCALE = 0.004
 """Fraction by which an image's pixels may differ from the survey's and count as the same."""
@@ -120,7 +123,7 @@ def _add(scan: Scan, tiles: dict[str, Tile], path: str, image: ScienceImage):
     other = tile.science.get(image.band)
     if other is None:
         tile.science[image.band] = image
-    elif not _is_same_place(image, other, _SAME_PLACE):
+    elif not _is_same_place(image, other):
         own_name = f"{name.tile} {image.where}"
         tiles[own_name] = Tile(own_name, name.layout, {image.band: image})
     elif chosen := _better(scan, image, other):
@@ -148,11 +151,11 @@ def _too_many(scan: Scan, one: ScienceImage, other: ScienceImage) -> InputError:
     )
 
 
-def _is_same_place(one: ScienceImage, other: ScienceImage, fraction: float) -> bool:
-    """Tell whether the corners of two images agree to a fraction of their side."""
+def _is_same_place(one: ScienceImage, other: ScienceImage, fraction: float = 0.0) -> bool:
+    """Tell whether the corners of two images agree, or differ by a fraction of their side."""
     ours, theirs = (unit_vectors(np.array(image.outline)) for image in (one, other))
     sides = [max(i.shape) * i.pixel_scale for i in (one, other)]
-    allowed = max(fraction * min(sides), 2 * max(i.pixel_scale for i in (one, other)))
+    allowed = max(fraction * min(sides), _SAME_PLACE * max(i.pixel_scale for i in (one, other)))
     distances = np.linalg.norm(ours[:, None] - theirs[None], axis=-1)
     apart = max(distances.min(axis=0).max(), distances.min(axis=1).max())
     return bool(np.degrees(apart) * 3600 <= allowed)
@@ -185,7 +188,7 @@ def _join(scan: Scan, one: Tile, other: Tile) -> Tile | None:
     science = one.science | other.science
     for band in sorted(common):
         first, second = one.science[band], other.science[band]
-        if not _is_same_place(first, second, _SAME_PLACE):
+        if not _is_same_place(first, second):
             return None
         chosen = _better(scan, first, second)
         if chosen is None:
