@@ -1,5 +1,7 @@
 """Which file and extension is the image, and what weights, masks, zeros and other tiles tell."""
 
+import gzip
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -9,6 +11,7 @@ from painted_sky import PaintedSky, assert_same_cutout, header_of
 from catalogs.errors import InputError
 from catalogs.flags import Flag
 from lsbg_classifier import open_source
+from lsbg_classifier.cutouts import tile_folder
 from lsbg_classifier.reasons import take_reasons
 
 pytestmark = pytest.mark.filterwarnings("ignore:File may have been truncated")
@@ -269,6 +272,17 @@ def test_a_band_that_name_and_header_contradict(tmp_path):
     write(tmp_path)
     fits.setval(tmp_path / "s_r.fits", "FILTER", value="i DECam SDSS")
     assert "its name says band r, its header band i" in refused(tmp_path)
+
+
+def test_a_file_that_would_fill_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(tile_folder, "_MOST_UNPACKED", 1 << 20)
+    for band in "grz":
+        content = (write(tmp_path, bands=band) / f"s_{band}.fits").read_bytes()
+        (tmp_path / f"s_{band}.fits").unlink()
+        (tmp_path / f"s_{band}.fits.gz").write_bytes(gzip.compress(content))
+    check(tmp_path)
+    (tmp_path / "t_g.fits.gz").write_bytes(gzip.compress(content + bytes(1 << 21)))
+    assert "t_g.fits.gz: not a readable image (larger than 2 GiB" in refused(tmp_path)
 
 
 @pytest.mark.parametrize("compressed", [False, True])

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from catalogs.fits_headers import UNREADABLE
 from lsbg_classifier.cutouts.no_data import MaskBits, blanks_of, lowest_count
 from lsbg_classifier.cutouts.pixels import Band, Pixels
 from lsbg_classifier.cutouts.sections import (
@@ -102,7 +103,7 @@ class OpenTile:
                 self._files[place.path] = opened.enter_context(file)
             asinh = place.asinh if isinstance(place, BandImage) else None
             return self._files[place.path].image(place.extension, place.plane, asinh)
-        except (UnreadableImageError, OSError, ValueError) as error:
+        except (UnreadableImageError, *UNREADABLE) as error:
             raise DamagedTileError(self._folder.where(place.path), str(error)) from error
 
     def read(self, lows: list[np.ndarray], highs: list[np.ndarray]) -> "Strip":
