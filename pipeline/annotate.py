@@ -29,6 +29,7 @@ def annotate(
     style: str = "auto",
     bands: str | None = None,
     survey: str | None = None,
+    tiles: str | None = None,
     url: str | None = None,
     connections: int | None = None,
     source_options: Mapping[str, object] | None = None,
@@ -87,7 +88,11 @@ def annotate(
     bands : str, optional
         Bands of tiles, blue to red: ``grz`` or ``gri``.
     survey : str, optional
-        Survey of the images, where names of files do not tell it: a name, or a ``.toml`` file.
+        Survey whose colours and scale the cutouts get, where names of files do not tell it: a
+        name, or a ``.toml`` file.
+    tiles : str, optional
+        How files of images are named, such as ``{tile}/{band}-{kind}.fits``, where their names
+        are not known ones.
     url : str, optional
         Another server with the interface of the source.
     connections : int, optional

@@ -76,6 +76,7 @@ def _parameter(option: Option) -> inspect.Parameter:
 
 Bands = Annotated[str | None, typer_option(option_named("bands"))]
 Survey = Annotated[str | None, typer_option(option_named("survey"))]
+Tiles = Annotated[str | None, typer_option(option_named("tiles"))]
 Url = Annotated[str | None, typer_option(option_named("url"))]
 Connections = Annotated[int | None, typer_option(option_named("connections"))]
 """Options of a cutout source, the same for all commands."""

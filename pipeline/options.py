@@ -20,7 +20,7 @@ from lsbg_classifier.engines.choice import ENGINES
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS
 
 _KINDS: tuple[type, ...] = (bool, int, float, str)
-_SOURCE_OPTIONS = ("bands", "survey", "url", "connections")
+_SOURCE_OPTIONS = ("bands", "survey", "tiles", "url", "connections")
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
@@ -159,8 +159,16 @@ class Options:
     survey: str | None = field(
         default=None,
         metadata=_about(
-            "Take the images to be of this survey, where names of files do not tell: a name or a "
-            ".toml file."
+            "Use the colours and the scale of this survey, where names of files do not tell it: a "
+            "name or a .toml file."
+        ),
+    )
+    tiles: str | None = field(
+        default=None,
+        metadata=_about(
+            "Read the names of image files by this pattern, such as '{tile}/{band}-{kind}.fits', "
+            "where they are not known ones.",
+            metavar="PATTERN",
         ),
     )
     url: str | None = field(

@@ -15,6 +15,7 @@ from pipeline.console import (
     Ra,
     Survey,
     Table,
+    Tiles,
     Url,
     given,
     say,
@@ -83,6 +84,7 @@ def report(
     position_unit: PositionUnit = None,
     bands: Bands = None,
     survey: Survey = None,
+    tiles: Tiles = None,
     url: Url = None,
     connections: Connections = None,
     figures: Annotated[
@@ -99,7 +101,7 @@ def report(
 
     options = ReportOptions(
         cutouts=cutouts,
-        source_options=given(bands=bands, survey=survey, url=url, connections=connections),
+        source_options=given(bands=bands, survey=survey, tiles=tiles, url=url, connections=connections),
         truth=truth,
         labels=labels,
         against=against,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from catalogs.errors import InputError
-from pipeline.console import ANY_PATH, say
+from pipeline.console import ANY_PATH, Survey, Tiles, say
 
 
 def tiles(
@@ -16,18 +16,8 @@ def tiles(
     bands: Annotated[
         str, typer.Option(help="Say which tiles lack one of these bands, blue to red.")
     ] = "grz",
-    survey: Annotated[
-        str | None,
-        typer.Option(help="Give the images the colours of this survey: a name or a .toml file."),
-    ] = None,
-    pattern: Annotated[
-        str | None,
-        typer.Option(
-            "--tiles",
-            help="Read the names of files by this pattern, such as '{tile}/{band}-{kind}.fits'.",
-            metavar="PATTERN",
-        ),
-    ] = None,
+    survey: Survey = None,
+    tiles: Tiles = None,
     plot: Annotated[
         Path | None,
         typer.Option(help="Draw the footprint into this PNG file.", metavar="FILE.png", **ANY_PATH),
@@ -37,7 +27,7 @@ def tiles(
     from lsbg_classifier.cutouts.tile_index import TileIndex
     from lsbg_classifier.cutouts.tile_report import draw_footprint, report_tiles
 
-    index = TileIndex.of_folder(folder, survey, pattern, all_files=True)
+    index = TileIndex.of_folder(folder, survey, tiles, all_files=True)
     say(report_tiles(index, tuple(bands)))
     if plot is not None:
         draw_footprint(index, plot, tuple(bands))

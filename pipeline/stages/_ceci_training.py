@@ -19,7 +19,7 @@ _OF_CECI = ("folder", "sample", "resume", "dry_run", "quiet")
 _OF_PUBLISHED = ("lists", "positives", "type_1")
 """Options of published samples, which the command fetches by itself."""
 
-_OF_IMAGES = ("cutouts", "bands", "survey", "url", "connections")
+_OF_IMAGES = ("cutouts", "bands", "survey", "tiles", "url", "connections")
 
 
 def _command() -> Callable:
