@@ -4,7 +4,6 @@ Guo et al. 2017 (ICML 70, 1321): one number divides the network's logits.
 """
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from catalogs.errors import InputError
 
@@ -40,6 +39,8 @@ def fit_temperature(
     InputError
         If only one class is present.
     """
+    from scipy.optimize import minimize_scalar  # it takes a quarter of a second to import
+
     labels = np.asarray(labels)
     if len(np.unique(labels)) != 2:
         raise InputError("a temperature needs a validation set with LSBGs and others")

@@ -16,8 +16,6 @@ from lsbg_classifier.surveys import CUTOUT_SIZE
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, WeightSet, find_weights
 
-_BATCH = 64
-
 
 def load_classifier(
     name: str | os.PathLike = DEFAULT_WEIGHTS, engine: str = "auto"
@@ -102,7 +100,7 @@ class Classifier:
         """
         cutouts = _checked(cutouts)
         probabilities = np.empty(len(cutouts), np.float32)
-        for rows, images in _batches(cutouts):
+        for rows, images in _batches(cutouts, self.engine.batch):
             probabilities[rows] = self.engine.infer(images)[: len(rows)]
         return scale(probabilities, self.card.temperature) if calibrated else probabilities
 
@@ -138,7 +136,7 @@ class Classifier:
         cutouts, row_numbers = _checked(cutouts), _checked_rows(rows, len(cutouts))
         part = self.engine.random_part
         spread = np.empty(len(cutouts), np.float32)
-        for places, images in _batches(cutouts):
+        for places, images in _batches(cutouts, self.engine.batch):
             features = self.engine.features(images)
             for number, place in enumerate(places):
                 one = [
@@ -202,11 +200,11 @@ class Classifier:
         return load_network(self._weights)
 
 
-def _batches(cutouts: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _batches(cutouts: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Give places and cutouts in batches of one size; the rest of the last is of no meaning."""
-    images = np.zeros((_BATCH, *cutouts.shape[1:]), np.uint8)
-    for start in range(0, len(cutouts), _BATCH):
-        part = cutouts[start : start + _BATCH]
+    images = np.zeros((size, *cutouts.shape[1:]), np.uint8)
+    for start in range(0, len(cutouts), size):
+        part = cutouts[start : start + size]
         images[: len(part)] = part
         yield np.arange(start, start + len(part)), images
 

@@ -3,6 +3,7 @@
 import logging
 import os
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
@@ -32,14 +33,17 @@ class Engine(Protocol):
     version: str
     """Of the software that runs the network."""
 
+    batch: int
+    """Cutouts that are run together; always as many."""
+
     random_part: RandomPart
     """What dropout changes; raises `InputError` if the network drops nothing."""
 
     def infer(self, images: np.ndarray) -> np.ndarray:
-        """Return probabilities of 64 uint8 cutouts: (64, 64, 64, 3) -> (64,) float32."""
+        """Return probabilities of a batch of uint8 cutouts: (batch, 64, 64, 3) -> (batch,)."""
 
     def features(self, images: np.ndarray) -> list[np.ndarray]:
-        """Return what the random part takes, for 64 uint8 cutouts."""
+        """Return what the random part takes, for a batch of uint8 cutouts."""
 
     def infer_with_masks(self, features: list, masks: list) -> np.ndarray:
         """Return probabilities of 32 passes from features and factors of the values dropped."""
@@ -99,6 +103,22 @@ def choose_engine(weights: WeightSet, name: str = "auto") -> Choice:
         choice = _with_keras(weights, f"ONNX Runtime cannot run this network: {error}")
         _log.warning("%s: scored by Keras; %s", weights.path, choice.reason)
         return choice
+
+
+def prepare_engine(name: str = "auto"):
+    """Import what will run the network, as far as that can be told without weights.
+
+    It takes a second, or several for Keras, in which a caller may do something else.
+
+    Parameters
+    ----------
+    name : str
+        As for `choose_engine`.
+    """
+    if name == "keras" or (name == "auto" and _has_gpu()):
+        start_backend()
+    else:
+        import_module("lsbg_classifier.engines.with_onnx")
 
 
 def _with_keras(weights: WeightSet, reason: str) -> Choice:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, helper
 
 from lsbg_classifier.engines.windows import Window
 from lsbg_classifier.networks.steps import Step
@@ -55,7 +55,7 @@ class Graph:
 
     def __init__(self, weights: Weights, batch: int):
         self._weights, self._batch = weights, batch
-        self._nodes, self._arrays, self._inputs = [], [], []
+        self._nodes, self._arrays, self._inputs = [], {}, []
         self.values: dict[str, Value] = {}
 
     def add_pixels(self, step: str, shape: tuple[int, ...]):
@@ -90,13 +90,21 @@ class Graph:
 
     def model(self, outputs: Iterable[str]) -> ModelProto:
         """Return the graph that gives the values of some steps."""
-        values = [self.values[name] for name in outputs]
-        given = [
-            helper.make_tensor_value_info(value.name, TensorProto.FLOAT, None) for value in values
-        ]
-        graph = helper.make_graph(self._nodes, "network", self._inputs, given, self._arrays)
-        opset = [helper.make_opsetid("", _OPSET)]
-        return helper.make_model(graph, opset_imports=opset, ir_version=_FORMAT)
+        model = ModelProto(ir_version=_FORMAT)
+        model.opset_import.add(version=_OPSET)
+        graph = model.graph
+        graph.name = "network"
+        graph.input.extend(self._inputs)
+        graph.node.extend(self._nodes)
+        for name, array in self._arrays.items():  # no helper: it would copy them all, twice
+            graph.initializer.add(
+                name=name, dims=array.shape, data_type=TensorProto.FLOAT, raw_data=array.tobytes()
+            )
+        for name in outputs:
+            graph.output.add(
+                name=self.values[name].name
+            ).type.tensor_type.elem_type = TensorProto.FLOAT
+        return model
 
     def add(self, operator: str, inputs: list[str], **attributes) -> str:
         """Add a node; returns the name of its output."""
@@ -107,7 +115,7 @@ class Graph:
     def constant(self, array: np.ndarray) -> str:
         """Add an array; returns its name."""
         name = f"array:{len(self._arrays)}"
-        self._arrays.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        self._arrays[name] = np.ascontiguousarray(array, "<f4")
         return name
 
     def weights(self, step: Step, *shapes: tuple[int, ...]) -> list[np.ndarray]:

@@ -24,10 +24,13 @@ class KerasEngine:
     Attributes
     ----------
     name, version : str
+    batch : int
+        Cutouts that are run together; always as many.
     network : keras.Model
     """
 
     name = "keras"
+    batch = 64
 
     def __init__(self, weights: WeightSet):
         self.version = f"{keras.__version__} with {keras.backend.backend()}"
@@ -36,7 +39,7 @@ class KerasEngine:
         self._building = Lock()
 
     def infer(self, images: np.ndarray) -> np.ndarray:
-        """Return the probabilities of uint8 cutouts, shape (N, 64, 64, 3) -> (N,) float32."""
+        """Return probabilities of a batch of uint8 cutouts, (batch, 64, 64, 3) -> (batch,)."""
         return self._inference(images)[:, 0]
 
     @cached_property
@@ -48,7 +51,7 @@ class KerasEngine:
         return self.network.get_layer(name).output.shape[1:]
 
     def features(self, images: np.ndarray) -> list[np.ndarray]:
-        """Return what `random_part` takes, for uint8 cutouts."""
+        """Return what `random_part` takes, for a batch of uint8 cutouts."""
         output = self._halves[0](images)
         return output if isinstance(output, list) else [output]
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 
 from catalogs.errors import InputError
-from lsbg_classifier.engines.graphs import Graph, UnknownLayerError
+from lsbg_classifier.engines.graphs import Graph, UnknownLayerError, Weights
 from lsbg_classifier.networks.dropout import PASSES, RandomPart, random_part
 from lsbg_classifier.networks.steps import Step
 from lsbg_classifier.networks.stored import (
@@ -21,9 +21,6 @@ from lsbg_classifier.networks.stored import (
 )
 from lsbg_classifier.surveys import CUTOUT_SIZE
 from lsbg_classifier.weights.registry import WeightSet
-
-BATCH = 64
-"""Cutouts that are run together; always as many."""
 
 THREADS = "LSBG_THREADS"
 """Environment variable: how many threads run the network, for all callers of a process together."""
@@ -42,6 +39,8 @@ class OnnxEngine:
     Attributes
     ----------
     name, version : str
+    batch : int
+        Cutouts that are run together; always as many.
 
     Raises
     ------
@@ -53,14 +52,14 @@ class OnnxEngine:
 
     name = "onnx"
     version = onnxruntime.__version__
+    batch = 32
 
     def __init__(self, weights: WeightSet):
         weights.check_intact()
-        self._lock = Lock()
+        self._set, self._lock = weights, Lock()
         try:
             self._steps = _steps(weights.path, weights.card.architecture)
-            self._weights = read_weights(weights.path, self._steps)
-            graph = self._front()
+            graph = self._front(read_weights(weights.path, self._steps))
             self._shapes = {name: value.shape for name, value in graph.values.items()}
             if self._shapes[self._steps[-1].name] != (1,):
                 raise ValueError("it does not give one probability")
@@ -81,7 +80,7 @@ class OnnxEngine:
             raise CannotConvertError(" ".join(str(error).split())) from error
 
     def infer(self, images: np.ndarray) -> np.ndarray:
-        """Return the probabilities of 64 uint8 cutouts, shape (64, 64, 64, 3) -> (64,) float32."""
+        """Return probabilities of a batch of uint8 cutouts, (batch, 64, 64, 3) -> (batch,) float32."""
         return _run(self._session, [images])[0][:, 0]
 
     @cached_property
@@ -90,7 +89,7 @@ class OnnxEngine:
         return random_part(self._steps, self._shapes.__getitem__)
 
     def features(self, images: np.ndarray) -> list[np.ndarray]:
-        """Return what `random_part` takes, for 64 uint8 cutouts."""
+        """Return what `random_part` takes, for a batch of uint8 cutouts."""
         return _run(self._halves[0], [images])
 
     def infer_with_masks(
@@ -99,8 +98,8 @@ class OnnxEngine:
         """Return probabilities, shape (N,), from features and a factor for each dropped value."""
         return _run(self._halves[1], [*features, *masks])[0][:, 0]
 
-    def _front(self) -> Graph:
-        graph = Graph(self._weights, BATCH)
+    def _front(self, weights: Weights) -> Graph:
+        graph = Graph(weights, self.batch)
         graph.add_pixels(self._steps[0].name, _SHAPE)
         for step in self._steps[1:]:
             graph.add_step(step)
@@ -114,14 +113,16 @@ class OnnxEngine:
     @cached_property
     def _built_halves(self) -> tuple[onnxruntime.InferenceSession, onnxruntime.InferenceSession]:
         part = self.random_part
-        head = Graph(self._weights, PASSES)
+        self._set.check_intact()
+        weights = read_weights(self._set.path, self._steps)
+        head = Graph(weights, PASSES)
         for name in part.inputs:
             head.add_features(name, self._shapes[name])
         dropouts = {step.name for step in part.dropouts}
         for step in self._steps:
             if step.name in part.names:
                 (head.add_masked if step.name in dropouts else head.add_step)(step)
-        front = self._front()
+        front = self._front(weights)
         return _session(front, list(part.inputs)), _session(head, [self._steps[-1].name])
 
 
