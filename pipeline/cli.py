@@ -7,9 +7,13 @@ from typing import Annotated
 import typer
 
 from pipeline.commands.classify import classify
+from pipeline.commands.completeness import completeness
+from pipeline.commands.detect import detect
 from pipeline.commands.evaluate import evaluate
 from pipeline.commands.flags import flags
 from pipeline.commands.info import info
+from pipeline.commands.inject import inject
+from pipeline.commands.inject_recover import inject_recover
 from pipeline.commands.report import report
 from pipeline.commands.simulate import simulate
 from pipeline.commands.study import study
@@ -23,6 +27,10 @@ _SUBCOMMANDS: dict[Callable[..., None], str] = {
     classify: "Add probabilities and flags to a catalog.",
     tiles: "Describe a folder of images: tiles, bands, flux scales, area.",
     simulate: "Make a small simulated survey.",
+    detect: "Find candidates in tiles.",
+    inject: "Put mock galaxies into tiles.",
+    completeness: "Count which mocks came back.",
+    inject_recover: "Inject, detect, score and count, tile by tile.",
     weights: "List the trained weights, or show one card.",
     flags: "Explain the flags, or take one value apart.",
     report: "Show a run: summary, gallery and labelling, in any browser.",

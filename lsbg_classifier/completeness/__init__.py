@@ -1,0 +1,1 @@
+"""How many galaxies come back: mocks matched with detections, counted, and modelled."""

@@ -1,0 +1,211 @@
+"""The point-spread function of a tile: where it comes from, in an order that is stated.
+
+1. What the user names: a FWHM in arcseconds, or a file: a PSFEx model, or an image of it.
+2. The Legacy Surveys' ``copsf`` image beside the tile's own.
+3. A keyword of the image's header: see `KEYWORDS`.
+4. Stars in the image: see `lsbg_classifier.detection.stars`.
+
+All are taken as the profile that the pixels see, so that the pixel is not convolved with again.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import galsim
+import numpy as np
+from astropy.io import fits
+
+from catalogs.errors import InputError
+from catalogs.fits_headers import UNREADABLE
+from lsbg_classifier.detection.stars import LEAST_STARS, MeasuredPsf, measure_psf, sections_of
+from lsbg_classifier.injection.render import PsfAt
+from lsbg_classifier.tile_images import OpenImages, TileImages
+
+KEYWORDS = ("PSF_FWHM", "PSFFWHM", "SEEING", "IQFINAL", "PSF_RAD", "FWHM")
+"""Keywords of headers that hold the FWHM: in pixels if their comment says so, else in arcsec."""
+
+_BETA = 3.5
+"""Exponent of the Moffat profile, where only a FWHM is known."""
+
+_SMALLEST, _LARGEST = 0.05, 10.0
+"""Arcseconds that a FWHM can have."""
+
+
+@dataclass(frozen=True)
+class BandPsf:
+    """The point-spread function of one band of a tile.
+
+    Attributes
+    ----------
+    at : callable
+        Given a pixel (x, y) from 0, returns the profile there, in arcseconds.
+    fwhm : float
+        Arcseconds, at the middle of the tile.
+    origin : str
+        Where it comes from, in words.
+    """
+
+    at: PsfAt
+    fwhm: float
+    origin: str
+
+
+@dataclass(frozen=True)
+class PsfChoice:
+    """What the user says of the point-spread function.
+
+    Attributes
+    ----------
+    by_band : mapping of str to str
+        For a band, or ``""`` for all others: a FWHM in arcsec, or a path, in which ``{tile}`` and
+        ``{band}`` stand for these.
+    """
+
+    by_band: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of_text(cls, text: str | None) -> "PsfChoice":
+        """Read ``1.1``, ``g=1.1,r=0.9`` or ``g=psf_g.fits,r=psf_r.fits``.
+
+        Raises
+        ------
+        InputError
+            If a FWHM is out of range.
+        """
+        by_band = {}
+        for part in (text or "").split(","):
+            if part.strip():
+                band, equals, value = part.partition("=")
+                by_band[band.strip() if equals else ""] = (value if equals else band).strip()
+        for value in by_band.values():
+            if _number(value) is not None:
+                _check_fwhm(_number(value), f"--psf {value}")
+        return cls(by_band)
+
+    def value(self, tile: str, band: str) -> str | None:
+        """Return the choice for a band of a tile, None where there is none."""
+        value = self.by_band.get(band, self.by_band.get(""))
+        return None if value is None else value.replace("{tile}", tile).replace("{band}", band)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _check_fwhm(fwhm: float, where: str) -> float:
+    if not _SMALLEST <= fwhm <= _LARGEST:
+        raise InputError(f'{where}: a FWHM must be {_SMALLEST:g}" to {_LARGEST:g}"')
+    return fwhm
+
+
+def find_psfs(tile: TileImages, images: OpenImages, choice: PsfChoice) -> dict[str, BandPsf]:
+    """Find the point-spread function of each band of a tile.
+
+    Raises
+    ------
+    InputError
+        If a band has none and there are too few stars to measure it, or a file is not readable.
+    """
+    return {band: _find(tile, band, images, choice) for band in tile.bands}
+
+
+def _find(tile, band, images, choice) -> BandPsf:
+    value = choice.value(tile.name, band)
+    if value is not None:
+        if (fwhm := _number(value)) is not None:
+            return _moffat(fwhm, _BETA, f'FWHM {fwhm:g}" as asked for')
+        return _from_file(Path(value).expanduser(), tile)
+    beside = _copsf(tile.bands[band].path)
+    if beside is not None:
+        return _from_file(beside, tile)
+    return _from_header(tile, band) or _from_stars(tile, band, images)
+
+
+def _moffat(fwhm: float, beta: float, origin: str) -> BandPsf:
+    profile = galsim.Moffat(beta=beta, fwhm=fwhm)
+    return BandPsf(lambda x, y: profile, fwhm, origin)
+
+
+def _copsf(path: Path) -> Path | None:
+    """Return the Legacy Surveys' image of the PSF beside a coadd, if there is one."""
+    name = re.sub(r"-image-([a-z]\.fits)", r"-copsf-\1", path.name)
+    beside = path.with_name(name)
+    return beside if name != path.name and beside.is_file() else None
+
+
+def _from_file(path: Path, tile: TileImages) -> BandPsf:
+    """Read a PSFEx model, or an image of the profile with the tile's pixels."""
+    try:
+        with fits.open(path) as hdus:
+            psfex = any("PSFNAXIS" in hdu.header for hdu in hdus)
+            image = None if psfex else _first_image(hdus)
+        if psfex:
+            return _from_psfex(path, tile)
+    except (*UNREADABLE, galsim.GalSimError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise InputError(f"{path}: no readable point-spread function ({reason})") from error
+    profile = galsim.InterpolatedImage(galsim.Image(image), scale=tile.pixel_scale, flux=1.0)
+    return BandPsf(lambda x, y: profile, _fwhm(profile), f"image {path.name}")
+
+
+def _first_image(hdus) -> np.ndarray:
+    for hdu in hdus:
+        if hdu.is_image and hdu.data is not None and hdu.data.ndim == 2:
+            image = np.ascontiguousarray(hdu.data, dtype=np.float32)
+            if not np.isfinite(image).all() or not image.sum() > 0:
+                raise ValueError("its pixels have no positive sum")
+            return image
+    raise ValueError("it holds no image of two dimensions")
+
+
+def _from_psfex(path: Path, tile: TileImages) -> BandPsf:
+    import galsim.des
+
+    model = galsim.des.DES_PSFEx(str(path))
+    scale = tile.pixel_scale
+
+    def at(x, y):
+        return model.getPSF(galsim.PositionD(x + 1, y + 1)).dilate(scale)
+
+    return BandPsf(at, _fwhm(at(tile.width / 2, tile.height / 2)), f"PSFEx model {path.name}")
+
+
+def _fwhm(profile: galsim.GSObject) -> float:
+    return float(profile.calculateFWHM())
+
+
+def _from_header(tile: TileImages, band: str) -> BandPsf | None:
+    """Return a Moffat profile whose FWHM a keyword says, None where none does."""
+    file = tile.bands[band]
+    headers = [fits.getheader(file.path, file.extension)]
+    if file.extension:
+        headers.append(fits.getheader(file.path, 0))
+    for header in headers:
+        for keyword in KEYWORDS:
+            value = header.get(keyword)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                continue
+            in_pixels = re.search(r"pix", header.comments[keyword], re.IGNORECASE)
+            fwhm = value * tile.pixel_scale if in_pixels else float(value)
+            if math.isfinite(fwhm) and _SMALLEST <= fwhm <= _LARGEST:
+                return _moffat(fwhm, _BETA, f'{keyword} in its header: FWHM {fwhm:.2f}"')
+    return None
+
+
+def _from_stars(tile: TileImages, band: str, images: OpenImages) -> BandPsf:
+    measured = measure_psf(sections_of(images, band, tile.width, tile.height))
+    if not isinstance(measured, MeasuredPsf):
+        raise InputError(
+            f"tile {tile.name}, band {band}: no point-spread function: no PSF file, no keyword "
+            f"({', '.join(KEYWORDS)}), and {measured} stars where {LEAST_STARS} are needed; say "
+            "it with --psf, such as --psf g=1.1,r=1.0,z=0.9"
+        )
+    fwhm = measured.fwhm * tile.pixel_scale
+    origin = f'{measured.stars} stars: Moffat, FWHM {fwhm:.2f}", beta {measured.beta:.1f}'
+    return _moffat(fwhm, measured.beta, origin)

@@ -1,0 +1,118 @@
+"""``lsbg inject-recover``: the whole chain from mocks to a completeness."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS
+from pipeline.commands.completeness import Band, Level, MatchRadius
+from pipeline.commands.inject import (
+    Density,
+    Distance,
+    DryRun,
+    Gain,
+    MaskedShare,
+    Mocks,
+    NoNoise,
+    Overwrite,
+    Psf,
+    Quiet,
+    Resume,
+    Scheduler,
+    Seed,
+    TilesFolder,
+    Workers,
+)
+from pipeline.console import ANY_PATH, Survey, say
+
+
+def inject_recover(
+    folder: TilesFolder,
+    output: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT", help="Folder for truth, detections and completeness.", **ANY_PATH
+        ),
+    ],
+    weights: Annotated[
+        str, typer.Option(help="Trained weights: a name (see: lsbg weights) or a file.")
+    ] = DEFAULT_WEIGHTS,
+    select: Annotated[
+        str,
+        typer.Option(
+            help="Cut that candidates must pass: des, hsc, a file, an expression, or all.",
+            metavar="des|hsc|FILE|EXPRESSION|all",
+        ),
+    ] = "des",
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Injections into each tile, each with other mocks.")
+    ] = 1,
+    mocks: Mocks = "uniform",
+    density: Density = 0.5,
+    least_distance: Distance = 40.0,
+    masked_share: MaskedShare = 0.0,
+    psf: Psf = None,
+    no_noise: NoNoise = False,
+    gain: Gain = None,
+    seed: Seed = 1,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Probability above which a mock is recovered; the card's if unsaid."
+        ),
+    ] = None,
+    band: Band = "g",
+    match_radius: MatchRadius = 3.0,
+    level: Level = 0.683,
+    bands: Annotated[str, typer.Option(help="Bands of the cutouts, blue to red.")] = "grz",
+    survey: Survey = None,
+    allow_mismatch: Annotated[
+        bool,
+        typer.Option("--allow-mismatch", help="Score images that the weights were not made for."),
+    ] = False,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+):
+    """Inject mocks into tiles, find them again, score them, and measure the completeness."""
+    from pipeline.injection.completeness import lines_of_completeness
+    from pipeline.injection.inject import InjectOptions
+    from pipeline.injection.lines import describe_recovery, shown_lines
+    from pipeline.injection.recover import RecoverOptions, prepare_recovery, run_recovery
+    from pipeline.injection.tile_job import Where
+    from pipeline.progress import show_progress
+
+    job = prepare_recovery(
+        folder,
+        output,
+        InjectOptions(
+            mocks, density, least_distance, masked_share, psf, not no_noise, gain, seed, survey
+        ),
+        RecoverOptions(
+            weights,
+            None if select == "all" else select,
+            bands,
+            threshold,
+            repeats=repeats,
+            band=band,
+            match_radius=match_radius,
+            level=level,
+            allow_mismatch=allow_mismatch,
+        ),
+        where=Where(scheduler, workers),
+        resume=resume,
+        overwrite=overwrite,
+    )
+    if dry_run:
+        say(describe_recovery(job))
+        return
+    if not quiet:
+        typer.echo("\n".join(job.assumptions()), err=True, nl=bool(job.assumptions()))
+    with show_progress("tiles", quiet=quiet) as progress, shown_lines(quiet=quiet):
+        measured = run_recovery(job, progress)
+    if not quiet:
+        say([*lines_of_completeness(measured), f"wrote {output}"])

@@ -1,0 +1,362 @@
+"""``lsbg inject-recover``: mocks into tiles, detection, cut, network and completeness, in one job.
+
+A unit of work is a tile, or one of several injections into it: its copy with mocks lies in the
+worker's scratch folder only as long as the unit lasts, so that a survey's injected tiles need not
+all exist at once.
+"""
+
+import tempfile
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+
+from catalogs import find_selection, lsbg_columns, open_catalog
+from catalogs.errors import InputError
+from catalogs.flags import Flag
+from catalogs.selection import PUBLISHED_CUTS
+from lsbg_classifier import Classifier, load_classifier
+from lsbg_classifier.completeness.measure import Completeness, Settings
+from lsbg_classifier.cutouts.tiles import TileSource
+from lsbg_classifier.detection.tiles import DetectionRequest, describe, detect_in_tile
+from lsbg_classifier.injection.tiles import Request, make_mocks, write_tile
+from lsbg_classifier.injection.truth import describe as describe_truth
+from lsbg_classifier.own_tables import write_table
+from lsbg_classifier.scoring import check_match, score_positions
+from lsbg_classifier.tile_images import TileImages, TileSet
+from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, WeightSet, find_weights
+from pipeline.injection.completeness import files_of, measure_completeness
+from pipeline.injection.inject import (
+    InjectOptions,
+    check_folder,
+    clear_folder,
+    lines_of,
+    tile_named,
+)
+from pipeline.injection.tile_job import Progress, TileJob, Unit, UnitResult, Where, identity_of
+
+_CUT_SCALES = {"des": "0.263", "hsc": "0.168"}
+"""Arcseconds a pixel that are written in the published cuts."""
+
+_SAME_SCALE = 0.01
+
+
+@dataclass(frozen=True)
+class RecoverOptions:
+    """How mocks are recovered.
+
+    Attributes
+    ----------
+    weights : str
+        Name or path of the weight set.
+    select : str or None
+        A published cut, a file of conditions or an expression; None: all detections are scored.
+    bands : str
+        Of the cutouts, blue to red.
+    threshold : float, optional
+        Probability above which a mock counts as recovered; the card's by default.
+    detection : DetectionRequest
+    repeats : int
+        Injections into each tile, each with other mocks.
+    band : str
+        Of the surface brightness that the completeness is a function of.
+    match_radius : float
+        Arcseconds.
+    level : float
+        Probability content of the intervals.
+    allow_mismatch : bool
+        Score although the weights were made for other images.
+    """
+
+    weights: str = DEFAULT_WEIGHTS
+    select: str | None = "des"
+    bands: str = "grz"
+    threshold: float | None = None
+    detection: DetectionRequest = field(default_factory=DetectionRequest)
+    repeats: int = 1
+    band: str = "g"
+    match_radius: float = 3.0
+    level: float = 0.683
+    allow_mismatch: bool = False
+
+    def __post_init__(self):
+        """Refuse numbers that make no sense."""
+        if not 1 <= self.repeats <= 10_000:
+            raise InputError("repeats must be 1 to 10000")
+        self.settings(0.5)
+
+    def settings(self, threshold: float) -> Settings:
+        """Return how the completeness is measured."""
+        threshold = threshold if self.threshold is None else self.threshold
+        return Settings(self.band, self.match_radius, threshold, self.level)
+
+
+@dataclass(frozen=True)
+class RecoverWork:
+    """What every unit of a recovery needs."""
+
+    folder: str
+    fingerprint: str
+    survey: str | None
+    request: Request
+    detection: DetectionRequest
+    select: str | None
+    bands: str
+    weights: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class RecoverJob:
+    """A checked recovery: nothing is written yet.
+
+    Attributes
+    ----------
+    tiles : TileSet
+    output : Path
+    inject : InjectOptions
+    recover : RecoverOptions
+    request : Request
+    weights : WeightSet
+    estimate_i : bool
+        Whether the cut needs an i band that the tiles lack; see `DetectionRequest`.
+    where : Where
+    resume : bool
+    """
+
+    tiles: TileSet
+    output: Path
+    inject: InjectOptions
+    recover: RecoverOptions
+    request: Request
+    weights: WeightSet
+    estimate_i: bool
+    where: Where = field(default_factory=Where)
+    resume: bool = False
+
+    @property
+    def units(self) -> list[Unit]:
+        """One unit an injection into a tile."""
+        names = [(tile.name, r) for r in range(self.recover.repeats) for tile in self.tiles.tiles]
+        return [Unit(number, *name) for number, name in enumerate(names)]
+
+    def assumptions(self) -> list[str]:
+        """Say what is assumed about cut and bands, in lines."""
+        lines = []
+        if self.estimate_i:
+            lines.append(
+                "the tiles have no i band: MAG_AUTO_I is the mean of r and z, and SPREAD_MODEL_I "
+                "is measured in r"
+            )
+        scales = {round(tile.pixel_scale, 3) for tile in self.tiles.tiles}
+        for scale in sorted(scales):
+            if _other_scale(self.recover.select, scale):
+                lines.append(
+                    f'pixels are {scale:g}": the cut {self.recover.select} uses that instead of '
+                    f'{_CUT_SCALES[self.recover.select]}" in its limits on FLUX_RADIUS'
+                )
+        return lines
+
+
+def prepare_recovery(
+    folder: str | Path,
+    output: str | Path,
+    inject: InjectOptions,
+    recover: RecoverOptions,
+    *,
+    where: Where | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> RecoverJob:
+    """Check everything that a recovery needs, so that it fails early or not at all.
+
+    Parameters
+    ----------
+    folder : path
+        Tiles, as ``tiles:`` reads them.
+    output : path
+        Folder that gets the truth, the annotated detections and the completeness.
+    inject : InjectOptions
+    recover : RecoverOptions
+    where : Where, optional
+    resume, overwrite : bool
+        Continue an unfinished run; replace an earlier output.
+
+    Raises
+    ------
+    InputError
+        For anything that the user can fix, in one line.
+    """
+    if inject.stamp_side is not None:
+        raise InputError("stamps cannot be recovered: detection needs whole tiles")
+    request, weights = inject.request(), find_weights(recover.weights)
+    tiles, output = TileSet(folder, inject.survey), Path(output)
+    for tile in tiles.tiles:
+        request.mocks.check_bands(tile.bands, f"tile {tile.name}")
+    check_folder(output, tiles.folder, overwrite=overwrite)
+    if not recover.allow_mismatch:
+        source = TileSource(folder, bands=recover.bands, survey=inject.survey)
+        check_match(weights.card, source, "--allow-mismatch")
+    estimate_i = "i" not in tiles.bands and _needs_i(recover.select)
+    if estimate_i and not {"r", "z"} <= {*tiles.bands}:
+        raise InputError(
+            f"{folder}: the cut {recover.select} needs an i band, or r and z to estimate it from; "
+            "choose another with --select"
+        )
+    where = where or Where()
+    return RecoverJob(tiles, output, inject, recover, request, weights, estimate_i, where, resume)
+
+
+def _needs_i(select: str | None) -> bool:
+    if select is None:
+        return False
+    text = PUBLISHED_CUTS.get(select)
+    if text is None:
+        text = Path(select).read_text(encoding="utf-8") if Path(select).is_file() else select
+    return "_I" in text.upper().replace("_IMAGE", "")
+
+
+def _other_scale(select: str | None, scale: float) -> bool:
+    written = _CUT_SCALES.get(select or "")
+    return written is not None and abs(scale / float(written) - 1) > _SAME_SCALE
+
+
+_OURS = ("truth.fits", "detections.fits")
+
+
+def run_recovery(job: RecoverJob, progress: Progress | None = None) -> Completeness:
+    """Run a recovery that `prepare_recovery` has checked.
+
+    Parameters
+    ----------
+    job : RecoverJob
+    progress : callable, optional
+        Called with (units done, units in all).
+
+    Raises
+    ------
+    InputError
+        If a tile cannot be read or has no point-spread function, or the cut needs columns that
+        detection does not give. What is done is kept for a resume.
+    """
+    detection = DetectionRequest(job.recover.detection.threshold, job.estimate_i)
+    identity = identity_of(
+        task="inject-recover",
+        tiles=str(job.tiles.folder.resolve()),
+        **{"state of the images": job.tiles.fingerprint},
+        **job.inject.identity(job.request.mocks),
+        weights=job.weights.card.sha256,
+        select=job.recover.select,
+        bands=job.recover.bands,
+        repeats=job.recover.repeats,
+        **{"detection threshold": detection.threshold},
+    )
+    work = RecoverWork(
+        str(job.tiles.folder),
+        job.tiles.fingerprint,
+        job.inject.survey,
+        job.request,
+        detection,
+        job.recover.select,
+        job.recover.bands,
+        str(job.weights.path.resolve()),
+        job.weights.card.sha256,
+    )
+    with TileJob(job.output, identity, job.units, resume=job.resume) as tile_job:
+        if not job.resume:
+            clear_folder(job.output, (*_OURS, *(path.name for path in files_of(job.output))))
+        tile_job.run(recover_unit, work, job.where, progress)
+        job.output.mkdir(exist_ok=True)
+        _write_tables(job, tile_job)
+        settings = job.recover.settings(job.weights.card.threshold)
+        paths = (job.output / name for name in _OURS)
+        measured = measure_completeness(*paths, job.output, settings)
+        tile_job.finish()
+    return measured
+
+
+def _write_tables(job: RecoverJob, tile_job: TileJob):
+    notes = {"mocks": Path(job.inject.mocks).name, "seed": job.inject.seed}
+    write_table(describe_truth(tile_job.joined("truth")), job.output / _OURS[0], "TRUTH", notes)
+    detections = tile_job.joined("detections")
+    detections["NUMBER"] = np.arange(1, len(detections) + 1, dtype=np.int32)
+    detections = describe(detections, job.estimate_i)
+    for column in lsbg_columns(detections.colnames, style="upper"):
+        detections[column.name].description = column.description
+    card = job.weights.card
+    notes |= {"WEIGHTS": card.name, "WSHA256": card.sha256, "SELECT": job.recover.select or "none"}
+    write_table(detections, job.output / _OURS[1], "DETECTIONS", notes)
+
+
+def recover_unit(unit: Unit, work: RecoverWork) -> UnitResult:
+    """Inject into one tile, detect, cut and score, on a worker.
+
+    Parameters
+    ----------
+    unit : Unit
+    work : RecoverWork
+    """
+    tile = tile_named(work.folder, work.survey, work.fingerprint, unit.tile)
+    injected = make_mocks(tile, work.request, unit.repeat)
+    with tempfile.TemporaryDirectory(prefix="lsbg-inject-") as scratch:
+        images = Path(scratch) / "tiles"
+        images.mkdir()
+        write_tile(tile, injected, images, work.request)
+        (copy,) = TileSet(images, work.survey).tiles
+        found = detect_in_tile(copy, work.detection)
+        found["REPEAT"] = np.full(len(found), unit.repeat, np.int32)
+        selected = _selected(found, tile, work.select, Path(scratch))
+        source = TileSource(images, bands=work.bands, survey=work.survey)
+        scored = _scored(found, selected, source, _classifier(work.weights, work.sha256))
+    lines = (
+        *lines_of(tile, injected),
+        f"tile {tile.name}: {len(found)} sources, {int(selected.sum())} pass the cut",
+    )
+    return UnitResult({"truth": injected.truth, "detections": scored}, lines)
+
+
+def _selected(found: Table, tile: TileImages, select: str | None, scratch: Path) -> np.ndarray:
+    """Return which sources a cut keeps."""
+    if select is None or not len(found):
+        return np.ones(len(found), bool)
+    path = scratch / "candidates.fits"
+    write_table(found, path, "CANDIDATES", {})
+    catalog = open_catalog(path)
+    selection = find_selection(_cut_for(select, tile.pixel_scale, scratch), catalog)
+    return selection.keep(catalog, 0, len(found))
+
+
+def _cut_for(select: str, scale: float, scratch: Path) -> str:
+    """Return a cut; a published one with the tile's pixel scale instead of its survey's."""
+    if not _other_scale(select, scale):
+        return select
+    path = scratch / f"{select}.cut"
+    path.write_text(PUBLISHED_CUTS[select].replace(_CUT_SCALES[select], f"{scale:.6g}"))
+    return str(path)
+
+
+def _scored(found, selected, source, classifier) -> Table:
+    """Add probabilities and flags; what the cut drops gets NOT_SELECTED alone."""
+    probability, flags = lsbg_columns(found.colnames, style="upper")
+    scores = np.full(len(found), np.nan, np.float32)
+    bits = np.full(len(found), Flag.NOT_SELECTED, np.int16)
+    rows = np.flatnonzero(selected)
+    positions = np.stack([found["ALPHA_J2000"], found["DELTA_J2000"]], axis=1)[rows]
+    for part in np.array_split(rows, max(1, -(-len(rows) // 512))):
+        if len(part):
+            places = np.searchsorted(rows, part)
+            result = score_positions(positions[places], source, classifier)
+            scores[part], bits[part] = result.probability, result.flags
+    found[probability.name], found[flags.name] = scores, bits
+    return found
+
+
+@lru_cache(maxsize=4)
+def _classifier(path: str, sha256: str) -> Classifier:
+    """Load the weights, once a process."""
+    classifier = load_classifier(path)
+    if classifier.card.sha256 != sha256:
+        raise InputError(f"{path}: this worker has other weights than the job; copy them")
+    return classifier
