@@ -6,22 +6,28 @@ This is the one place that knows how `lsbg_classifier.cutouts` describes them.
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
-from astropy.wcs import WCS
-from astropy.wcs.utils import proj_plane_pixel_area
 
 from catalogs.errors import InputError
 from catalogs.urls import is_url
-from lsbg_classifier.cutouts.sections import ImageFile, UnreadableImageError, read_section
-from lsbg_classifier.cutouts.tile_index import BandImage, Tile, TileIndex
-from lsbg_classifier.surveys import survey_named
+from lsbg_classifier.cutouts.geometry import SkyGrid
+from lsbg_classifier.cutouts.image_kinds import BANDS
+from lsbg_classifier.cutouts.no_data import MaskBits, blanks_of, lowest_count
+from lsbg_classifier.cutouts.sections import (
+    Image,
+    ImageFile,
+    UnreadableImageError,
+    read_section,
+)
+from lsbg_classifier.cutouts.tile_files import ScienceImage, Side
+from lsbg_classifier.cutouts.tile_groups import BandImage, Tile, supposed_zero_point
+from lsbg_classifier.cutouts.tile_index import TileIndex
+from lsbg_classifier.surveys import Survey
 
-_SAME_SCALE = 0.01
-"""Fraction by which a tile's pixels may differ from its survey's and count as the same."""
+NANOMAGGIE_ZERO_POINT = 22.5
+"""AB magnitude of one nanomaggie."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +42,15 @@ class BandFile:
         Which plane, if the extension is a cube.
     nanomaggies : float
         What one count is, in this image's own pixels.
-    mask_extension : int or None
-    no_data_bits, bad_bits : int
-        Bits of the mask that mean "nothing was observed" and "do not trust".
+    image : BandImage
+        The image as cutouts read it.
     """
 
     path: Path
     extension: int
     plane: int | None
     nanomaggies: float
-    mask_extension: int | None
-    no_data_bits: int
-    bad_bits: int
+    image: BandImage
 
 
 @dataclass(frozen=True)
@@ -57,31 +60,43 @@ class TileImages:
     Attributes
     ----------
     name : str
-    survey : str
-        Name of the survey whose images they are.
-    width, height : int
-        Pixels.
-    wcs_header : str
-        The celestial WCS as FITS cards.
+    folder : Path
+        Of all tiles.
+    grid : SkyGrid
+    pixel_scale : float
+        Arcseconds.
     bands : dict of str to BandFile
         Blue to red.
     """
 
     name: str
-    survey: str
-    width: int
-    height: int
-    wcs_header: str
+    folder: Path
+    grid: SkyGrid
+    pixel_scale: float
     bands: dict[str, BandFile]
 
-    def wcs(self) -> WCS:
-        """Return a new WCS: astropy's are not safe to share between threads."""
-        return WCS(fits.Header.fromstring(self.wcs_header), naxis=2)
+    @property
+    def width(self) -> int:
+        """Pixels."""
+        return self.grid.width
 
-    @cached_property
-    def pixel_scale(self) -> float:
-        """Arcseconds a pixel."""
-        return 3600 * float(np.sqrt(proj_plane_pixel_area(self.wcs())))
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return self.grid.height
+
+    def sky_of(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return ICRS right ascension and declination, in degrees, of pixels from 0."""
+        if not len(x):
+            return np.empty(0), np.empty(0)
+        ra, dec = self.grid.sky_of(np.asarray(x, float), np.asarray(y, float)).T
+        return ra, dec
+
+    def side_files(self) -> list[Path]:
+        """Return the files of weights and masks that hold no image of the tile."""
+        images = {file.path for file in self.bands.values()}
+        sides = [s for f in self.bands.values() for s in (f.image.weight, f.image.mask) if s]
+        return sorted({self.folder / side.path for side in sides} - images)
 
 
 class TileSet:
@@ -96,6 +111,7 @@ class TileSet:
 
     Attributes
     ----------
+    folder : Path
     tiles : list of TileImages
     fingerprint : str
         Changes when an image does.
@@ -109,42 +125,59 @@ class TileSet:
     def __init__(self, folder: str | Path, survey: str | None = None):
         if is_url(folder):
             raise InputError(f"{folder}: mocks go into images on disk; download the tiles first")
-        folder = Path(folder).expanduser()
-        index = TileIndex.of_folder(folder, survey)
-        self.folder, self.fingerprint = folder, index.fingerprint
-        self.tiles = sorted((_adapted(folder, t) for t in index.tiles), key=lambda t: t.name)
+        self.folder = Path(folder).expanduser()
+        index = TileIndex.of_folder(self.folder, survey)
+        self.fingerprint = index.fingerprint
+        tiles = [_adapted(self.folder, tile, index.survey) for tile in index.tiles]
+        self.tiles = sorted(tiles, key=lambda tile: tile.name)
 
     @property
     def bands(self) -> tuple[str, ...]:
         """All bands that any tile has, blue to red."""
         there = {band for tile in self.tiles for band in tile.bands}
-        return tuple(band for band in "ugrizy" if band in there)
+        return tuple(band for band in BANDS if band in there)
 
 
-def _adapted(folder: Path, tile: Tile) -> TileImages:
-    bands = {band: tile.images[band] for band in "ugrizy" if band in tile.images}
-    scale = 3600 * float(np.sqrt(proj_plane_pixel_area(tile.wcs())))
-    ratio = scale / survey_named(tile.survey).pixel_scale
-    files = {band: _band_file(folder, image, ratio) for band, image in bands.items()}
-    return TileImages(tile.name, tile.survey, tile.width, tile.height, tile.wcs_header, files)
+def _adapted(folder: Path, tile: Tile, survey: Survey) -> TileImages:
+    if len(tile.grids) > 1:
+        paths = ", ".join(sorted({image.path for image in tile.images.values()}))
+        raise InputError(
+            f"{folder}: the bands of tile {tile.name} lie on different pixels ({paths}); resample "
+            "them to the same ones, or move them away"
+        )
+    bands = {}
+    for band in BANDS:
+        if band in tile.images:
+            image, science = tile.images[band], tile.science[band]
+            if image.asinh is not None:
+                raise InputError(
+                    f"{folder / image.path}: its pixels are inverse hyperbolic sines, to which no "
+                    "light can be added; convert them to fluxes"
+                )
+            own = _own_nanomaggies(science, tile, survey)
+            path = folder / image.path
+            bands[band] = BandFile(path, image.extension, image.plane, own, image)
+    scale = next(iter(tile.science.values())).pixel_scale
+    return TileImages(tile.name, folder, tile.grids[0], scale, bands)
 
 
-def _band_file(folder: Path, image: BandImage, ratio: float) -> BandFile:
-    """Take back what the index multiplies by for the survey's pixels: see its `_nanomaggies`."""
-    own = image.nanomaggies if abs(ratio - 1) <= _SAME_SCALE else image.nanomaggies * ratio**2
-    return BandFile(
-        folder / image.path,
-        image.extension,
-        image.plane,
-        own,
-        image.mask_extension,
-        image.no_data_bits,
-        image.bad_bits,
-    )
+def _own_nanomaggies(science: ScienceImage, tile: Tile, survey: Survey) -> float:
+    """Return what a count is in the image's own pixels, not in the survey's."""
+    nanomaggies = science.scale.nanomaggies
+    if nanomaggies is None:
+        zero_point = supposed_zero_point(tile.layout, survey)
+        nanomaggies = 10 ** (-0.4 * (zero_point - NANOMAGGIE_ZERO_POINT))
+    if science.scale.per_native_pixel:
+        return nanomaggies * (science.pixel_scale / survey.pixel_scale) ** 2
+    return nanomaggies
 
 
 class OpenImages:
     """The files of a tile, open for reading sections; a context manager.
+
+    Parameters
+    ----------
+    tile : TileImages
 
     Raises
     ------
@@ -153,52 +186,83 @@ class OpenImages:
     """
 
     def __init__(self, tile: TileImages):
-        self._tile, self._images, self._masks = tile, {}, {}
+        self._tile, self._files = tile, {}
         with ExitStack() as opened:
-            files: dict[Path, ImageFile] = {}
-            for band, file in tile.bands.items():
-                with _naming(file.path):
-                    if file.path not in files:
-                        files[file.path] = opened.enter_context(ImageFile(file.path))
-                    self._images[band] = files[file.path].image(file.extension, file.plane)
-                    if file.mask_extension is not None:
-                        mask = files[file.path].image(file.mask_extension, file.plane)
-                        self._masks[band] = mask
-            self._open = opened.pop_all()
+            self._parts = {
+                band: {
+                    name: self._open(opened, place)
+                    for name, place in _places(file.image).items()
+                    if place is not None
+                }
+                for band, file in tile.bands.items()
+            }
+            self._opened = opened.pop_all()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self._open.close()
+        self._opened.close()
+
+    def _open(self, opened: ExitStack, place: BandImage | Side) -> tuple[Image, Path]:
+        path = self._tile.folder / place.path
+        with _naming(path):
+            if path not in self._files:
+                self._files[path] = opened.enter_context(ImageFile(path))
+            return self._files[path].image(place.extension, place.plane), path
 
     def read(self, band: str, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
         """Read a section of one band.
 
+        Parameters
+        ----------
+        band : str
+        rows, columns : slice
+
         Returns
         -------
         fluxes : array of float32, shape (rows, columns)
-            Nanomaggies a pixel; NaN where nothing was observed.
+            Nanomaggies a pixel; NaN where nothing was observed: see `cutouts.no_data`, but that
+            every exact zero in an image of floats without a weight has no data here.
         bad : array of bool, shape (rows, columns)
             Where nothing was observed, or the mask says not to trust it.
         """
         file = self._tile.bands[band]
-        with _naming(file.path):
-            counts = read_section(self._images[band], rows, columns)
-            fluxes = np.multiply(counts, file.nanomaggies, dtype=np.float64).astype(np.float32)
-            blank = ~np.isfinite(fluxes)
-            if counts.dtype.kind == "f":
-                blank |= counts == 0
-            bad = blank
-            if band in self._masks:
-                mask = read_section(self._masks[band], rows, columns)
-                blank = blank | ((mask & _bits(mask, file.no_data_bits)) != 0)
-                bad = blank | ((mask & _bits(mask, file.bad_bits)) != 0)
+        parts = {}
+        for name, (image, path) in self._parts[band].items():
+            with _naming(path):
+                parts[name] = np.array(read_section(image, rows, columns))
+        counts = parts["counts"]
+        fluxes = np.multiply(counts, file.nanomaggies, dtype=np.float64).astype(np.float32)
+        blank, bad = _blanks(counts, file), np.zeros(counts.shape, bool)
+        if "weight" in parts:
+            blank |= ~(parts["weight"] > 0)
+        elif not file.image.is_integer:
+            blank |= counts == 0
+        if "mask" in parts:
+            bits = file.image.mask.bits.get(band, MaskBits())
+            blank |= (parts["mask"] & _bits(parts["mask"], bits.no_data)) != 0
+            bad = (parts["mask"] & _bits(parts["mask"], bits.bad)) != 0
         fluxes[blank] = np.nan
-        return fluxes, bad
+        return fluxes, bad | blank
+
+
+def _places(image: BandImage) -> dict[str, BandImage | Side | None]:
+    return {"counts": image, "weight": image.weight, "mask": image.mask}
+
+
+def _blanks(counts: np.ndarray, file: BandFile) -> np.ndarray:
+    """Return where a value stands for "no data"."""
+    image = file.image
+    values = blanks_of(image.is_integer, image.blank)
+    blank = ~np.isfinite(counts) | (counts <= lowest_count(file.nanomaggies))
+    for value in set(values.tolist()):
+        blank |= counts == value
+    return blank
 
 
 def _bits(mask: np.ndarray, bits: int) -> np.integer:
+    """Return bits in the type of a mask, which has no others."""
     return np.array(bits).astype(mask.dtype)[()]
 
 

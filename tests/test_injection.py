@@ -1,5 +1,8 @@
 """Mock galaxies in images: the right flux at the right place, and nothing else changed."""
 
+import bz2
+import gzip
+
 import galsim
 import numpy as np
 import pytest
@@ -49,7 +52,7 @@ def write(path, pixels, header, **compression):
     make = fits.CompImageHDU if compression else fits.ImageHDU
     image = make(pixels, header, name="SCI", **compression)
     mask = fits.ImageHDU((pixels == 0).astype(np.int16), name="MSK")
-    weight = fits.ImageHDU(np.ones_like(pixels, np.float32), name="WGT")
+    weight = fits.ImageHDU((pixels != 0).astype(np.float32), name="WGT")
     hdus = fits.HDUList([fits.PrimaryHDU(), image, mask, weight])
     hdus.writeto(path, checksum=True)
 
@@ -397,3 +400,45 @@ def test_truth_as_fits_and_parquet(tmp_path):
             np.testing.assert_array_equal(again[column], truth[column])
     assert fits.getheader(tmp_path / "truth.fits", 1)["SEED"] == 5
     assert Table.read(tmp_path / "truth.fits")["R_EFF"].unit == "arcsec"
+
+
+@pytest.mark.parametrize("ending", [".gz", ".bz2"])
+def test_files_that_are_compressed_as_a_whole_stay_so(tmp_path, ending):
+    """Their content is that of the plain file with the same light."""
+    open_packed = {".gz": gzip.open, ".bz2": bz2.open}[ending]
+    pixels = np.random.default_rng(1).normal(0, 1, (60, 90)).astype(np.float32)
+    fits.PrimaryHDU(pixels).writeto(tmp_path / "a.fits")
+    with open_packed(tmp_path / f"a.fits{ending}", "wb") as packed:
+        packed.write((tmp_path / "a.fits").read_bytes())
+    light = Light(60, 90)
+    light.add(Stamp(np.full((20, 30), 0.7, np.float32), 2, 1))
+    for end in ("", ending):
+        target = tmp_path / f"b.fits{end}"
+        added = {(0, None): Added(light, 2.0)}
+        write_with_light(tmp_path / f"a.fits{end}", target, added, "a line", 1)
+    with open_packed(tmp_path / f"b.fits{ending}") as packed:
+        assert packed.read() == (tmp_path / "b.fits").read_bytes()
+    added = fits.getdata(tmp_path / "b.fits") - pixels
+    np.testing.assert_allclose(added[1:21, 2:32], 1.4, atol=1e-6)
+
+
+def test_weights_and_masks_beside_the_images_come_along(tmp_path):
+    """A KiDS tile: the weight says where there are data, in the copy as in the original."""
+    folder = tmp_path / "tiles"
+    folder.mkdir()
+    for number, band in enumerate("gri"):
+        header = wcs_header(scale=0.2)
+        header["PSF_RAD"] = 0.8
+        stem = f"KiDS_DR4.0_180.0_0.5_{band}"
+        fits.PrimaryHDU(noise(number) * 1e-11, header).writeto(folder / f"{stem}_sci.fits")
+        weight = np.ones((SIZE, SIZE), np.float32)
+        weight[:, :200] = 0
+        fits.PrimaryHDU(weight, header).writeto(folder / f"{stem}_wei.fits")
+    asked = request(psf=PsfChoice.of_text("0.8"))
+    mocks, before, after = inject(folder, tmp_path / "out", asked)
+    assert {path.name for path in (tmp_path / "out").glob("*.fits")} == {
+        path.name for path in folder.glob("*.fits")
+    }
+    assert before.bands["g"].nanomaggies == pytest.approx(1e9)
+    assert np.isnan(read(after, "r")[:, :200]).all()
+    assert (mocks.truth["X_IMAGE"] > 200).all()

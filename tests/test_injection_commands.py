@@ -156,7 +156,7 @@ def test_stamps_hold_the_pixels_of_the_tile(lsbg, tiles, tmp_path):
         path = stamp.bands["g"].path
         header = fits.getheader(path, 1)
         mock = truth[list(truth["MOCK_ID"]).index(header["MOCK_ID"])]
-        x, y = stamp.wcs().all_world2pix(mock["RA"], mock["DEC"], 0)
+        x, y = stamp.grid.pixels_of(np.array([mock["RA"]]), np.array([mock["DEC"]]))[:, 0]
         assert abs(x - stamp.width / 2) < 1 and abs(y - stamp.height / 2) < 1
         at = [round(float(mock[n])) - 1 - stamp.width // 2 for n in ("X_IMAGE", "Y_IMAGE")]
         low, high = np.maximum(at, 0), np.minimum(np.array(at) + stamp.width, 700)

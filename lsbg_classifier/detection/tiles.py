@@ -95,8 +95,7 @@ def detect_in_tile(tile: TileImages, request: DetectionRequest) -> Table:
     table = vstack(parts, metadata_conflicts="silent")
     table["NUMBER"] = np.arange(1, len(table) + 1, dtype=np.int32)
     x, y = np.asarray(table["X_IMAGE"]) - 1, np.asarray(table["Y_IMAGE"]) - 1
-    sky = tile.wcs().all_pix2world(x, y, 0) if len(table) else (x, y)
-    table.add_columns([sky[0], sky[1]], indexes=[1, 1], names=["ALPHA_J2000", "DELTA_J2000"])
+    table.add_columns(list(tile.sky_of(x, y)), indexes=[1, 1], names=["ALPHA_J2000", "DELTA_J2000"])
     names = np.full(len(table), tile.name, dtype=f"U{len(tile.name)}")
     table.add_column(names, 1, "TILENAME")
     estimated = request.estimate_i and "i" not in tile.bands and {"r", "z"} <= {*tile.bands}

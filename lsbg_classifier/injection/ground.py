@@ -6,8 +6,7 @@ import numpy as np
 import sep
 from scipy.spatial import cKDTree
 
-from lsbg_classifier.injection.render import NANOMAGGIE_ZERO_POINT
-from lsbg_classifier.tile_images import OpenImages, TileImages
+from lsbg_classifier.tile_images import NANOMAGGIE_ZERO_POINT, OpenImages, TileImages
 
 _CELL = 128
 """Pixels a side of the cells in which the noise is measured."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import galsim
 import numpy as np
 from astropy.table import Row
-from astropy.wcs import WCS
 
 from lsbg_classifier.injection.profiles import shape_of
+from lsbg_classifier.tile_images import NANOMAGGIE_ZERO_POINT, TileImages
 
 PsfAt = Callable[[float, float], galsim.GSObject]
 """Given a pixel (x, y) from 0, returns the point-spread function there, in arcseconds."""
@@ -17,9 +17,6 @@ _PSF_REACH = 8.0
 """Arcseconds around a shape that hold what the point-spread function scatters."""
 
 _LARGEST_SIDE = 4095
-
-NANOMAGGIE_ZERO_POINT = 22.5
-
 
 @dataclass(frozen=True)
 class Stamp:
@@ -57,9 +54,9 @@ class Light:
             self.rows[y0:y1] = True
 
 
-def local_jacobian(wcs: WCS, x: float, y: float) -> galsim.JacobianWCS:
+def local_jacobian(tile: TileImages, x: float, y: float) -> galsim.JacobianWCS:
     """Return how pixels around (x, y), from 0, lie on the sky: arcseconds to west and north."""
-    at = wcs.all_pix2world([[x, y], [x + 1, y], [x, y + 1]], 0)
+    at = np.stack(tile.sky_of([x, x + 1, x], [y, y, y + 1]), axis=1)
     steps = (at[1:] - at[0] + [180, 0]) % 360 - [180, 0]
     steps[:, 1] = at[1:, 1] - at[0, 1]
     west = -3600 * steps[:, 0] * np.cos(np.radians(at[0, 1]))
@@ -67,7 +64,7 @@ def local_jacobian(wcs: WCS, x: float, y: float) -> galsim.JacobianWCS:
     return galsim.JacobianWCS(west[0], west[1], north[0], north[1])
 
 
-def draw(mock: Row, magnitudes: dict[str, float], psfs: dict[str, PsfAt], wcs: WCS):
+def draw(mock: Row, magnitudes: dict[str, float], psfs: dict[str, PsfAt], tile: TileImages):
     """Draw a mock galaxy in each band.
 
     Parameters
@@ -79,15 +76,15 @@ def draw(mock: Row, magnitudes: dict[str, float], psfs: dict[str, PsfAt], wcs: W
     psfs : dict of str to callable
         The point-spread function of each band, as pixels see it: that includes the pixel, so
         that nothing else is convolved with.
-    wcs : astropy.wcs.WCS
-        Of the tile.
+    tile : TileImages
+        Says where its pixels lie on the sky.
 
     Returns
     -------
     dict of str to Stamp
     """
     x, y = float(mock["X_IMAGE"]) - 1, float(mock["Y_IMAGE"]) - 1
-    shape, jacobian = shape_of(mock), local_jacobian(wcs, x, y)
+    shape, jacobian = shape_of(mock), local_jacobian(tile, x, y)
     scale = np.sqrt(abs(jacobian.pixelArea()))
     half = int(np.ceil((shape.reach + _PSF_REACH) / scale))
     side = min(2 * half + 1, _LARGEST_SIDE)

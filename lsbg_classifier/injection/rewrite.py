@@ -1,10 +1,13 @@
 """A FITS file written again with light added to some of its images, all else as it was."""
 
+import bz2
 import gzip
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 import numpy as np
@@ -78,21 +81,48 @@ def write_with_light(
     InputError
         If the source cannot be read, or is compressed in a way that cannot be written.
     """
+    generator = np.random.default_rng(seed)
     try:
-        check_headers(source)
-        with (
-            fits.open(source, memmap=True, disable_image_compression=True) as hdus,
-            open(source, "rb") as original,
-            written_whole(target) as partial,
-            open(partial, "w+b") as written,
-            naming(target),
-        ):
-            _write_hdus(hdus, original, written, added, history, np.random.default_rng(seed))
+        with written_whole(target) as partial, naming(target):
+            if source.suffix in _PACKERS:
+                _write_packed(source, partial, added, history, generator)
+            else:
+                _write_file(source, partial, added, history, generator)
     except UNREADABLE as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{source}: light cannot be added to it ({reason})") from error
+
+
+_PACKERS = {".gz": gzip.open, ".bz2": bz2.open}
+"""What opens files that are compressed as a whole, by the end of their name."""
+
+
+def _write_packed(source, partial, added, history, generator):
+    """Write a file that is compressed as a whole, by way of one that is not."""
+    packer = _PACKERS[source.suffix]
+    with TemporaryDirectory(dir=partial.parent, prefix=".lsbg-") as folder:
+        old, new = Path(folder) / "old.fits", Path(folder) / "new.fits"
+        with packer(source, "rb") as packed, open(old, "wb") as plain:
+            shutil.copyfileobj(packed, plain, _PIECE)
+        _write_file(old, new, added, history, generator)
+        with open(new, "rb") as plain, open(partial, "wb") as file:
+            options = {"mtime": 0, "filename": ""} if source.suffix == ".gz" else {}
+            kind = gzip.GzipFile if source.suffix == ".gz" else bz2.BZ2File
+            where = {"fileobj": file} if source.suffix == ".gz" else {"filename": file}
+            with kind(mode="wb", **(options | where)) as packed:
+                shutil.copyfileobj(plain, packed, _PIECE)
+
+
+def _write_file(source, partial, added, history, generator):
+    check_headers(source)
+    with (
+        fits.open(source, memmap=True, disable_image_compression=True) as hdus,
+        open(source, "rb") as original,
+        open(partial, "w+b") as written,
+    ):
+        _write_hdus(hdus, original, written, added, history, generator)
 
 
 def _write_hdus(hdus, original, written, added, history, generator):

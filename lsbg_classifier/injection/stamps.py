@@ -1,5 +1,6 @@
 """Stamps around mocks instead of whole tiles, so that a whole survey fits on a disk."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +40,13 @@ def write_stamps(tile: TileImages, injected: Injected, folder: Path, request: Re
             for cube, mock in zip(cubes, injected.truth, strict=True):
                 _cut(cube[plane], images, band, light, _corner(mock, half))
     for number, (cube, mock) in enumerate(zip(cubes, injected.truth, strict=True)):
-        name = f"{tile.name}_mock{injected.repeat:02d}{number:05d}_cube.fits.fz"
+        name = f"{_plain(tile.name)}_mock{injected.repeat:02d}{number:05d}_cube.fits.fz"
         _write(folder / name, cube, _header(tile, mock, _corner(mock, half), request))
+
+
+def _plain(name: str) -> str:
+    """Return a name that can be part of a file's."""
+    return re.sub(r"[^A-Za-z0-9+.-]", "-", name)
 
 
 def _corner(mock, half: int) -> tuple[int, int]:
@@ -60,7 +66,7 @@ def _cut(plane: np.ndarray, images: OpenImages, band: str, light: Light, corner:
 
 
 def _header(tile: TileImages, mock, corner: tuple[int, int], request: Request) -> fits.Header:
-    header = fits.Header.fromstring(tile.wcs_header)
+    header = fits.Header.fromstring(tile.grid.wcs_header)
     header["CRPIX1"] -= corner[0]
     header["CRPIX2"] -= corner[1]
     header["BANDS"] = ("".join(tile.bands), "bands of the planes")

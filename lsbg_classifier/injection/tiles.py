@@ -1,6 +1,7 @@
 """One tile with mock galaxies: drawn, written, and the truth about them."""
 
 import logging
+import shutil
 import zlib
 from collections import defaultdict
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 
+from catalogs.output import written_whole
 from lsbg_classifier.injection.ground import survey_ground
 from lsbg_classifier.injection.mocks import MockModel
 from lsbg_classifier.injection.placement import Placement, place
@@ -150,14 +152,14 @@ def draw_band(tile: TileImages, injected: Injected, band: str, request: Request)
     -------
     Light
     """
-    light, wcs = Light(tile.height, tile.width), tile.wcs()
+    light = Light(tile.height, tile.width)
     electrons = _electrons(tile, band, request)
     purpose = _NOISE_OF_BANDS + list(tile.bands).index(band)
     generator = generator_of(request.seed, tile.name, injected.repeat, purpose)
     profiles = {band: injected.psfs[band].at}
     for mock in injected.truth:
         magnitudes = {band: float(mock[f"MAG_{band.upper()}"])}
-        stamp = draw(mock, magnitudes, profiles, wcs)[band]
+        stamp = draw(mock, magnitudes, profiles, tile)[band]
         light.add(stamp if electrons is None else add_noise(stamp, electrons, generator))
     return light
 
@@ -189,7 +191,7 @@ def write_tile(tile: TileImages, injected: Injected, folder: Path, request: Requ
     injected : Injected
         Of this tile.
     folder : Path
-        Gets a file for each of the tile's, of the same name.
+        Gets a file for each of the tile's, at the same place in it, weights and masks too.
     request : Request
 
     Raises
@@ -211,4 +213,16 @@ def write_tile(tile: TileImages, injected: Injected, folder: Path, request: Requ
             added[file.extension, file.plane] = Added(light, 1 / file.nanomaggies)
         purpose = _ROUNDING_OF_FILES + number
         rounding = generator_of(request.seed, tile.name, injected.repeat, purpose).integers(2**31)
-        write_with_light(path, folder / path.name, added, history, int(rounding))
+        target = folder / path.relative_to(tile.folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_with_light(path, target, added, history, int(rounding))
+    for path in tile.side_files():
+        _copy(path, folder / path.relative_to(tile.folder))
+
+
+def _copy(source: Path, target: Path):
+    """Copy a file of weights or masks, unless another tile has."""
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(target) as partial:
+            shutil.copyfile(source, partial)

@@ -74,7 +74,7 @@ def complete_truth(mocks: Table, tile: TileImages, ground: Ground, repeat: int) 
     truth["MOCK_ID"] = np.array(names, dtype=str)
     truth["TILE"] = np.full(len(mocks), tile.name)
     truth["REPEAT"] = np.full(len(mocks), repeat, np.int32)
-    truth["RA"], truth["DEC"] = tile.wcs().all_pix2world(x, y, 0) if len(mocks) else (x, y)
+    truth["RA"], truth["DEC"] = tile.sky_of(x, y)
     truth["MOCK_DISTANCE"] = _to_next(x, y) * tile.pixel_scale
     distance, magnitude = ground.nearest_bright(x, y)
     truth["BRIGHT_DISTANCE"], truth["BRIGHT_MAG"] = distance * tile.pixel_scale, magnitude

@@ -19,6 +19,9 @@ from pipeline.journal import Journal
 
 _log = logging.getLogger(__name__)
 
+_RECORD = np.dtype([("unit", "<i8")])
+"""What the journal says of a finished unit."""
+
 Progress = Callable[[int, int], None]
 
 
@@ -102,9 +105,9 @@ class TileJob:
     def __init__(self, output: Path, identity: Mapping, units: Iterable[Unit], *, resume: bool):
         self._units = list(units)
         self._output = output
-        self._journal = Journal(journal_of(output), identity, resume=resume)
+        self._journal = Journal(journal_of(output), identity, _RECORD, resume=resume)
         self.folder = self._journal.folder
-        self._done = {int(number) for record in self._journal.results() for number in record["row"]}
+        self._done = {int(number) for record in self._journal.results() for number in record["unit"]}
 
     def run(self, function: Callable, work: object, where: Where, progress: Progress | None = None):
         """Do the units that are not done yet.
@@ -136,7 +139,7 @@ class TileJob:
             _log.info("%s", line)
         for name, table in result.tables.items():
             write_table(table, self._part(name, number), name.upper(), {})
-        self._journal.append(np.array([number]), np.array([np.nan]), np.array([0]))
+        self._journal.append(np.array([(number,)], _RECORD))
         self._done.add(number)
 
     def _part(self, name: str, number: int) -> Path:
