@@ -30,6 +30,7 @@ class SimulatedSurvey:
     truth: Path
     candidate_count: int
     lsbg_count: int
+    placed: Path
 
 
 def simulate_survey(
@@ -52,8 +53,9 @@ def simulate_survey(
     name : str
         ``des`` or ``hsc``; in g, r and z, see `models.MODELS`.
     folder : path
-        Where to write; made if missing. Gets ``tiles/``, ``candidates.fits`` and ``truth.fits``,
-        whose rows belong to the candidates' rows.
+        Where to write; made if missing. Gets ``tiles/``, ``candidates.fits``, ``truth.fits``,
+        whose rows belong to the candidates' rows, and ``placed.fits``: all LSBGs that were drawn,
+        those that are no candidates too.
     tiles, tile_size : int
         How many tiles, and their side in pixels (real ones have 10,000 in DES, 4,200 in HSC).
     lsbgs : int
@@ -87,8 +89,8 @@ def simulate_survey(
     jobs = [(tile, folder / "tiles", lsbgs, compressed) for tile in planned]
     made = []
     with ProcessPoolExecutor(min(processes, tiles), mp_context=get_context("spawn")) as pool:
-        for pair in pool.map(_make_tile, jobs):
-            made.append(pair)
+        for tables in pool.map(_make_tile, jobs):
+            made.append(tables)
             if progress is not None:
                 progress(len(made), tiles)
     return _write_catalogs(folder, made, seed)
@@ -96,7 +98,8 @@ def simulate_survey(
 
 def _make_room(folder, overwrite):
     """Make the folders; remove what an earlier simulation left, or refuse to."""
-    tiles, catalogs = folder / "tiles", [folder / "candidates.fits", folder / "truth.fits"]
+    names = ("candidates.fits", "truth.fits", "placed.fits")
+    tiles, catalogs = folder / "tiles", [folder / name for name in names]
     for path in (*catalogs, tiles):
         if path.exists() and not overwrite:
             raise InputError(f"{path}: exists already; add --overwrite to replace it")
@@ -110,8 +113,8 @@ def _make_room(folder, overwrite):
     tiles.mkdir(parents=True)
 
 
-def _make_tile(job) -> tuple[Table, Table]:
-    """Simulate one tile, write its images, and return its candidates and their truth."""
+def _make_tile(job) -> tuple[Table, Table, Table]:
+    """Simulate one tile, write its images, and return candidates, their truth, and all LSBGs."""
     tile, folder, lsbgs, compressed = job
     survey = tile.model.survey
     images, covered, rms, placed = _expose(tile, lsbgs, np.random.default_rng(tile.seed))
@@ -121,7 +124,28 @@ def _make_tile(job) -> tuple[Table, Table]:
     sky = tile.wcs().all_pix2world(candidates["X_IMAGE"], candidates["Y_IMAGE"], 1)
     candidates.add_columns(sky, indexes=[1, 1], names=["ALPHA_J2000", "DELTA_J2000"])
     candidates["TILENAME"] = np.full(len(candidates), tile.name)
-    return candidates, truth
+    return candidates, truth, _all_lsbgs(tile, placed, covered)
+
+
+def _all_lsbgs(tile, placed, covered) -> Table:
+    """List the LSBGs of a tile, with the columns of the truth of mocks."""
+    lsbgs = [object_ for object_ in placed if object_.kind == "lsbg"]
+    x, y, magnitude, radius = np.array([object_[1:] for object_ in lsbgs]).reshape(-1, 4).T
+    ra, dec = tile.wcs().all_pix2world(x, y, 0) if len(lsbgs) else (x, y)
+    columns, rows = (np.clip(np.round(at).astype(int), 0, tile.size - 1) for at in (x, y))
+    return Table(
+        {
+            "TILENAME": np.full(len(lsbgs), tile.name),
+            "RA": ra,
+            "DEC": dec,
+            "X_IMAGE": x + 1,
+            "Y_IMAGE": y + 1,
+            "R_EFF": radius,
+            "MAG_G": magnitude,
+            "MU_MEAN_G": magnitude + 2.5 * np.log10(2 * np.pi * radius**2),
+            "COVERED": covered.all(axis=0)[rows, columns],
+        }
+    )
 
 
 def _expose(tile, lsbgs, rng):
@@ -171,8 +195,9 @@ _COLUMN_NOTES = {
 
 def _write_catalogs(folder, made, seed) -> SimulatedSurvey:
     """Write the candidates and the truth, row by row the same objects."""
-    candidates = vstack([pair[0] for pair in made], metadata_conflicts="silent")
-    truth = vstack([pair[1] for pair in made], metadata_conflicts="silent")
+    candidates = vstack([tables[0] for tables in made], metadata_conflicts="silent")
+    truth = vstack([tables[1] for tables in made], metadata_conflicts="silent")
+    placed = vstack([tables[2] for tables in made], metadata_conflicts="silent")
     candidates["NUMBER"] = np.arange(1, len(candidates) + 1, dtype=np.int32)
     truth.add_column(candidates["NUMBER"], 0)
     hdu = fits.BinTableHDU(candidates, name="CANDIDATES")
@@ -186,10 +211,12 @@ def _write_catalogs(folder, made, seed) -> SimulatedSurvey:
     hdu.header["SEED"] = (seed, "seed of the simulation")
     hdu.writeto(folder / "candidates.fits", overwrite=True)
     fits.BinTableHDU(truth, name="TRUTH").writeto(folder / "truth.fits", overwrite=True)
+    fits.BinTableHDU(placed, name="PLACED").writeto(folder / "placed.fits", overwrite=True)
     return SimulatedSurvey(
         folder / "tiles",
         folder / "candidates.fits",
         folder / "truth.fits",
         len(candidates),
         int(truth["LABEL"].sum()),
+        folder / "placed.fits",
     )

@@ -52,6 +52,6 @@ def simulate(
         say(
             [
                 f"{made.candidate_count} candidates, {made.lsbg_count} of them LSBGs",
-                f"wrote {made.tiles}, {made.candidates} and {made.truth}",
+                f"wrote {made.tiles}, {made.candidates}, {made.truth} and {made.placed}",
             ]
         )

@@ -1,0 +1,110 @@
+"""Whether injection measures the completeness that a simulated survey really has.
+
+python -m benchmarks.completeness FOLDER [--tiles 4] [--size 3000] [--repeats 2] [--seed 5]
+
+A survey is simulated. The completeness of its own LSBGs, all of which are known, is measured
+through detection, cut and network; then that of mocks injected into the same tiles. Both are
+compared in bins of surface brightness and size that hold at least 30 of each.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from astropy.stats import binom_conf_interval
+from scipy.stats import fisher_exact
+
+from lsbg_classifier.completeness.measure import Completeness, Settings
+from lsbg_classifier.detection.tiles import DetectionRequest
+from lsbg_classifier.simulation.survey import simulate_survey
+from pipeline.annotate import annotate
+from pipeline.injection.completeness import measure_completeness
+from pipeline.injection.detect import prepare_detection, run_detection
+from pipeline.injection.inject import InjectOptions
+from pipeline.injection.recover import RecoverOptions, prepare_recovery, run_recovery
+
+_LEAST = 30
+
+
+def of_the_simulation(folder: Path, survey) -> Completeness:
+    """Measure the completeness of the survey's own LSBGs."""
+    found, scored = folder / "found.fits", folder / "scored.fits"
+    request = DetectionRequest(estimate_i=True)
+    run_detection(prepare_detection(survey.tiles, found, request, overwrite=True))
+    annotate(found, scored, cutouts=f"tiles:{survey.tiles}", select="des", overwrite=True)
+    return measure_completeness(survey.placed, scored, folder / "known", Settings())
+
+
+def of_mocks(folder: Path, survey, repeats: int) -> Completeness:
+    """Measure the completeness of mocks in the survey's tiles."""
+    inject = InjectOptions("des", density=0.4, least_distance=60.0)
+    recover = RecoverOptions(repeats=repeats)
+    job = prepare_recovery(survey.tiles, folder / "injected", inject, recover, overwrite=True)
+    return run_recovery(job)
+
+
+def compare(known: Completeness, mocks: Completeness) -> list[str]:
+    """Return a Markdown table of the bins that hold enough of both."""
+    lines = [
+        "| mean surface brightness | radius | of the survey's LSBGs | of mocks | chance |",
+        "|---|---|---|---|---|",
+    ]
+    for row in range(len(known.map.radius_edges) - 1):
+        for column in range(len(known.map.brightness_edges) - 1):
+            line = _bin(known, mocks, known.map, row, column)
+            lines += [line] if line else []
+    return lines
+
+
+def _bin(known, mocks, cells, row, column) -> str | None:
+    edges = (*cells.radius_edges[row : row + 2], *cells.brightness_edges[column : column + 2])
+    counts = [_count(each.map, edges) for each in (known, mocks)]
+    if min(total for total, _ in counts) < _LEAST:
+        return None
+    parts = []
+    for total, recovered in counts:
+        low, high = binom_conf_interval(recovered, total, 0.95, interval="wilson")
+        parts.append(f"{recovered / total:.2f} ({low:.2f} to {high:.2f}) of {total}")
+    table = [[recovered, total - recovered] for total, recovered in counts]
+    chance = fisher_exact(table).pvalue
+    return (
+        f'| {edges[2]:g} to {edges[3]:g} | {edges[0]:g}" to {edges[1]:g}" | {parts[0]} | '
+        f"{parts[1]} | {chance:.2f} |"
+    )
+
+
+def _count(cells, edges) -> tuple[int, int]:
+    """Return how many covered mocks a bin has, and how many came back."""
+    rows = np.flatnonzero(np.isclose(cells.radius_edges[:-1], edges[0]))
+    columns = np.flatnonzero(np.isclose(cells.brightness_edges[:-1], edges[2]))
+    if not len(rows) or not len(columns):
+        return 0, 0
+    place = rows[0], columns[0]
+    return int(cells.steps["covered"][0][place]), int(cells.steps["above"][0][place])
+
+
+def main():
+    """Run it from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--tiles", type=int, default=4)
+    parser.add_argument("--size", type=int, default=3000)
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=5)
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    survey = simulate_survey(
+        "des",
+        options.folder,
+        tiles=options.tiles,
+        tile_size=options.size,
+        seed=options.seed,
+        overwrite=True,
+    )
+    known = of_the_simulation(options.folder, survey)
+    mocks = of_mocks(options.folder, survey, options.repeats)
+    print("\n".join(compare(known, mocks)))
+
+
+if __name__ == "__main__":
+    main()
