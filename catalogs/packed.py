@@ -129,7 +129,7 @@ def beginning_of(path: Path) -> bytes:
             content = b""
             with _damaged_said(path), packing.reader(file) as unpacked:
                 content = unpacked.read(_BEGINNING)
-    return content.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return content.removeprefix(b"\xef\xbb\xbf").lstrip(b" \r\n")
 
 
 def plain_file(path: Path, owner: object) -> Path:

@@ -379,7 +379,7 @@ def test_logical_columns_are_read_as_labels(tmp_path):
             ),
             "ASCII table; convert",
         ),
-        (lambda p: p.write_bytes(b"# 1 NUMBER\n 1 2 3\n"), "of none of the formats HATS"),
+        (lambda p: p.write_bytes(b"A text.\nNo table at all\n"), "of none of the formats HATS"),
         (lambda p: p.write_bytes(b""), "of none of the formats HATS"),
         (lambda p: p.write_bytes(write_all_types(p).read_bytes()[:-9000]), "truncated"),
         (lambda p: p.write_bytes(gzip.compress(b"SIMPLE" * 999)[:-20]), "truncated"),

@@ -187,7 +187,7 @@ def truncated_parquet(path):
 
 
 def text(path):
-    path.write_text("# 1 NUMBER\n1 2 3\n")
+    path.write_text("A text.\nNo table at all\n")
     return path
 
 

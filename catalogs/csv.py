@@ -1,0 +1,201 @@
+"""CSV and TSV: each row is the input's bytes, with our values at its end.
+
+Delimiter, quotes, comments, line ends, encoding and the text of all other cells stay as they are.
+What our columns mean is said in a file beside the output; see `catalogs.text.described`.
+"""
+
+import csv
+import io
+import re
+
+from catalogs.errors import InputError
+from catalogs.formats import Content
+from catalogs.text.catalog import Layout, TextCatalog, TextColumn
+from catalogs.text.described import Described
+from catalogs.text.rows import RowError, Rows
+from catalogs.text.syntax import Delimited
+from catalogs.text.values import NULLS, decoded
+
+_BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_DELIMITERS = (b",", b"\t", b";", b"|")
+_LOOKED_AT = 100
+"""Rows from which the delimiter is told."""
+
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?")
+_DASHES = re.compile(r"-+")
+_RDB_TYPE = re.compile(r"\d*[NSM]")
+_KEEP_APART = re.compile(r"\d,\d")
+
+
+def looks_like_csv(content: Content) -> bool:
+    """Tell whether a text has cells between commas, semicolons or bars."""
+    return _recognised(content, (b",", b";", b"|"))
+
+
+def looks_like_tsv(content: Content) -> bool:
+    """Tell whether a text has cells between tabs."""
+    return _recognised(content, (b"\t",))
+
+
+def _recognised(content: Content, delimiters: tuple[bytes, ...]) -> bool:
+    beginning = content.beginning
+    if beginning.startswith(_UTF16):
+        raise InputError(
+            f"{content.path}: text in UTF-16; convert it: iconv -f UTF-16 -t UTF-8 "
+            f"{content.path.name} > utf8_{content.path.name}"
+        )
+    if b"\0" in beginning:
+        return False
+    syntax = _sniffed(beginning, _DELIMITERS, whole=False)
+    return syntax is not None and syntax.delimiter in delimiters
+
+
+def _sniffed(content: bytes, delimiters: tuple[bytes, ...], *, whole: bool) -> Delimited | None:
+    """Return the syntax with which most of the first rows have as many cells as the very first."""
+    best: tuple[int, int, Delimited] | None = None
+    for delimiter in delimiters:
+        for quote in (b'"', b"'") if b"'" in content else (b'"',):
+            syntax = Delimited(delimiter, quote)
+            counts = [len(row) for row in _first_rows(content, syntax, whole=whole)]
+            usual = counts[0] if counts else 0
+            score = counts.count(usual) / len(counts) if counts else 0
+            if usual > 1 and score > 0.5 and (best is None or (score, usual) > best[:2]):
+                best = (score, usual, syntax)
+    return None if best is None else best[2]
+
+
+def _first_rows(content: bytes, syntax: Delimited, *, whole: bool) -> list[list[bytes]]:
+    """Return the cells of the first rows, quotes and all."""
+    rows = _begun(content, syntax, whole=whole)
+    if not len(rows) and content:
+        rows = syntax.split(content + b"\n", final=False)
+    spans = zip(rows.starts[:_LOOKED_AT].tolist(), rows.stops[:_LOOKED_AT].tolist(), strict=True)
+    return [syntax.cell_pattern.findall(content[start:stop]) for start, stop in spans]
+
+
+def _begun(content: bytes, syntax: Delimited, *, whole: bool) -> Rows:
+    """Return the rows of the beginning of a file, up to a quote that is not closed."""
+    try:
+        return syntax.split(content, final=whole)
+    except RowError:
+        return syntax.split(content, final=False)
+
+
+class CsvCatalog(Described, TextCatalog):
+    """A catalog in comma-separated values; see `catalogs.Catalog`."""
+
+    format = "csv"
+    delimiters = (b",", b";", b"|")
+
+    def _layout_of(self, content: bytes, whole: bool) -> Layout:
+        """Find the delimiter and the line of names."""
+        start = len(_BOM) if content.startswith(_BOM) else 0
+        content = content[start:]
+        syntax = _sniffed(content, self.delimiters, whole=whole)
+        if syntax is None:
+            raise ValueError("no delimiter divides its lines into the same number of values")
+        rows = _begun(content, syntax, whole=whole)
+        if syntax.delimiter == b"|" and content.lstrip().startswith(b"|"):
+            raise ValueError(
+                "bars around each line, which is not read; convert it with astropy: "
+                "Table.read(FILE, format='ascii.fixed_width').write('table.ecsv')"
+            )
+        header = _find_header(content, rows, syntax)
+        names, units = header.names(content, syntax)
+        columns = tuple(TextColumn(*pair) for pair in zip(names, units, strict=True))
+        data = header.spans[-1][1] if header.spans else 0
+        sample = content[data : data + 20_000]
+        comma = (
+            syntax.delimiter != b","
+            and _KEEP_APART.search(decoded(sample)) is not None
+            and re.search(rb"\d\.\d", sample) is None
+        )
+        spans = [(first + start, last + start) for first, last in header.spans]
+        return Layout(columns, syntax, start + data, comma, {"spans": spans})
+
+    def _new_header(self, dropped: set[int], columns, provenance) -> bytes:
+        """Add names to the line of names, and to those of units or dashes below it."""
+        syntax: Delimited = self._layout.syntax
+        with open(self._file, "rb") as file:
+            content = file.read(self._layout.data_start)
+        pieces, place = [], 0
+        for first, last in self._layout.extra["spans"]:
+            cells = syntax.cell_pattern.findall(content[first:last])
+            kept = [cell for number, cell in enumerate(cells) if number not in dropped]
+            added = [_header_cell(cells, column, syntax) for column in columns]
+            pieces += [content[place:first], syntax.delimiter.join([*kept, *added])]
+            place = last
+        return b"".join([*pieces, content[place:]])
+
+
+class TsvCatalog(CsvCatalog):
+    """A catalog in tab-separated values, such as VizieR's; see `catalogs.Catalog`."""
+
+    format = "tsv"
+    delimiters = (b"\t",)
+
+
+class _Header:
+    """The lines that name the columns: where they are, and what is in the first of them."""
+
+    def __init__(self, spans: list[tuple[int, int]], count: int = 0):
+        self.spans, self.count = spans, count
+
+    def names(self, content: bytes, syntax: Delimited) -> tuple[list[str], list[str]]:
+        """Return the names and the units of the columns."""
+        if not self.spans:
+            return [f"col{number}" for number in range(1, self.count + 1)], [""] * self.count
+        names, *others = [_plain(content[first:last], syntax) for first, last in self.spans]
+        units = [""] * len(names)
+        if len(others) > 1 and len(others[0]) == len(names):
+            units = others[0]
+        return names, units
+
+
+def _find_header(content: bytes, rows: Rows, syntax: Delimited) -> _Header:
+    """Find the lines of names: the first one, or the last comment before it; perhaps none."""
+    spans = list(zip(rows.starts[:3].tolist(), rows.stops[:3].tolist(), strict=True))
+    if not spans:
+        raise ValueError("it has no lines but comments")
+    first = _plain(content[slice(*spans[0])], syntax)
+    if holds_data(first):
+        before = content[: spans[0][0]].rstrip(b"\r\n")
+        begin = max(before.rfind(b"\n"), before.rfind(b"\r")) + 1
+        mark = re.match(rb"[ \t]*#+[ ]*", before[begin:])
+        if mark and len(_plain(before[begin + mark.end() :], syntax)) == len(first):
+            return _Header([(begin + mark.end(), len(before))])
+        return _Header([], len(first))
+    below = [_plain(content[slice(*span)], syntax) for span in spans[1:]]
+    if len(below) > 1 and all(map(_DASHES.fullmatch, below[1])):
+        return _Header(spans)
+    if below and (all(map(_DASHES.fullmatch, below[0])) or all(map(_RDB_TYPE.fullmatch, below[0]))):
+        return _Header(spans[:2])
+    return _Header(spans[:1])
+
+
+def holds_data(cells: list[str]) -> bool:
+    """Tell whether the first line holds values and not names."""
+    filled = [cell for cell in cells if cell.lower() not in NULLS]
+    numbers = [cell for cell in filled if _NUMBER.fullmatch(cell)]
+    return bool(numbers) and (
+        len(numbers) == len(filled) or any(set(cell) & set(".eE") for cell in numbers)
+    )
+
+
+def _plain(line: bytes, syntax: Delimited) -> list[str]:
+    """Return the cells of a line as text."""
+    quoting = {"quotechar": syntax.quote.decode()} if syntax.quote else {"quoting": csv.QUOTE_NONE}
+    text = io.StringIO(decoded(line), newline="")
+    reader = csv.reader(text, delimiter=syntax.delimiter.decode(), **quoting)
+    return [cell.strip() for cell in next(reader, [])]
+
+
+def _header_cell(cells: list[bytes], column, syntax: Delimited) -> bytes:
+    """Return what a new column gets in a line of the header, in the manner of its other cells."""
+    plain = [cell.strip().strip(syntax.quote or b'"') for cell in cells]
+    if all(map(re.compile(rb"-+").fullmatch, plain)):
+        return b"-" * len(column.name)
+    if all(map(re.compile(rb"\d*[NSM]").fullmatch, plain)):
+        return b"N"
+    return column.name.encode()

@@ -1,0 +1,138 @@
+"""Machine-readable tables of the AAS and CDS: values at places that the file itself describes.
+
+Each row is the input's bytes, with our values at its end, and two lines more in the description
+(https://journals.aas.org/mrt-standards/).
+"""
+
+import re
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from catalogs.ascii import line_end
+from catalogs.columns import AddedColumn
+from catalogs.errors import InputError
+from catalogs.formats import Content
+from catalogs.text.catalog import Layout, TextCatalog, TextColumn
+from catalogs.text.rows import Rows
+from catalogs.text.syntax import Fixed
+from catalogs.text.values import decoded
+
+_MARK = b"Byte-by-byte Description of file"
+_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
+_RULE = re.compile(rb"[-=]{20,}\s*")
+_COLUMN = re.compile(rb"\s*(?:(\d+)\s*-\s*)?(\d+)\s+([AIFEDL]\S*)\s+(\S+)\s+(\S+)\s*(.*?)\s*")
+_FORMATS = {"f4": ("E", 14), "i2": ("I", 6)}
+_PROVENANCE = re.compile(rb"lsbg\.(\w+)=([^\r\n]*)")
+_NONE = "---"
+
+
+def looks_like_mrt(content: Content) -> bool:
+    """Tell whether a text describes its own columns byte by byte."""
+    return _MARK.lower() in content.beginning.lower() and b"\0" not in content.beginning
+
+
+class MrtCatalog(TextCatalog):
+    """A catalog in a machine-readable table of the AAS or CDS; see `catalogs.Catalog`."""
+
+    format = "mrt"
+
+    def _layout_of(self, content: bytes, whole: bool) -> Layout:
+        """Read the description of the columns; the data begin after the last line of dashes."""
+        begin = content.lower().find(_MARK.lower())
+        if begin < 0:
+            raise ValueError("it does not describe its columns byte by byte")
+        columns, edges, last, rules, place, data = [], [], 0, 0, begin, 0
+        while place < len(content) and (match := _LINE.match(content, place)):
+            line = match[0].rstrip(b"\r\n")
+            if _RULE.fullmatch(line):
+                rules, data = rules + 1, match.end()
+            elif rules == 2 and (found := _COLUMN.fullmatch(line)):
+                edges.append((int(found[1] or found[2]) - 1, int(found[2])))
+                unit = decoded(found[4])
+                columns.append(
+                    TextColumn(
+                        decoded(found[5]), "" if unit == _NONE else unit, decoded(found[6]).lstrip("?")
+                    )
+                )
+                last = match.end()
+            elif rules == 2 and columns and line.strip():
+                last = match.end()  # an explanation goes on
+            place = match.end()
+        if not columns or rules < 3:
+            raise ValueError("its description of the columns is not whole")
+        if any(after[0] < before[1] for before, after in zip(edges, edges[1:], strict=False)):
+            raise ValueError("its columns overlap")
+        extra = {"last": last, "width": max(stop for _, stop in edges)}
+        return Layout(tuple(columns), Fixed(tuple(edges)), data, extra=extra)
+
+    def _check_rows(self, block, content: bytes, rows: Rows):
+        """Refuse rows that go on behind the last column."""
+        width = self._layout.extra["width"]
+        for row in (rows.stops - rows.starts > width).nonzero()[0].tolist():
+            if content[int(rows.starts[row]) + width : int(rows.stops[row])].strip():
+                line = self._line_at(block.start + int(rows.starts[row]))
+                raise InputError(
+                    f"{self.path}: line {line} goes on behind the last column that is described; "
+                    "correct the description"
+                )
+
+    @property
+    def _width(self) -> int:
+        return max(self._longest, self._layout.extra["width"])
+
+    def check_annotated(self, columns, *, overwrite_columns: bool = False):
+        """Refuse columns that are there already, and such as are not the last ones."""
+        super().check_annotated(columns, overwrite_columns=overwrite_columns)
+        if self._dropped(columns):
+            raise InputError(
+                f"{self.path}: columns of a machine-readable table are not replaced, for all "
+                "others would move; convert it: stilts tpipe ifmt=mrt "
+                f"in={self.path.name} out={self.path.stem}.ecsv"
+            )
+
+    def _dropped(self, columns) -> set[str]:
+        from catalogs.columns import already_there
+
+        return set(already_there(columns, self.column_names))
+
+    def _new_header(self, dropped: set[int], columns, provenance) -> bytes:
+        """Describe our columns after the last one, and say the provenance in their notes."""
+        with open(self._file, "rb") as file:
+            content = file.read(self._layout.data_start)
+        last, end = self._layout.extra["last"], line_end(content[: self._layout.extra["last"]])
+        said = "; ".join(f"lsbg.{key}={' '.join(v.split())}" for key, v in provenance.items())
+        lines, start = [], self._width + 2
+        for column in columns:
+            letter, size = _FORMATS[column.dtype]
+            lines.append(_description(column, start, f"{letter}{size}"))
+            start += size + 1
+        notes = [f"{'':37}{line}" for line in said.split("; ")] if said else []
+        new = (line.encode("utf-8", "backslashreplace") + end for line in [*lines, *notes])
+        return content[:last] + b"".join(new) + content[last:]
+
+    def _cells(self, columns, values, lengths, dropped) -> pa.Array:
+        """Return values at the places that the description says."""
+        pads = [" " * size for size in range(int(self._width - lengths.min()) + 1)]
+        blanks = pa.array(pads, pa.large_string()).take(pa.array(self._width - lengths))
+        padded = [
+            pc.utf8_lpad(value, _FORMATS[column.dtype][1])
+            for column, value in zip(columns, values, strict=True)
+        ]
+        one = pa.scalar(" ", pa.large_string())
+        return pc.binary_join_element_wise(blanks, *padded, one)
+
+    def provenance(self) -> dict[str, str]:
+        """Return what the notes say of our columns, by the keys of `write_annotated`."""
+        with open(self._file, "rb") as file:
+            header = file.read(self._layout.data_start)
+        return {decoded(key): decoded(value) for key, value in _PROVENANCE.findall(header)}
+
+
+def _description(column: AddedColumn, start: int, form: str) -> str:
+    """Return the line that describes a new column; the question mark says: blank where null."""
+    stop = start + int(form[1:]) - 1
+    unit = column.unit or _NONE
+    null = "?" if column.dtype.startswith("f") else ""
+    label = f"{column.name:<12}"
+    return f"{start:4d}-{stop:4d} {form:<6} {unit:<7} {label} {null}{' ' * bool(null)}{column.description}"

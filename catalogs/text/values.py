@@ -1,0 +1,128 @@
+"""Texts of cells as values: numbers, logical values, whole numbers; and back."""
+
+import re
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+NULLS = ("", "nan", "null", "na", "n/a", "#n/a", "<na>", "none", "--", "-", "...", "masked")
+"""What stands for "no value", in lower case."""
+
+_TRUE, _FALSE = ("true", "t"), ("false", "f")
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+
+
+class BadValue(ValueError):
+    """A text that is no value of the kind; `row` is its number among the texts."""
+
+    def __init__(self, row: int, text: str):
+        super().__init__(text)
+        self.row = row
+
+
+def _stripped(texts: pa.Array) -> pa.Array:
+    """Return texts without blanks around them; null where there is no value."""
+    try:
+        strings = texts.cast(pa.large_string())
+    except pa.ArrowInvalid:  # not UTF-8
+        strings = pa.array([decoded(text) for text in texts.to_pylist()], pa.large_string())
+    strings = pc.utf8_trim(strings, " \t")
+    missing = pc.is_in(pc.utf8_lower(strings), pa.array(NULLS, pa.large_string()))
+    return pc.if_else(missing, None, strings)
+
+
+def decoded(text: bytes) -> str:
+    """Return bytes as text: UTF-8, or else Latin-1."""
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        return text.decode("latin-1")
+
+
+def as_floats(texts: pa.Array, *, decimal_comma: bool = False) -> np.ndarray:
+    """Return numbers and logical values as float64, NaN where there is no value.
+
+    Parameters
+    ----------
+    texts : array of binary
+    decimal_comma : bool
+        Whether a comma stands for the decimal point.
+
+    Raises
+    ------
+    BadValue
+        If a text is neither.
+    """
+    strings = _stripped(texts)
+    if decimal_comma:
+        strings = pc.replace_substring(strings, ",", ".")
+    try:
+        numbers = strings.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return _floats_one_by_one(strings)
+    return numbers.fill_null(np.nan).to_numpy(zero_copy_only=False)
+
+
+def _floats_one_by_one(strings: pa.Array) -> np.ndarray:
+    values = np.empty(len(strings))
+    for row, text in enumerate(strings.to_pylist()):
+        lower = "nan" if text is None else text.lower()
+        try:
+            values[row] = float(lower.replace("d", "e") if "inf" not in lower else lower)
+        except ValueError:
+            if lower not in _TRUE + _FALSE:
+                raise BadValue(row, text[:40]) from None
+            values[row] = lower in _TRUE
+    return values
+
+
+def as_exact(texts: pa.Array, kind: str) -> list:
+    """Return whole numbers (int) or texts (str), None where there is no value.
+
+    Raises
+    ------
+    BadValue
+        If a text is no whole number.
+    """
+    if kind == "text":
+        strings = (decoded(text).strip(" ") for text in texts.to_pylist())
+        return [text or None for text in strings]
+    values = []
+    for row, text in enumerate(_stripped(texts).to_pylist()):
+        if text is not None and not _WHOLE.fullmatch(text):
+            raise BadValue(row, text[:40])
+        values.append(None if text is None else int(text))
+    return values
+
+
+def kind_of(texts: pa.Array, *, decimal_comma: bool = False) -> str | None:
+    """Tell what all texts are: ``integer``, ``number``, ``logical`` or ``text``; None: no value."""
+    strings = _stripped(texts).drop_null()
+    if not len(strings):
+        return None
+    if pc.all(pc.match_substring_regex(strings, "^[+-]?[0-9]+$")).as_py():
+        return "integer"
+    words = pa.array(_TRUE + _FALSE, pa.large_string())
+    if pc.all(pc.is_in(pc.utf8_lower(strings), words)).as_py():
+        return "logical"
+    try:
+        as_floats(texts, decimal_comma=decimal_comma)
+    except BadValue:
+        return "text"
+    if pc.any(pc.is_in(pc.utf8_lower(strings), words)).as_py():
+        return "text"
+    return "number"
+
+
+def joined_kind(one: str | None, other: str | None) -> str | None:
+    """Return the kind of values of two kinds together."""
+    if one is None or other is None or one == other:
+        return one or other
+    return "number" if {one, other} == {"integer", "number"} else "text"
+
+
+def cells_of(values: np.ndarray, null: str) -> pa.Array:
+    """Return values of an added column as texts, shortest that read back the same."""
+    strings = pa.array(values, from_pandas=True).cast(pa.large_string())
+    return strings.fill_null(null)
