@@ -8,7 +8,7 @@ import sys
 from importlib.metadata import version
 
 import pytest
-from snippets import PAGES, ROOT, blocks_of
+from snippets import PAGES, ROOT
 
 import lsbg_classifier
 
@@ -94,6 +94,16 @@ def imports_of(text):
             yield from ((node.module, alias.name) for alias in node.names)
 
 
+CODE = re.compile(r"^```(?:python|\{code-cell\}[^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+"""Blocks of Python, also the cells of tutorials."""
+
+
+def python_of(page):
+    """Yield the Python code of a page, without options and commands of notebook cells."""
+    for text in CODE.findall((ROOT / page).read_text(encoding="utf-8")):
+        yield "\n".join(line for line in text.splitlines() if line[:1] not in {":", "%", "!"})
+
+
 def too_deep(text):
     """Return what a block imports of ours that is not the public face."""
     ours = re.compile(r"(catalogs|pipeline|lsbg_classifier)(\.|$)")
@@ -106,9 +116,13 @@ def too_deep(text):
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in EXTENDING])
 def test_docs_import_from_the_public_face_alone(page):
-    for block in blocks_of(page):
-        if block.language == "python":
-            assert too_deep(block.text) == []
+    for text in python_of(page):
+        assert too_deep(text) == []
+
+
+def test_tutorials_are_read_too():
+    cells = [text for page in PAGES if "tutorials" in page for text in python_of(page)]
+    assert any("from lsbg_classifier import annotate" in text for text in cells)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in EXTENDING])

@@ -21,6 +21,7 @@ from catalogs.flags import NOT_SCORED, Flag
 from catalogs.output import remove_partials, write_whole, written_whole
 from catalogs.urls import masked
 from lsbg_classifier.cutouts import CutoutSource
+from lsbg_classifier.cutouts.source import fetch_usable
 from lsbg_classifier.surveys import CUTOUT_SIZE, Imaging
 from lsbg_classifier.training.samples import SPARE, SPLITS, Sample
 
@@ -379,7 +380,7 @@ def _units(sample: Sample, source: CutoutSource) -> list[np.ndarray]:
 
 
 def _fetch_part(path: Path, sample: Sample, rows: np.ndarray, source: CutoutSource):
-    images, flags = source.fetch(sample.positions[rows])
+    images, flags = fetch_usable(source.fetch, sample.positions[rows])
     columns = {
         "row": rows,
         "ra": sample.positions[rows, 0],

@@ -8,6 +8,7 @@ import numpy as np
 from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED
 from lsbg_classifier import CutoutSource, load_classifier
+from lsbg_classifier.cutouts.source import fetch_usable
 from lsbg_classifier.training.assessment import METRICS, scores_with_intervals, table_row
 from lsbg_classifier.training.evaluation import bootstrap_differences
 from lsbg_classifier.training.labels import Agreement, Judgements
@@ -127,7 +128,7 @@ def compare(
             "fairly; label some random ones"
         )
     classifiers = load_classifier(old), load_classifier(new)
-    images, flags = source.fetch(consensus.positions[chosen])
+    images, flags = fetch_usable(source.fetch, consensus.positions[chosen])
     usable = (flags & NOT_SCORED) == 0
     if not usable.any():
         raise InputError(

@@ -11,6 +11,7 @@ import numpy as np
 from catalogs.flags import NOT_SCORED
 from lsbg_classifier import CutoutSource, open_source
 from lsbg_classifier.cutouts.kept import KeptCutouts, open_kept
+from lsbg_classifier.cutouts.source import fetch_usable
 from lsbg_classifier.surveys import CUTOUT_SIZE, Imaging
 from pipeline.report.candidates import Candidates
 
@@ -67,7 +68,7 @@ class Pictures:
             cutouts, have = self.kept.read(rows)
         missing = np.flatnonzero(~have & np.isfinite(self.positions[rows]).all(axis=1))
         if self.source is not None and len(missing):
-            cutouts[missing], flags = self.source.fetch(self.positions[rows[missing]])
+            cutouts[missing], flags = fetch_usable(self.source.fetch, self.positions[rows[missing]])
             have[missing] = flags & NOT_SCORED == 0
         return cutouts, have
 
