@@ -84,7 +84,7 @@ def _check_own(loaded: ModuleType, ours: Path):
 def _is_file(spec: ModuleSpec, file: Path) -> bool:
     """Tell whether a module comes from a file."""
     try:
-        return bool(spec.has_location and Path(spec.origin).samefile(file))
+        return spec.has_location and Path(spec.origin or "").samefile(file)
     except OSError:
         return False
 
@@ -105,6 +105,8 @@ def _is_child() -> bool:
 def _load(package: str, file: Path):
     """Load a package from its file."""
     spec = spec_from_file_location(package, file, submodule_search_locations=[str(file.parent)])
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file}: cannot be loaded")
     module = module_from_spec(spec)
     sys.modules[package] = module
     try:

@@ -54,22 +54,34 @@ class _BoundedAdapter(HTTPAdapter):
         self._largest = largest
         super().__init__(**options)
 
-    def send(self, request, stream=False, timeout=None, **options) -> requests.Response:
-        for last in (False, True):
-            answer = super().send(request, stream=True, timeout=timeout, **options)
-            try:
-                answer._content = _body(answer.raw, timeout, self._largest)
-            except ProtocolError as error:
-                if last:
-                    raise requests.ConnectionError("the answer broke off") from error
-            except HTTPError as error:
-                raise requests.ConnectionError(str(error)) from error
-            else:
-                answer._content_consumed = True
-                return answer
-            finally:
-                answer.raw.close()
-                answer.raw.release_conn()
+    def send(
+        self, request, stream=False, timeout=None, verify=True, cert=None, proxies=None
+    ) -> requests.Response:
+        options = {"timeout": timeout, "verify": verify, "cert": cert, "proxies": proxies}
+        try:
+            return self._send_whole(request, options)
+        except ProtocolError:
+            pass
+        try:
+            return self._send_whole(request, options)
+        except ProtocolError as error:
+            raise requests.ConnectionError("the answer broke off") from error
+
+    def _send_whole(self, request, options: dict) -> requests.Response:
+        """Send a request and read its answer; a `ProtocolError` says that it broke off."""
+        answer = super().send(request, stream=True, **options)
+        try:
+            answer._content = _body(answer.raw, options["timeout"], self._largest)
+        except ProtocolError:
+            raise
+        except HTTPError as error:
+            raise requests.ConnectionError(str(error)) from error
+        else:
+            answer._content_consumed = True
+            return answer
+        finally:
+            answer.raw.close()
+            answer.raw.release_conn()
 
 
 class _Session(requests.Session):

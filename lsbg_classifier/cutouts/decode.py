@@ -61,7 +61,7 @@ def _colours(image: Image.Image) -> np.ndarray:
     if image.mode == "P" or "transparency" in image.info:
         image = image.convert("RGBA")
     if image.mode == "RGBA":
-        if image.getextrema()[3][0] < 255:
+        if np.asarray(image.getchannel("A")).min() < 255:
             raise WrongImageError("an image with transparent pixels")
         image = image.convert("RGB")
     if image.mode != "RGB":

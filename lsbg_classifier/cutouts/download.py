@@ -113,7 +113,7 @@ class Downloader:
                 bad = flags == Flag.BAD_IMAGE
                 self._last = f"no readable images: {what}" if bad else what
         if what is not None:
-            give_reason(flags, self._where, what)
+            give_reason(Flag(flags), self._where, what)
             return
         for flag, text in _MISSING.items():
             if flags & flag:

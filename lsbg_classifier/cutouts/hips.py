@@ -115,7 +115,7 @@ class HipsSource:
         colours = colours_of_fluxes(
             np.where(seen, fluxes, np.float32(0)), self._survey.colour_scales[_BANDS]
         )
-        return shrink(colours), flags
+        return shrink(colours), int(flags)
 
     def _fetch_flux(self, band: str, ra: float, dec: float) -> np.ndarray:
         """Fetch nanomaggies of one band; see `read_plane`."""

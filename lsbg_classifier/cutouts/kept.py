@@ -188,13 +188,13 @@ class KeptCutouts:
         """Return the cutouts at positions; see `KeptSource.fetch`."""
         cutouts, flags = empty_cutouts(len(positions))
         places = self._places_at(positions)
-        found = places >= 0
-        if not found.all():
+        matched = places >= 0
+        if not matched.all():
             what = "no cutout was kept within 0.5 arcsec of the position"
-            give_reason(Flag.NO_COVERAGE, self.folder, what, int(np.count_nonzero(~found)))
-        cutouts[found] = self._read(places[found])
+            give_reason(Flag.NO_COVERAGE, self.folder, what, int(np.count_nonzero(~matched)))
+        cutouts[matched] = self._read(places[matched])
         flags[:] = Flag.NO_COVERAGE
-        flags[found] = self._index["flags"][places[found]] & _OF_IMAGES
+        flags[matched] = self._index["flags"][places[matched]] & _OF_IMAGES
         return cutouts, flags
 
     def rows_at(self, positions: np.ndarray) -> np.ndarray:
