@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 from astropy.io import fits
 
-from catalogs.errors import InputError
+from catalogs.errors import InputError, one_line
 from catalogs.fits_headers import UNREADABLE, check_headers
 from lsbg_classifier.cutouts.flux_scale import FluxScale, ScaleError, read_flux_scale
 from lsbg_classifier.cutouts.geometry import SkyError, SkyGrid, read_grid
@@ -177,7 +177,7 @@ def read_file(folder: TileFolder, path: str, name: FileName) -> FileContent:
     except InputError:
         raise
     except UNREADABLE as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)
         raise InputError(
             f"{folder.where(path)}: not a readable image ({reason}); repair or remove it"
         ) from error

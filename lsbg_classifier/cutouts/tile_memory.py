@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 
 from catalogs.fits_headers import UNREADABLE
+from catalogs.output import write_whole
 from lsbg_classifier.cutouts.tile_files import FileContent
 from lsbg_classifier.cutouts.tile_folder import TileFolder
 from lsbg_classifier.folders import cache_folder
@@ -86,12 +86,7 @@ def _write(places, entries: dict):
     content = {"version": _VERSION, "sha256": _checksum(entries), "files": entries}
     text = json.dumps(content)
     for place in places:
-        partial = place.with_name(f"{place.name}.{os.getpid()}.partial")
-        try:
+        with suppress(OSError):
             place.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(text)
-            os.replace(partial, place)
+            write_whole(place, text)
             return
-        except OSError:
-            with suppress(OSError):
-                partial.unlink()
