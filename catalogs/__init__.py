@@ -136,6 +136,34 @@ class Catalog(Protocol):
         """
 
 
+def write_chosen(catalog: Catalog, output: Path, keep: np.ndarray):
+    """Write a catalog again, in its own format, with some of its rows.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    output : Path
+        Appears under this name only when it is whole.
+    keep : array of bool, shape (rows,)
+
+    Raises
+    ------
+    InputError
+        If the format cannot.
+    """
+    check_chosen(catalog)
+    catalog.write_rows(output, keep)
+
+
+def check_chosen(catalog: Catalog):
+    """Refuse at once a catalog of which `write_chosen` cannot write some of the rows."""
+    if not hasattr(catalog, "write_rows"):
+        raise InputError(
+            f"{catalog.path}: --only is not for {catalog.format}; choose rows of the output with "
+            "another tool, or write FITS or Parquet"
+        )
+
+
 def open_catalog(
     path: Path | str,
     *,

@@ -125,7 +125,9 @@ def absolute(of: Numbers) -> Numbers:
     """Return the number without its sign."""
     wide = of.is_whole and of.bounds()[0] == _LIMITS.min
     data = np.abs(of.data.astype(object) if wide else of.data)
-    return Numbers(np.asarray(data, object) if of.data.dtype == object or wide else data, of.missing)
+    return Numbers(
+        np.asarray(data, object) if of.data.dtype == object or wide else data, of.missing
+    )
 
 
 def bitwise(operation: Callable) -> Callable[[Numbers, Numbers], Numbers]:

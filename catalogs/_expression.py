@@ -243,13 +243,17 @@ class _Binder:
             return _truth(name.lower() == "true")
         kind = self._kinds[name]
         if kind.size is not None:
-            self._fail(f"{name} holds {_several(kind)}; name one, {name}[0] is the first", node.place)
+            self._fail(
+                f"{name} holds {_several(kind)}; name one, {name}[0] is the first", node.place
+            )
         return self._column((name, None), kind.kind)
 
     def _bind_element(self, node: Node) -> _Part:
         name, number = node.inner[0].value, node.value
         if name not in self._kinds:
-            self._fail("no vector and no whole number, so it has no elements and no bits", node.place)
+            self._fail(
+                "no vector and no whole number, so it has no elements and no bits", node.place
+            )
         kind = self._kinds[name]
         if kind.size is None:
             return self._bit(node, kind, number)
@@ -264,7 +268,9 @@ class _Binder:
     def _bit(self, node: Node, kind: ColumnKind, number: int) -> _Part:
         """Return a bit of a whole number as a condition; bit 0 has the value 1."""
         if kind.kind != "integer":
-            self._fail("no vector and no whole number, so it has no elements and no bits", node.place)
+            self._fail(
+                "no vector and no whole number, so it has no elements and no bits", node.place
+            )
         if number > 63:
             self._fail("bits count from 0, which has the value 1, to 63", node.place)
         column = self._column((node.inner[0].value, None), "integer").numbers
@@ -375,7 +381,9 @@ class _Binder:
         one, other = (part.texts for part in parts)
         same = partial(_text_equal, one, other, True)
         differs = partial(_text_equal, one, other, False)
-        return _Part(holds=same, fails=differs) if sign == "==" else _Part(holds=differs, fails=same)
+        return (
+            _Part(holds=same, fails=differs) if sign == "==" else _Part(holds=differs, fails=same)
+        )
 
     def _bind_in(self, node: Node) -> _Part:
         of, *items = node.inner
@@ -413,7 +421,13 @@ class _Binder:
         if name in _OF_SEVERAL:
             return self._of_several(node)
         if count != (needed := 2 if name == "atan2" else 1):
-            what = "two numbers" if needed == 2 else "one value" if name in _NULL_TESTS else "one number"
+            what = (
+                "two numbers"
+                if needed == 2
+                else "one value"
+                if name in _NULL_TESTS
+                else "one number"
+            )
             self._fail(f"{name} takes {what}", node.place)
         if name in _NULL_TESTS:
             part = _is_missing(self._part(node.inner[0]))
@@ -429,7 +443,8 @@ class _Binder:
     def _of_several(self, node: Node) -> _Part:
         if len(node.inner) < 2:
             self._fail(
-                f"{node.value} takes two or more numbers of one row, not all of a column", node.place
+                f"{node.value} takes two or more numbers of one row, not all of a column",
+                node.place,
             )
         parts = [self._number(inner) for inner in node.inner]
         function = _OF_SEVERAL[node.value]

@@ -85,7 +85,7 @@ def _integers(column: "_Column", stored: np.ndarray) -> ExactValues:
     zero, values = int(column.zero), stored.astype(np.int64)
     if zero == 1 << 63:  # the convention for unsigned ones
         return ExactValues(fitting(values.view(np.uint64) ^ np.uint64(1 << 63)), missing)
-    if zero and stored.itemsize == 8 or abs(zero) >= 1 << 62:
+    if (zero and stored.itemsize == 8) or abs(zero) >= 1 << 62:
         return ExactValues(fitting(values.astype(object) + zero), missing)
     return ExactValues(values + zero, missing)
 

@@ -132,7 +132,9 @@ class EcsvCatalog(WholeCatalog):
         cells = [fields[number].strip() for fields, _ in self._records]
         try:
             if element is not None:
-                return _of_vectors([json.loads(cell) if cell else [] for cell in cells], element, kind)
+                return _of_vectors(
+                    [json.loads(cell) if cell else [] for cell in cells], element, kind
+                )
             if kind == "text":
                 return texts(cells)
             if kind == "integer":
@@ -198,6 +200,17 @@ class EcsvCatalog(WholeCatalog):
                 file.write(self._extended(where, kept, cells).encode())
                 place = where[-1] + 1
             file.write("".join(self._lines[place:]).encode())
+
+    def write_rows(self, output: Path, keep: np.ndarray):
+        """Write the file again with some of the rows; see `catalogs.Catalog`."""
+        dropped = {
+            line for (_, where), kept in zip(self._records, keep, strict=True) if not kept
+            for line in where
+        }  # fmt: skip
+        with written_packed(output) as partial, open(partial, "wb") as file:
+            for number, line in enumerate(self._lines):
+                if number not in dropped:
+                    file.write(line.encode())
 
     def _cells(self, names, added) -> list[list[str]]:
         """Return for each new column its name, and its values as text."""

@@ -18,6 +18,7 @@ from catalogs._fits_checksum import add_to_sum, encode
 from catalogs._fits_exact import kind_of_column, values_of_column
 from catalogs._fits_header import BLOCK, PROVENANCE, Cards, column_bytes
 from catalogs._fits_plus import Changes, is_fits_plus, updated_primary
+from catalogs._fits_rows import write_rows
 from catalogs.columns import AddedColumn, already_there, check_free
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError, one_line
@@ -273,6 +274,10 @@ class FitsCatalog:
                 self._write_before(source, target, dropped, columns, provenance)
                 self._write_table(source, target, cards, kept, columns, values)
                 _copy(source, target, self._table.end, None)
+
+    def write_rows(self, output: Path, keep: np.ndarray):
+        """Write the file again with some of the rows; see `catalogs.Catalog`."""
+        write_rows(self._file, self._table, self._header(), self._rows, keep, output)
 
     def _write_before(self, source, target, dropped, columns, provenance):
         """Copy what stands before the table; a VOTable there that describes it is updated."""

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from astropy.table.meta import YamlParseError, get_header_from_yaml
 
 from catalogs._parquet_exact import kind_of_type, values_of_array
+from catalogs._parquet_rows import write_rows
 from catalogs.astropy_header import KEY, describe_for_astropy, is_described
 from catalogs.columns import AddedColumn, already_there, check_free
 from catalogs.details import ColumnDetail
@@ -312,6 +313,20 @@ class ParquetCatalog:
                     partial / part.path.relative_to(self.path) if self.path.is_dir() else partial
                 )
                 _write_part(part, target, columns, values, provenance, lengths)
+
+    def write_rows(self, output: Path, keep: np.ndarray):
+        """Write the files again with some of the rows; see `catalogs.Catalog`."""
+        with written_whole(output) as partial:
+            if self.path.is_dir():
+                shutil.copytree(self.path, partial, ignore=self._ignored)
+            for part in self._parts:
+                inside = self.path.is_dir()
+                target = partial / part.path.relative_to(self.path) if inside else partial
+                with _opened(part.path) as source:
+                    groups = _row_groups(source, part.path)
+                    options = _writer_options(source.metadata, [])
+                    rows = keep[part.first : part.first + part.rows]
+                    write_rows(source, groups, options, rows, target)
 
     def _ignored(self, folder, names):
         """Name what is not copied: the parts, which are written, and stale summaries."""

@@ -39,7 +39,11 @@ FAMILIES = (
     (("TARGET_RA", "TARGET_DEC"), ("RA_TARG", "DEC_TARG")),
     (("i_ra", "i_dec"), ("r_ra", "r_dec"), ("z_ra", "z_dec"), ("y_ra", "y_dec"), ("g_ra", "g_dec")),
     (("objra", "objdec"), ("RA_OBJ", "DEC_OBJ")),
-    (("sky_centroid.ra", "sky_centroid.dec"), ("skycoord.ra", "skycoord.dec"), ("sky.ra", "sky.dec")),
+    (
+        ("sky_centroid.ra", "sky_centroid.dec"),
+        ("skycoord.ra", "skycoord.dec"),
+        ("sky.ra", "sky.dec"),
+    ),
 )  # fmt: skip
 """Pairs of names in their order, in any case. Of a family the first pair in the table counts; two
 families must agree. Names of a match by TOPCAT end in ``_1`` as well: see `named_pairs`."""

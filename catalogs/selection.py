@@ -15,6 +15,8 @@ from catalogs.exact import ColumnKind, ExactValues, Wanted, kind_of, read_exact
 if TYPE_CHECKING:
     from catalogs import Catalog
 
+_BLOCK = 65_536
+
 MOST_CHARACTERS = 10_000
 """Length of a file of conditions, or of an expression."""
 
@@ -121,6 +123,29 @@ class Selection:
             for clause in self._clauses
             for name, element in clause.wanted
         }
+
+
+def count_removed(selection: Selection, catalog: "Catalog") -> list[tuple[str, int, int]]:
+    """Count the rows that each condition removes.
+
+    Parameters
+    ----------
+    selection : Selection
+    catalog : Catalog
+
+    Returns
+    -------
+    list of (str, int, int)
+        Each condition; the rows for which it is not true; those of them for which all other
+        conditions are.
+    """
+    removed, alone = np.zeros((2, len(selection.clauses)), np.int64)
+    for start in range(0, catalog.row_count, _BLOCK):
+        stop = min(start + _BLOCK, catalog.row_count)
+        failed = ~selection.keep_by_clause(catalog, start, stop)
+        removed += failed.sum(axis=0)
+        alone += (failed & (failed.sum(axis=1) == 1)[:, None]).sum(axis=0)
+    return list(zip(selection.clauses, removed.tolist(), alone.tolist(), strict=True))
 
 
 def find_selection(asked: str, catalog: "Catalog") -> Selection:

@@ -7,6 +7,7 @@ cells in each row. All else, in this table and in others, stays as it was.
 import base64
 import binascii
 import io
+import re
 import struct
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -116,7 +117,9 @@ class VotableCatalog(WholeCatalog):
         if element is not None:
             column = _element(column, element, kind)
         if kind.kind == "text":
-            return texts(column.filled("").tolist() if column.dtype.kind == "U" else column.tolist())
+            return texts(
+                column.filled("").tolist() if column.dtype.kind == "U" else column.tolist()
+            )
         missing = np.ma.getmaskarray(column)
         if kind.kind == "number":
             return ExactValues(np.ma.filled(column.astype(np.float64), np.nan))
@@ -171,6 +174,29 @@ class VotableCatalog(WholeCatalog):
             edits.append((*table.stream, base64.b64encode(self._binary(table, dropped, added))))
         with written_packed(output) as partial, open(partial, "wb") as file:
             for piece in edited(self._content, edits):
+                file.write(piece)
+
+    def write_rows(self, output: Path, keep: np.ndarray):
+        """Write the file again with some of the rows; see `catalogs.Catalog`."""
+        table, content = self._table, self._content
+        edits = list(_row_counts(content, table, int(np.count_nonzero(keep))))
+        if table.serialization == "TABLEDATA":
+            ends = [content.index(b">", place) + 1 for place in table.row_ends]
+            first = content.rfind(b"<", 0, table.cell_start) if ends else 0
+            tag = f"<{table.prefix}TR".encode()
+            starts = [content.rfind(tag, 0, ends[0]) if ends else first, *ends[:-1]]
+            spans = zip(starts, ends, keep, strict=False)
+            edits += [cut(content, *span) for *span, kept in spans if not kept]
+        elif self.row_count:
+            binary2 = table.serialization == "BINARY2"
+            rows = bytearray()
+            for (nulls, cells), kept in zip(self._rows(binary2), keep, strict=True):
+                if kept:
+                    rows += np.packbits(nulls).tobytes() if nulls is not None else b""
+                    rows += b"".join(cells)
+            edits.append((*table.stream, base64.b64encode(bytes(rows))))
+        with written_packed(output) as partial, open(partial, "wb") as file:
+            for piece in edited(content, edits):
                 file.write(piece)
 
     def _head(self, table: ScannedTable, columns, provenance) -> bytes:
@@ -230,6 +256,17 @@ def _name(field: Mapping[str, str]) -> str:
 
 def _is_scalar(field: Mapping[str, str]) -> bool:
     return field.get("arraysize", "1") in ("", "1")
+
+
+def _row_counts(content: bytes, table: ScannedTable, count: int):
+    """Yield the edit of the attribute that says the number of rows, where there is one."""
+    number = table.attributes.get("nrows")
+    if number is None:
+        return
+    start = content.rfind(f"<{table.prefix}TABLE".encode(), 0, table.field_spans[0][0])
+    match = re.compile(rb"""\bnrows\s*=\s*["']\s*(\d+)""").search(content, start)
+    if match is not None and match.end() <= table.field_spans[0][0]:
+        yield *match.span(1), str(count).encode()
 
 
 def _element(column: np.ma.MaskedArray, element: int, kind: ColumnKind) -> np.ma.MaskedArray:

@@ -268,9 +268,9 @@ def test_not_with_another_selection(source, output, stopped, other):
             "no column 'FLUX_RADIUS', which --select needs; there are FLUX_RADIUS_",
         ),
         ("des", "no column 'SPREAD_MODEL_I', which --select needs"),
-        ("FLUX_RADIUS_G = 3", "--select, character 15 ('= 3'): not part of an expression"),
+        ("FLUX_RADIUS_G = 3", "--select, at '= 3' (character 15): not part of an expression"),
         ("cuts.txt", "nor is it a file, or one of des, hsc"),
-        ("__import__('os')", "--select, character 12"),
+        ("__import__('os')", "--select, at \"__import__('os')\" (character 1): not a function"),
     ],
 )
 @pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["run", "dry-run"])

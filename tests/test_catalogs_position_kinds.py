@@ -91,7 +91,7 @@ def test_negative_right_ascensions_of_a_file(shared):
 @pytest.mark.parametrize(
     ("texts", "unit"),
     [
-        (["deg", "DEG", "Deg", "[deg]", "(deg)", "degrees", "Degrees", "[DEGREES]", "degree"], "deg"),
+        (["deg", "DEG", "Deg", "[deg]", "(deg)", "Degrees", "[DEGREES]", "degree"], "deg"),
         (["°", "decimal degrees", '"deg"', " deg "], "deg"),
         (["rad", "RAD", "radian", "Radians", "[rad]"], "rad"),
         (["h", "H", "hr", "hour", "hours", "hourangle", "[h]"], "hourangle"),
@@ -194,7 +194,12 @@ def test_text_beside_numbers(tmp_path):
 @pytest.mark.parametrize(
     ("ra", "dec", "units", "message"),
     [
-        ("25:00:00", "1", {}, r"RA holds sexagesimal texts that may be hours or degrees \(unit not"),
+        (
+            "25:00:00",
+            "1",
+            {},
+            r"RA holds sexagesimal texts that may be hours or degrees \(unit not",
+        ),
         ("10:00:00", "1", {"RA": "deg"}, r"hours or degrees \(unit deg\); say --position-unit"),
         ("10:61:00", "1", {}, r"RA is '10:61:00' in row 1, which is no position in h:m:s"),
         ("10:00:00", "abc", {}, "DEC is 'abc' in row 1, which is no position in deg"),
@@ -289,7 +294,9 @@ def test_the_pairs_of_a_file(shared):
 
 def test_numbers_win_over_texts(tmp_path, shared):
     texts = {"RAJ2000": ["00 40 00.0"] * 3, "DEJ2000": ["+01 00 00"] * 3}
-    path = parquet(tmp_path / "in.parquet", texts | {"_RAJ2000": PAIRS["RA"], "_DEJ2000": PAIRS["DEC"]})
+    path = parquet(
+        tmp_path / "in.parquet", texts | {"_RAJ2000": PAIRS["RA"], "_DEJ2000": PAIRS["DEC"]}
+    )
     assert open_catalog(path).position_columns.ra == "_RAJ2000"
     found = positions_of(path, ra="RAJ2000", dec="DEJ2000")
     np.testing.assert_allclose(found, [[10, 1]] * 3)
@@ -298,7 +305,12 @@ def test_numbers_win_over_texts(tmp_path, shared):
     np.testing.assert_allclose(catalog.read_positions(0, 1), [[32.132356226, -40.109097955]])
 
 
-UCDS = {"A": "pos.eq.ra;meta.main", "B": "pos.eq.dec;meta.main", "C": "pos.eq.ra", "D": "pos.eq.dec"}
+UCDS = {
+    "A": "pos.eq.ra;meta.main",
+    "B": "pos.eq.dec;meta.main",
+    "C": "pos.eq.ra",
+    "D": "pos.eq.dec",
+}
 
 
 def test_ucds_decide_where_names_do_not(tmp_path):
@@ -352,7 +364,9 @@ def test_the_area_that_positions_span():
     span = extent_of(np.stack([ra, dec], axis=1)).range()
     assert span.ra[0] > 358.9 and span.ra[1] < 1.1
     assert span.area == pytest.approx(2.0, rel=0.05)  # 2 degrees x 2 degrees at Dec 60
-    whole = np.stack([rng.uniform(0, 360, 200_000), np.degrees(np.arcsin(rng.uniform(-1, 1, 200_000)))])
+    whole = np.stack(
+        [rng.uniform(0, 360, 200_000), np.degrees(np.arcsin(rng.uniform(-1, 1, 200_000)))]
+    )
     assert extent_of(whole.T).range().area == pytest.approx(41253, rel=0.06)
     assert extent_of([[np.nan, np.nan]]).range() is None
     assert describe_extent(extent_of([[np.nan, np.nan]])) == []

@@ -198,11 +198,12 @@ INPUTS = {
     ),
     "two positions": (
         lambda path: write(path, **GOOD, coord_ra=[1.0], coord_dec=[2.0]),
-        r"in: several positions \(RA/DEC, coord_ra/coord_dec\); choose with --ra and --dec",
+        r"in: several positions that differ, RA/DEC and coord_ra/coord_dec by .* arcsec .*; "
+        "choose with --ra and --dec",
     ),
     "sexagesimal": (
-        lambda path: write(path, RA=["02:08:00.0"], DEC=["-40:00:00"]),
-        r"in: RA holds text; sexagesimal .* add columns in degrees",
+        lambda path: write(path, RA=["02:68:00.0"], DEC=["-40:00:00"]),
+        r"in: RA is '02:68:00.0' in row 1, which is no position in h:m:s; correct it",
     ),
     "already annotated": (
         lambda path: write(path, **GOOD, P_LSBG=[0.5]),
@@ -243,7 +244,7 @@ OPTIONS = {
     "--weights": (["--weights", "nope"], r"unknown weights 'nope': choose one of .*des-simulated"),
     "--weights file": (["--weights", "no.weights.h5"], r"no.weights.h5: no such file"),
     "--style": (["--style", "camel"], r"unknown style 'camel': choose auto, upper, lower"),
-    "--position-unit": (["--position-unit", "mag"], r"unit 'mag', .* say --position-unit deg"),
+    "--position-unit": (["--position-unit", "mag"], r"--position-unit mag is no angle; say deg, rad"),
     "--bands": (["--bands", "xyz"], r"no colours for the bands xyz: choose grz"),
     "--survey": (["--survey", "sdss"], r"unknown survey 'sdss': choose one of des"),
     "--url for tiles": (["--url", "http://127.0.0.1"], r"tiles: takes no option url"),

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import plan
 from catalogs.sphere import on_sphere
+from pipeline import plan
 from pipeline.plan import make_plan
 
 

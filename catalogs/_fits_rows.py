@@ -1,0 +1,91 @@
+"""Writes a FITS file with some of the rows of a table."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from catalogs._fits_checksum import add_to_sum, encode
+from catalogs._fits_header import BLOCK, Cards
+from catalogs.packed import written_packed
+
+_ROWS = 65_536
+_COPIED = 1 << 20
+_NROWS = re.compile(rb"""(<(?:\w+:)?TABLE\b[^>]*?\bnrows\s*=\s*)(["'])(\s*\d+\s*)\2""")
+
+
+def write_rows(
+    file: Path, table, cards: Cards, read: Callable, keep: np.ndarray, output: Path
+) -> None:
+    """Write the file again with some rows of one table; all else stays as it is.
+
+    Parameters
+    ----------
+    file : Path
+        The input, unpacked.
+    table : table of `catalogs.fits`
+        Where the table lies in it.
+    cards : Cards
+        Its header.
+    read : callable
+        Given (start, stop), returns the bytes of rows.
+    keep : array of bool, shape (rows,)
+    output : Path
+    """
+    count = int(np.count_nonzero(keep))
+    cards.set("NAXIS2", count)
+    if table.heap_offset is not None:
+        gap = table.heap_offset - table.row_bytes * table.rows
+        cards.set("THEAP", table.row_bytes * count + gap)
+    with written_packed(output) as partial, open(file, "rb") as source:
+        with open(partial, "w+b") as target:
+            _write_before(source, target, table, count)
+            start = target.tell()
+            target.write(cards.to_bytes())
+            data_start = target.tell()
+            for first in range(0, table.rows, _ROWS):
+                last = min(first + _ROWS, table.rows)
+                target.write(np.ascontiguousarray(read(first, last)[keep[first:last]]))
+            _copy(source, target, table.heap_start, table.heap_end)
+            target.write(b"\0" * (-(target.tell() - data_start) % BLOCK))
+            _update_checksums(target, cards, start, data_start)
+            target.seek(0, 2)
+            _copy(source, target, table.end, file.stat().st_size)
+
+
+def _write_before(source, target, table, count: int):
+    """Copy what stands before the table; a VOTable there that says the number of rows is told."""
+    before = source.read(table.header_start) if table.header_start < 64 * _COPIED else None
+    if before is None:
+        _copy(source, target, 0, table.header_start)
+        return
+    places = list(_NROWS.finditer(before))
+    if len(places) >= table.number:
+        found = places[table.number - 1]
+        number = str(count).encode()
+        quoted = (found[2] + number + found[2]).ljust(len(found[3]) + 2)  # of the same length
+        before = before[: found.start(2)] + quoted + before[found.end() :]
+    target.write(before)
+
+
+def _copy(source, target, start: int, stop: int):
+    source.seek(start)
+    while start < stop and (part := source.read(min(stop - start, _COPIED))):
+        target.write(part)
+        start += len(part)
+
+
+def _update_checksums(file, cards: Cards, start: int, data_start: int):
+    """Correct DATASUM and CHECKSUM of the table just written, where it has them."""
+    if not (cards.has("DATASUM") or cards.has("CHECKSUM")):
+        return
+    file.seek(data_start)
+    data_sum = 0
+    while part := file.read(BLOCK * 512):
+        data_sum = add_to_sum(data_sum, part)
+    cards.set("DATASUM", str(data_sum))
+    cards.set("CHECKSUM", "0" * 16)
+    cards.set("CHECKSUM", encode(add_to_sum(data_sum, cards.to_bytes())))
+    file.seek(start)
+    file.write(cards.to_bytes())
