@@ -23,11 +23,13 @@ __all__ = [
     "InputError",
     "PositionColumns",
     "Selection",
+    "check_chosen",
     "check_output",
     "find_lsbg_columns",
     "find_selection",
     "lsbg_columns",
     "open_catalog",
+    "write_chosen",
 ]
 
 

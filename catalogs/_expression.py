@@ -9,9 +9,23 @@ import numpy as np
 from catalogs import _arithmetic as arithmetic
 from catalogs._arithmetic import Numbers, TooLargeError
 from catalogs._expression_parser import Clause, Node, Parser
+from catalogs._expression_parts import (
+    Part,
+    Values,
+    constant_part,
+    in_floats,
+    is_missing,
+    joined,
+    logical,
+    one_of_numbers,
+    one_of_texts,
+    opposite,
+    several,
+    tested,
+    text_equal,
+    truth,
+)
 from catalogs.exact import ColumnKind, ExactValues, Wanted
-
-Values = Mapping[Wanted, ExactValues]
 
 
 def _differ(left, right):
@@ -165,21 +179,6 @@ class BoundClause:
             return self._holds(values)
 
 
-@dataclass(frozen=True)
-class _Part:
-    """What an operation gives: numbers, texts, where a condition holds and where it fails.
-
-    A logical column is a condition and a number, so that it can stand alone or be compared.
-    """
-
-    numbers: Callable[[Values], Numbers] | None = None
-    is_whole: bool = False
-    texts: Callable[[Values], ExactValues] | None = None
-    holds: Callable[[Values], np.ndarray] | None = None
-    fails: Callable[[Values], np.ndarray] | None = None
-    constant: object = None
-
-
 def _names(node: Node):
     if node.kind == "name":
         yield node.value
@@ -198,26 +197,26 @@ class _Binder:
         part = self._condition(clause.node)
         return BoundClause(clause.text, tuple(self._wanted), part.holds)
 
-    def _part(self, node: Node) -> _Part:
+    def _part(self, node: Node) -> Part:
         special = getattr(self, f"_bind_{node.kind}", None)
         if special is not None:
             return special(node)
         if node.kind in ("and", "or"):
-            return _joined([self._condition(inner) for inner in node.inner], node.kind == "and")
+            return joined([self._condition(inner) for inner in node.inner], node.kind == "and")
         if node.kind in _ARITHMETIC:
             return self._arithmetic(node)
         if node.kind in _BITS:
             return self._bits(node)
         return self._signed(node)
 
-    def _condition(self, node: Node) -> _Part:
+    def _condition(self, node: Node) -> Part:
         part = self._part(node)
         if part.holds is None:
             kind = "a text" if part.texts is not None else "a number"
             self._fail(f"{kind} and not a condition; compare it with another", node.place)
         return part
 
-    def _number(self, node: Node, whole: str | None = None) -> _Part:
+    def _number(self, node: Node, whole: str | None = None) -> Part:
         """Return a part that is a number; `whole` says what needs it to be a whole one."""
         part = self._part(node)
         if part.numbers is None:
@@ -227,28 +226,28 @@ class _Binder:
             self._fail(f"may have a fraction, and {whole}", node.place)
         return part
 
-    def _bind_group(self, node: Node) -> _Part:
+    def _bind_group(self, node: Node) -> Part:
         return self._part(node.inner[0])
 
-    def _bind_number(self, node: Node) -> _Part:
-        return _constant(node.value)
+    def _bind_number(self, node: Node) -> Part:
+        return constant_part(node.value)
 
-    def _bind_text(self, node: Node) -> _Part:
+    def _bind_text(self, node: Node) -> Part:
         text = ExactValues(np.asarray(node.value))
-        return _Part(texts=lambda values: text, constant=node.value)
+        return Part(texts=lambda values: text, constant=node.value)
 
-    def _bind_name(self, node: Node) -> _Part:
+    def _bind_name(self, node: Node) -> Part:
         name = node.value
         if name not in self._kinds:
-            return _truth(name.lower() == "true")
+            return truth(name.lower() == "true")
         kind = self._kinds[name]
         if kind.size is not None:
             self._fail(
-                f"{name} holds {_several(kind)}; name one, {name}[0] is the first", node.place
+                f"{name} holds {several(kind)}; name one, {name}[0] is the first", node.place
             )
         return self._column((name, None), kind.kind)
 
-    def _bind_element(self, node: Node) -> _Part:
+    def _bind_element(self, node: Node) -> Part:
         name, number = node.inner[0].value, node.value
         if name not in self._kinds:
             self._fail(
@@ -265,7 +264,7 @@ class _Binder:
             )
         return self._column((name, number), kind.kind)
 
-    def _bit(self, node: Node, kind: ColumnKind, number: int) -> _Part:
+    def _bit(self, node: Node, kind: ColumnKind, number: int) -> Part:
         """Return a bit of a whole number as a condition; bit 0 has the value 1."""
         if kind.kind != "integer":
             self._fail(
@@ -280,21 +279,21 @@ class _Binder:
         def bit(values):
             return _BITS["&"](arithmetic.shift_right(column(values), count), one)
 
-        return _logical(bit)
+        return logical(bit)
 
-    def _column(self, wanted: Wanted, kind: str) -> _Part:
+    def _column(self, wanted: Wanted, kind: str) -> Part:
         self._wanted[wanted] = None
         if kind == "text":
-            return _Part(texts=lambda values: values[wanted])
+            return Part(texts=lambda values: values[wanted])
 
         def numbers(values):
             return Numbers(values[wanted].data, values[wanted].missing)
 
         if kind == "logical":
-            return _logical(numbers)
-        return _Part(numbers=numbers, is_whole=kind == "integer")
+            return logical(numbers)
+        return Part(numbers=numbers, is_whole=kind == "integer")
 
-    def _computed(self, place: int, operation, parts: list[_Part], is_whole: bool) -> _Part:
+    def _computed(self, place: int, operation, parts: list[Part], is_whole: bool) -> Part:
         """Return numbers computed of others; of constants once, now."""
         steps = [part.numbers for part in parts]
 
@@ -311,19 +310,19 @@ class _Binder:
         if all(part.constant is not None for part in parts):
             with np.errstate(all="ignore"):
                 result = computed({})
-            return _Part(numbers=lambda values: result, is_whole=result.is_whole, constant=result)
-        return _Part(numbers=computed, is_whole=is_whole)
+            return Part(numbers=lambda values: result, is_whole=result.is_whole, constant=result)
+        return Part(numbers=computed, is_whole=is_whole)
 
-    def _arithmetic(self, node: Node) -> _Part:
+    def _arithmetic(self, node: Node) -> Part:
         parts = [self._number(inner) for inner in node.inner]
         whole = all(part.is_whole for part in parts) and node.kind not in ("/", "**")
         return self._computed(node.place, _ARITHMETIC[node.kind], parts, whole)
 
-    def _bits(self, node: Node) -> _Part:
+    def _bits(self, node: Node) -> Part:
         """Return bits of whole numbers, or conditions that are joined."""
         parts = [self._part(inner) for inner in node.inner]
         if node.kind in "&|" and all(part.holds is not None for part in parts):
-            return _joined(parts, node.kind == "&")
+            return joined(parts, node.kind == "&")
         if any(part.holds is not None for part in parts):
             self._fail(
                 f"{node.kind} joins two conditions, or the bits of two whole numbers; put each "
@@ -334,30 +333,30 @@ class _Binder:
         parts = [self._number(inner, need) for inner in node.inner]
         return self._computed(node.place, _BITS[node.kind], parts, True)
 
-    def _signed(self, node: Node) -> _Part:
+    def _signed(self, node: Node) -> Part:
         part = self._part(node.inner[0])
         if node.kind == "~x" and part.holds is not None:
-            return _opposite(part)
+            return opposite(part)
         if node.kind == "~x":
             part = self._number(node.inner[0], "~ is for conditions and whole numbers")
             return self._computed(node.place, arithmetic.invert, [part], True)
         part = self._number(node.inner[0])
         if node.kind == "+x":
-            return _Part(part.numbers, part.is_whole, constant=part.constant)
+            return Part(part.numbers, part.is_whole, constant=part.constant)
         return self._computed(node.place, arithmetic.negative, [part], part.is_whole)
 
-    def _bind_not(self, node: Node) -> _Part:
-        return _opposite(self._condition(node.inner[0]))
+    def _bind_not(self, node: Node) -> Part:
+        return opposite(self._condition(node.inner[0]))
 
-    def _bind_compare(self, node: Node) -> _Part:
+    def _bind_compare(self, node: Node) -> Part:
         parts = [self._part(inner) for inner in node.inner]
         pairs = []
         for number, sign in enumerate(node.value):
             sides, places = parts[number : number + 2], node.inner[number : number + 2]
             pairs.append(self._pair(sign, sides, places, node.place))
-        return pairs[0] if len(pairs) == 1 else _joined(pairs, True)
+        return pairs[0] if len(pairs) == 1 else joined(pairs, True)
 
-    def _pair(self, sign: str, parts, nodes, place: int) -> _Part:
+    def _pair(self, sign: str, parts, nodes, place: int) -> Part:
         if any(part.texts is not None for part in parts):
             return self._text_pair(sign, parts, nodes, place)
         for part, node in zip(parts, nodes, strict=True):
@@ -365,12 +364,12 @@ class _Binder:
                 self._fail("a condition where a number is needed", node.place)
         one, other = (part.numbers for part in parts)
         true, false = _COMPARISONS[sign]
-        return _Part(
+        return Part(
             holds=lambda v: arithmetic.compare(true, one(v), other(v)),
             fails=lambda v: arithmetic.compare(false, one(v), other(v)),
         )
 
-    def _text_pair(self, sign: str, parts, nodes, place: int) -> _Part:
+    def _text_pair(self, sign: str, parts, nodes, place: int) -> Part:
         for part, node in zip(parts, nodes, strict=True):
             if part.texts is None:
                 self._fail("compared with a text, but no text itself", node.place)
@@ -379,47 +378,45 @@ class _Binder:
         if sign not in ("==", "!="):
             self._fail("texts can be == or != to one another, or in (...)", place)
         one, other = (part.texts for part in parts)
-        same = partial(_text_equal, one, other, True)
-        differs = partial(_text_equal, one, other, False)
-        return (
-            _Part(holds=same, fails=differs) if sign == "==" else _Part(holds=differs, fails=same)
-        )
+        same = partial(text_equal, one, other, True)
+        differs = partial(text_equal, one, other, False)
+        return Part(holds=same, fails=differs) if sign == "==" else Part(holds=differs, fails=same)
 
-    def _bind_in(self, node: Node) -> _Part:
+    def _bind_in(self, node: Node) -> Part:
         of, *items = node.inner
         if not items:
             self._fail("no values in parentheses after in", node.place)
         if len(items) > _MOST_LOOPED and (part := self._in_many(of, items)) is not None:
-            return _opposite(part) if node.value else part
+            return opposite(part) if node.value else part
         pairs = [
             self._pair("==", [self._part(of), self._part(item)], [of, item], node.place)
             for item in items
         ]
-        part = _joined(pairs, False)
-        return _opposite(part) if node.value else part
+        part = joined(pairs, False)
+        return opposite(part) if node.value else part
 
-    def _in_many(self, of: Node, items) -> _Part | None:
+    def _in_many(self, of: Node, items) -> Part | None:
         """Return a test against many texts, or many whole numbers of 64 bits, at once."""
         part, wanted = self._part(of), [self._part(item) for item in items]
         if part.texts is not None and all(isinstance(item.constant, str) for item in wanted):
             found = {item.constant for item in wanted}
-            return None if "" in found else _one_of_texts(part.texts, found)
+            return None if "" in found else one_of_texts(part.texts, found)
         numbers = [item.constant for item in wanted if isinstance(item.constant, Numbers)]
         whole = part.is_whole and len(numbers) == len(wanted)
         if whole and all(number.data.dtype == np.int64 for number in numbers):
-            return _one_of_numbers(part.numbers, np.array([int(n.data) for n in numbers]))
+            return one_of_numbers(part.numbers, np.array([int(n.data) for n in numbers]))
         return None
 
-    def _bind_null(self, node: Node) -> _Part:
-        part = _is_missing(self._part(node.inner[0]))
-        return _opposite(part) if node.value else part
+    def _bind_null(self, node: Node) -> Part:
+        part = is_missing(self._part(node.inner[0]))
+        return opposite(part) if node.value else part
 
-    def _bind_call(self, node: Node) -> _Part:
+    def _bind_call(self, node: Node) -> Part:
         name, count = node.value, len(node.inner)
         if name not in FUNCTIONS:
             self._fail(f"not a function; there are {', '.join(FUNCTIONS)}", node.place)
         if name in _OF_SEVERAL:
-            return self._of_several(node)
+            return self._ofseveral(node)
         if count != (needed := 2 if name == "atan2" else 1):
             what = (
                 "two numbers"
@@ -430,17 +427,17 @@ class _Binder:
             )
             self._fail(f"{name} takes {what}", node.place)
         if name in _NULL_TESTS:
-            part = _is_missing(self._part(node.inner[0]))
-            return part if name == "isnull" else _opposite(part)
+            part = is_missing(self._part(node.inner[0]))
+            return part if name == "isnull" else opposite(part)
         parts = [self._number(inner) for inner in node.inner]
         if name in _NUMBER_TESTS:
-            return _tested(name, parts[0].numbers)
+            return tested(name, parts[0].numbers)
         if name == "abs":
             return self._computed(node.place, arithmetic.absolute, parts, parts[0].is_whole)
         function = np.arctan2 if name == "atan2" else _FLOAT_FUNCTIONS[name]
-        return self._computed(node.place, partial(_in_floats, function), parts, False)
+        return self._computed(node.place, partial(in_floats, function), parts, False)
 
-    def _of_several(self, node: Node) -> _Part:
+    def _ofseveral(self, node: Node) -> Part:
         if len(node.inner) < 2:
             self._fail(
                 f"{node.value} takes two or more numbers of one row, not all of a column",
@@ -450,117 +447,3 @@ class _Binder:
         function = _OF_SEVERAL[node.value]
         whole = all(part.is_whole for part in parts)
         return self._computed(node.place, lambda *n: reduce(function, n), parts, whole)
-
-
-def _several(kind: ColumnKind) -> str:
-    return f"{kind.size} values a row" if kind.size >= 0 else "several values a row"
-
-
-def _in_floats(function, *numbers: Numbers) -> Numbers:
-    return Numbers(np.asarray(function(*(number.floats() for number in numbers)), np.float64))
-
-
-def _constant(value: int | float) -> _Part:
-    number = arithmetic.constant(value)
-    return _Part(numbers=lambda values: number, is_whole=number.is_whole, constant=number)
-
-
-def _truth(value: bool) -> _Part:
-    """Return True or False."""
-    number = arithmetic.constant(int(value))
-    return _logical(lambda values: number)
-
-
-def _logical(numbers: Callable[[Values], Numbers]) -> _Part:
-    """Return a condition of numbers that are 0 or 1."""
-    zero = arithmetic.constant(0)
-    return _Part(
-        numbers=numbers,
-        is_whole=True,
-        holds=lambda values: arithmetic.compare(np.not_equal, numbers(values), zero),
-        fails=lambda values: arithmetic.compare(np.equal, numbers(values), zero),
-    )
-
-
-def _opposite(part: _Part) -> _Part:
-    return _Part(holds=part.fails, fails=part.holds)
-
-
-def _joined(parts: list[_Part], both: bool) -> _Part:
-    """Join conditions by and, or by or."""
-
-    def joined(join, steps):
-        def compute(values):
-            return reduce(join, (step(values) for step in steps))
-
-        return compute
-
-    holds, fails = [part.holds for part in parts], [part.fails for part in parts]
-    every, some = np.logical_and, np.logical_or
-    return _Part(
-        holds=joined(every if both else some, holds), fails=joined(some if both else every, fails)
-    )
-
-
-def _is_missing(part: _Part) -> _Part:
-    def missing(values):
-        if part.numbers is not None:
-            return part.numbers(values).where_missing()
-        if part.texts is not None:
-            text = part.texts(values)
-            return np.zeros(text.data.shape, np.bool_) if text.missing is None else text.missing
-        return ~(part.holds(values) | part.fails(values))
-
-    return _Part(holds=missing, fails=lambda values: ~missing(values))
-
-
-def _tested(name: str, numbers: Callable[[Values], Numbers]) -> _Part:
-    """Return isfinite or isnan; a missing value is not finite, and NaN."""
-
-    def holds(values):
-        found = numbers(values)
-        if name == "isnan":
-            return found.where_missing()
-        finite = np.isfinite(found.data) if not found.is_whole else np.True_
-        return finite & ~found.where_missing()
-
-    return _Part(holds=holds, fails=lambda values: ~holds(values))
-
-
-def _text_equal(one, other, same: bool, values: Values) -> np.ndarray:
-    """Return where two texts are the same, or differ; never where one is missing."""
-    left, right = one(values), other(values)
-    datas = [left.data, right.data]
-    if any(data.dtype == object for data in datas):
-        datas = [data.astype(object) for data in datas]
-    result = np.asarray(np.equal(*datas), np.bool_)
-    result = result if same else ~result
-    for text in (left, right):
-        if text.missing is not None:
-            result = result & ~text.missing
-    return result
-
-
-def _one_of_texts(texts: Callable[[Values], ExactValues], wanted: set[str]) -> _Part:
-    def among(values, same):
-        text = texts(values)
-        found = np.array([value in wanted for value in text.data.reshape(-1).tolist()], np.bool_)
-        found = found.reshape(text.data.shape) == same
-        return found if text.missing is None else found & ~text.missing
-
-    return _Part(holds=lambda v: among(v, True), fails=lambda v: among(v, False))
-
-
-def _one_of_numbers(numbers: Callable[[Values], Numbers], wanted: np.ndarray) -> _Part:
-    def among(values, same):
-        number = numbers(values)
-        data, items = number.data, wanted
-        if data.dtype == object:
-            items = set(wanted.tolist())
-            found = np.array([value in items for value in data.reshape(-1).tolist()], np.bool_)
-            found = found.reshape(data.shape) == same
-        else:
-            found = np.isin(data, items) == same
-        return found if number.missing is None else found & ~number.missing
-
-    return _Part(holds=lambda v: among(v, True), fails=lambda v: among(v, False))

@@ -1,5 +1,6 @@
 """Names of what is written beside a catalog, and its replacement in its own place."""
 
+import os
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -51,7 +52,10 @@ def check_in_place(source: Path | str) -> Path:
             f"{path}: --in-place is for single files, which are replaced in one step; a folder "
             "would be incomplete if the run was stopped, so name an output"
         )
-    return path.resolve()
+    path = path.resolve()
+    if path.exists() and not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path}: its folder is not writable, so it cannot be replaced")
+    return path
 
 
 def _with_suffix(path: Path, added: str) -> Path:

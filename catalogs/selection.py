@@ -148,7 +148,7 @@ def count_removed(selection: Selection, catalog: "Catalog") -> list[tuple[str, i
     return list(zip(selection.clauses, removed.tolist(), alone.tolist(), strict=True))
 
 
-def find_selection(asked: str, catalog: "Catalog") -> Selection:
+def find_selection(asked: str, catalog: "Catalog", *, option: str = "--select") -> Selection:
     """Return the selection that a text asks for, checked against the catalog.
 
     Parameters
@@ -159,6 +159,8 @@ def find_selection(asked: str, catalog: "Catalog") -> Selection:
         docs/selection.md says what a condition may hold.
     catalog : Catalog
         Names match its columns exactly, or without regard to case where only one column does.
+    option : str
+        What error messages call it.
 
     Returns
     -------
@@ -169,12 +171,12 @@ def find_selection(asked: str, catalog: "Catalog") -> Selection:
     InputError
         If it is none of these, or a column is missing or holds nothing that can be compared so.
     """
-    conditions = _conditions(asked)
+    conditions = _conditions(asked, option)
     names = dict.fromkeys(name for condition in conditions for name in condition.names)
     spellings = {}
     for name in names:
         if not (name.lower() in ("true", "false") and not _same(name, catalog.column_names)):
-            spellings[name] = _find_column(name, catalog.column_names, catalog.path)
+            spellings[name] = _find_column(name, catalog.column_names, catalog.path, option)
     kinds = {name: kind_of(catalog, column) for name, column in spellings.items()}
     clauses = tuple(clause for condition in conditions for clause in condition.bind(kinds))
     columns = tuple(dict.fromkeys(column for column, _ in _wanted(clauses, spellings)))
@@ -190,9 +192,9 @@ def _wanted(clauses: Sequence[BoundClause], spellings: dict[str, str]) -> list[W
     return list(found)
 
 
-def _conditions(asked: str) -> tuple[Condition, ...]:
+def _conditions(asked: str, option: str) -> tuple[Condition, ...]:
     """Read the conditions of a published cut, a file or an expression."""
-    where, text, is_file = "--select", asked, False
+    where, text, is_file = option, asked, False
     if asked in PUBLISHED_CUTS:
         text = PUBLISHED_CUTS[asked]
     elif os.path.isfile(asked):
@@ -224,20 +226,20 @@ def _read(path: str) -> str:
         raise InputError(f"{path}: not a text of conditions, one a line, in UTF-8") from error
 
 
-def _find_column(name: str, existing: Sequence[str], where: object) -> str:
+def _find_column(name: str, existing: Sequence[str], where: object, option: str) -> str:
     """Return the column's own spelling."""
     same = _same(name, existing)
     if len(same) == 1:
         return same[0]
     if same:
         raise InputError(
-            f"{where}: --select says {name}; there are {', '.join(same)}: write one so"
+            f"{where}: {option} says {name}; there are {', '.join(same)}: write one so"
         )
     spelled = {column.lower(): column for column in existing}
     near = get_close_matches(name.lower(), spelled, n=3)
     names = [spelled[found] for found in near] or list(existing)[:3]
     raise InputError(
-        f"{where}: no column {name!r}, which --select needs; there are {', '.join(names)}"
+        f"{where}: no column {name!r}, which {option} needs; there are {', '.join(names)}"
     )
 
 

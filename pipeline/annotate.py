@@ -13,7 +13,7 @@ from pipeline.summary import Summary
 @lists_its_options
 def annotate(
     input_path: str | Path,
-    output: str | Path,
+    output: str | Path | None = None,
     *,
     cutouts: str,
     weights: str = DEFAULT_WEIGHTS,
@@ -40,6 +40,8 @@ def annotate(
     keep_cutouts: bool = False,
     resume: bool = False,
     overwrite: bool = False,
+    in_place: bool = False,
+    only: str | None = None,
     overwrite_columns: bool = False,
     vo_metadata: bool = False,
     allow_mismatch: bool = False,
@@ -53,8 +55,10 @@ def annotate(
     input_path : path or URL
         Candidates: a FITS table (SourceExtractor's FITS_1.0 and FITS_LDAC too), a Parquet file or
         folder of them, a HATS catalog, a VOTable, or an ECSV table.
-    output : path
-        Written in the same format, under this name only when it is whole.
+    output : path, optional
+        Written in the same format, under this name only when it is whole. By default beside the
+        input, with ``_lsbg`` added to the stem of its name: of ``cat.fits`` it is
+        ``cat_lsbg.fits``; of a URL, in the working folder.
     cutouts : str
         Where the images come from: ``tiles:FOLDER`` (coadd tiles on disk, or by URL),
         ``legacysurvey:LAYER`` (the sky viewer, such as ``legacysurvey:des-dr1``), ``hips:ID``
@@ -115,6 +119,11 @@ def annotate(
         Continue an unfinished run of the same job, if there is one.
     overwrite : bool
         Replace an output that exists.
+    in_place : bool
+        Replace the input, a single local file, in one step when the new file is whole.
+    only : str, optional
+        Write the rows for which this condition is true as well, in the same format, as
+        ``OUTPUT_only``: an expression over all columns, those that are added among them.
     overwrite_columns : bool
         Replace columns of ours that the input already has.
     vo_metadata : bool

@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from catalogs.beside import chosen_output
 from catalogs.flags import Flag
+from catalogs.selection import count_removed
 from catalogs.sky_extent import describe_extent
 from catalogs.urls import masked
 from lsbg_classifier.cutouts.kept import kept_folder
@@ -30,6 +32,7 @@ def describe_job(job: Job) -> list[str]:
         f"input: {job.catalog.path}, {job.catalog.row_count} rows, "
         f"position in {columns.ra} and {columns.dec} ({columns.unit})",
         *([] if selection is None else [f"selected: {len(positions)} rows, by {selection.text}"]),
+        *_removed(job),
         f"without a usable position: {int(np.isnan(positions[:, 0]).sum())} rows",
         *describe_extent(extent),
         *remarks_on(job, extent),
@@ -37,15 +40,33 @@ def describe_job(job: Job) -> list[str]:
         *_outside(job, positions),
         f"weights: {job.weights.card.name} ({job.weights.card.description})",
         f"output: {job.output}, with {_listed([column.name for column in job.columns])}",
+        *_only(job),
         *_kept(job, len(positions)),
         *([] if job.slurm is None else job.slurm.describe()),
         "no output was written",
     ]
 
 
+def _removed(job: Job) -> list[str]:
+    """Say how many rows each condition of the selection removes."""
+    if job.selection is None or len(job.selection.clauses) < 2:
+        return []
+    return [
+        f"  {text}: removes {removed} rows, {alone} of them alone"
+        for text, removed, alone in count_removed(job.selection, job.catalog)
+    ]
+
+
 def _listed(names: list[str]) -> str:
     """Return names as an enumeration: ``a, b and c``."""
     return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]])
+
+
+def _only(job: Job) -> list[str]:
+    """Say where the rows that are chosen would be written."""
+    if job.options.only is None:
+        return []
+    return [f"rows with {job.options.only} also in {chosen_output(job.output)}"]
 
 
 def _kept(job: Job, rows: int) -> list[str]:

@@ -14,13 +14,15 @@ from catalogs import (
     lsbg_columns,
     open_catalog,
 )
+from catalogs.beside import check_in_place, chosen_output, default_output
 from catalogs.errors import InputError
 from catalogs.formats import check_name, format_named
-from catalogs.urls import masked
+from catalogs.urls import is_url, masked
 from lsbg_classifier import CutoutSource, open_source
 from lsbg_classifier.scoring import check_match
 from lsbg_classifier.weights.registry import WeightSet, find_weights
 from pipeline.cutout_keeper import check_kept
+from pipeline.chosen_rows import check_only
 from pipeline.options import Options
 from pipeline.provenance import Provenance
 from pipeline.slurm import SlurmJobs
@@ -141,13 +143,37 @@ def journal_of(output: Path) -> Path:
     return output.with_name(f"{output.name}.journal")
 
 
-def prepare(input_path: str | Path, output: str | Path, options: Options) -> Job:
+def output_for(input_path: str | Path, output: str | Path | None, options: Options) -> Path:
+    """Return where a job writes: the output, the input itself, or a name beside the input.
+
+    Parameters
+    ----------
+    input_path : path or URL
+    output : path or None
+    options : Options
+
+    Raises
+    ------
+    InputError
+        If an output is named for a job in place, or the input cannot be replaced.
+    """
+    if output is not None and is_url(output):
+        check_output(input_path, output, overwrite=False)
+    if not options.in_place:
+        return default_output(input_path) if output is None else Path(output)
+    if output is not None:
+        raise InputError(f"{output}: --in-place replaces the input; leave the output out")
+    return check_in_place(input_path)
+
+
+def prepare(input_path: str | Path, output: str | Path | None, options: Options) -> Job:
     """Open and check everything that a job needs, so that it fails early or not at all.
 
     Parameters
     ----------
     input_path : path or URL
-    output : path
+    output : path or None
+        None: see `output_for`.
     options : Options
 
     Raises
@@ -155,8 +181,8 @@ def prepare(input_path: str | Path, output: str | Path, options: Options) -> Job
     InputError
         For anything that the user can fix: see `pipeline.annotate`.
     """
+    output = output_for(input_path, output, options)
     _check_outputs(input_path, output, options)
-    output = Path(output)
     catalog = open_catalog(
         input_path,
         format=options.format,
@@ -176,6 +202,8 @@ def prepare(input_path: str | Path, output: str | Path, options: Options) -> Job
     slurm = None if options.cluster is None else SlurmJobs(options.cluster)
     job = Job(catalog, output, source, weights, options, selection, slurm)
     catalog.check_annotated(job.columns, overwrite_columns=options.overwrite_columns)
+    if options.only is not None:
+        check_only(options.only, catalog, job.columns)
     return job
 
 
@@ -183,5 +211,8 @@ def _check_outputs(input_path: str | Path, output: str | Path, options: Options)
     """Refuse an output, or a folder of kept cutouts, that must not be replaced."""
     unfinished = options.resume and (journal_of(Path(output)) / "job.json").exists()
     replace = options.overwrite or unfinished
-    check_output(input_path, output, replace)
+    if not options.in_place:
+        check_output(input_path, output, replace)
+    if options.only is not None:
+        check_output(input_path, chosen_output(output), replace)
     check_kept(Path(output), options.cutouts, keep=options.keep_cutouts, overwrite=replace)

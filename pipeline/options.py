@@ -219,6 +219,23 @@ class Options:
     overwrite: bool = field(
         default=False, metadata=_about("Replace OUTPUT if it exists.", whole_run=True)
     )
+    in_place: bool = field(
+        default=False,
+        metadata=_about(
+            "Replace INPUT, a single local file, in one step when the new file is whole; without "
+            "OUTPUT.",
+            whole_run=True,
+        ),
+    )
+    only: str | None = field(
+        default=None,
+        metadata=_about(
+            "Add a second output, OUTPUT_only, with the rows for which this condition is true: an "
+            'expression over all columns, such as "P_LSBG > 0.8".',
+            metavar="EXPRESSION",
+            whole_run=True,
+        ),
+    )
     overwrite_columns: bool = field(
         default=False, metadata=_about("Replace our columns if INPUT has them already.")
     )

@@ -12,7 +12,8 @@ from distributed import Client
 from catalogs.output import remove_partials
 from lsbg_classifier.reasons import take_reasons
 from pipeline.cluster import connect, in_order_of_completion
-from pipeline.job import Job, prepare
+from pipeline.chosen_rows import write_only
+from pipeline.job import Job, output_for, prepare
 from pipeline.options import Options
 from pipeline.remarks import extent_of, remarks_on
 from pipeline.recorder import Recorder, opened_recorder
@@ -25,7 +26,10 @@ Progress = Callable[[int, int], None]
 
 
 def prepare_and_run(
-    input_path: str | Path, output: str | Path, options: Options, progress: Progress | None = None
+    input_path: str | Path,
+    output: str | Path | None,
+    options: Options,
+    progress: Progress | None = None,
 ) -> Summary:
     """Check a job and run it; both go to the log, if the options name one.
 
@@ -45,7 +49,8 @@ def prepare_and_run(
     InputError
         As of `pipeline.annotate`.
     """
-    with opened_log(options.log, input_path, output) as log:
+    named = output_for(input_path, output, options)
+    with opened_log(options.log, input_path, named) as log:
         return run(prepare(input_path, output, options), log, progress)
 
 
@@ -70,6 +75,8 @@ def run(job: Job, log: RunLog, progress: Progress | None = None) -> Summary:
         recorder.results.count(summary)
         with recorder.keeper.published():
             _write(job, recorder)
+        if job.options.only is not None:
+            summary.chosen = write_only(job.output, job.options)
     summary.total_seconds = time.perf_counter() - started
     log.end(summary)
     return summary
@@ -140,6 +147,7 @@ def _worker_settings(job: Job, client: Client) -> WorkerSettings:
 def _write(job: Job, recorder: Recorder):
     """Write the catalog with its new columns; its provenance is that of the job's first start."""
     remove_partials(job.output)
+    mode = job.output.stat().st_mode if job.options.in_place else None
     job.catalog.write_annotated(
         job.output,
         job.columns,
@@ -148,6 +156,8 @@ def _write(job: Job, recorder: Recorder):
         overwrite_columns=job.options.overwrite_columns,
         **({"vo_metadata": True} if job.options.vo_metadata else {}),
     )
+    if mode is not None:
+        job.output.chmod(mode & 0o7777)
 
 
 @contextmanager

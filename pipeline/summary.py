@@ -29,6 +29,8 @@ class Summary:
     reasons : Counter of Reason
         Why candidates have no usable image, and how many each reason concerns; of those that this
         run looked at, not of those that were done before a resume.
+    chosen : int or None
+        Rows that ``--only`` has chosen; None without it.
     remarks : list of str
         What the job supposes, and what is doubtful; see `pipeline.remarks`.
     fetch_seconds, network_seconds : float
@@ -44,6 +46,7 @@ class Summary:
     flags: dict[str, int] = field(default_factory=lambda: {str(flag.name): 0 for flag in Flag})
     reasons: Counter[Reason] = field(default_factory=Counter)
     remarks: list[str] = field(default_factory=list)
+    chosen: int | None = None
     fetch_seconds: float = 0.0
     network_seconds: float = 0.0
     total_seconds: float = 0.0

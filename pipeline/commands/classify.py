@@ -1,10 +1,10 @@
 """``lsbg classify``: probabilities and flags into a catalog."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from catalogs.beside import chosen_output
 from catalogs.formats import titles
 from pipeline.console import say, takes_options
 from pipeline.options import OPTIONS, Options
@@ -20,9 +20,13 @@ def classify(
         ),
     ],
     output: Annotated[
-        str,
-        typer.Argument(metavar="OUTPUT", help="The same catalog with two or three more columns."),
-    ],
+        str | None,
+        typer.Argument(
+            metavar="[OUTPUT]",
+            help="The same catalog with two or three more columns; by default beside INPUT, with "
+            "_lsbg added to the stem of its name.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Check everything, print what would be done, and stop."),
@@ -35,7 +39,7 @@ def classify(
     """Write a catalog again, with the probability that each candidate is an LSBG, and a flag."""
     from lsbg_classifier.cutouts.kept import kept_folder
     from pipeline.describe import describe_job
-    from pipeline.job import prepare
+    from pipeline.job import output_for, prepare
     from pipeline.progress import show_progress
     from pipeline.run import prepare_and_run
 
@@ -46,5 +50,8 @@ def classify(
     with show_progress("candidates", quiet=quiet) as progress:
         summary = prepare_and_run(input_path, output, wanted, progress)
     if not quiet:
-        cutouts = f" and {kept_folder(Path(output))}" if wanted.keep_cutouts else ""
-        say([*summary.lines(), f"wrote {output}{cutouts}"])
+        written = output_for(input_path, output, wanted)
+        cutouts = f" and {kept_folder(written)}" if wanted.keep_cutouts else ""
+        only = "" if wanted.only is None else f", and {summary.chosen} rows to "
+        only += "" if wanted.only is None else str(chosen_output(written))
+        say([*summary.lines(), f"wrote {written}{cutouts}{only}"])
