@@ -17,14 +17,18 @@ import pyarrow.compute as pc
 from catalogs.columns import AddedColumn, already_there, check_free
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
+from catalogs.exact import ColumnKind, ExactValues, Wanted
 from catalogs.packed import plain_file, written_packed
 from catalogs.positions import (
     ColumnInfo,
     PositionColumns,
+    Sample,
     check_not_radians,
     find_positions,
+    read_positions,
     says_no_unit,
 )
+from catalogs.text.exact import kind_of_cells, read_cells
 from catalogs.text.rows import RowError, Rows, inserted, without
 from catalogs.text.syntax import UNCLOSED, Blanks, Delimited, Fixed
 from catalogs.text.values import (
@@ -139,7 +143,9 @@ class TextCatalog:
         self._parsed: dict[int, tuple[bytes, Rows, dict[int, np.ndarray]]] = {}
         infos = self._infos()
         options = {"ra": ra, "dec": dec, "unit": position_unit}
-        self.position_columns: PositionColumns = find_positions(infos, str(path), **options)
+        self.position_columns: PositionColumns = find_positions(
+            infos, str(path), **options, sample=Sample(self, 0, self.row_count)
+        )
         if position_unit is None and says_no_unit(self.position_columns, infos):
             first = self.read_positions(0, min(self.row_count, 10_000))
             check_not_radians(first, self.position_columns, str(path))
@@ -332,8 +338,15 @@ class TextCatalog:
 
     def read_positions(self, start: int, stop: int) -> np.ndarray:
         """Return degrees in rows [start, stop); see `catalogs.Catalog`."""
-        columns = self.position_columns
-        return columns.to_degrees(*self.read_columns((columns.ra, columns.dec), start, stop))
+        return read_positions(self, start, stop)
+
+    def column_kind(self, name: str) -> ColumnKind:
+        """Return what a column holds; see `catalogs.Catalog`."""
+        return kind_of_cells(self, name)[0]
+
+    def read_exact(self, wanted: Sequence[Wanted], start: int, stop: int) -> list[ExactValues]:
+        """Return values as they are; see `catalogs.Catalog`."""
+        return read_cells(self, wanted, start, stop)
 
     def fingerprint(self) -> str:
         """Return the sha256 of the file."""

@@ -1,0 +1,55 @@
+"""Values of the cells of text tables as they are."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from catalogs.exact import ColumnKind, ExactValues, Wanted, integers, joined, logical, no_rows, texts
+from catalogs.text.values import as_exact
+
+if TYPE_CHECKING:
+    from catalogs.text.catalog import TextCatalog
+
+
+def kind_of_cells(catalog: "TextCatalog", name: str) -> tuple[ColumnKind, int]:
+    """Return what a column holds, by all its values, and its first cell in a row.
+
+    Parameters
+    ----------
+    catalog : TextCatalog
+    name : str
+    """
+    number = catalog._number_of(name)
+    first = catalog._layout.firsts[number]
+    kind = ColumnKind(catalog._kinds[first] or "number", catalog._layout.columns[number].size)
+    return kind, first
+
+
+def read_cells(
+    catalog: "TextCatalog", wanted: Sequence[Wanted], start: int, stop: int
+) -> list[ExactValues]:
+    """Return values of columns, or of elements of them, in the rows [start, stop).
+
+    Parameters
+    ----------
+    catalog : TextCatalog
+    wanted : sequence of Wanted
+    start, stop : int
+    """
+    known = [kind_of_cells(catalog, name) for name, _ in wanted]
+    pieces = [[no_rows(kind)] for kind, _ in known]
+    for number in catalog._blocks_with(start, stop):
+        block = catalog._blocks[number]
+        rows = slice(max(start - block.first, 0), min(stop - block.first, block.rows))
+        for piece, (_, element), (kind, first) in zip(pieces, wanted, known, strict=True):
+            piece.append(_values(catalog, number, first + (element or 0), kind.kind, rows))
+    return [joined(piece[1:] or piece) for piece in pieces]
+
+
+def _values(catalog, number: int, cell: int, kind: str, rows: slice) -> ExactValues:
+    if kind in ("number", "logical"):
+        numbers: np.ndarray = catalog._floats(number, [cell])[0][rows]
+        return logical(numbers) if kind == "logical" else ExactValues(numbers)
+    values = as_exact(catalog._texts(number, [cell])[0][rows], kind)
+    return texts(values) if kind == "text" else integers(values)
