@@ -78,6 +78,32 @@ def test_the_rest_of_a_fits_file_stays(tmp_path):
         assert hdus["AFTER"].data.tolist() == list(range(12))
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("last", [True, False])
+def test_rows_of_text(tmp_path, end, last):
+    lines = ["# mine", "ra,dec,name", *(f'{n},{n / 10},"a,{n}"' for n in range(ROWS))]
+    (tmp_path / "in.csv").write_bytes((end.join(lines) + end * last).encode())
+    write_chosen(open_catalog(tmp_path / "in.csv"), tmp_path / "out.csv", KEEP)
+    kept = lines[:2] + [line for line, keep in zip(lines[2:], KEEP, strict=True) if keep]
+    found = (tmp_path / "out.csv").read_bytes().decode()
+    assert found.removesuffix(end).split(end) == kept
+    assert open_catalog(tmp_path / "out.csv").row_count == KEEP.sum()
+
+
+def test_exact_values_of_text(tmp_path):
+    rows = ["ra,dec,id,name,ok"]
+    rows += [f"0{n}:00:00,-0{n}:30:00,{36407050963681538 + n},n{n},{n < 2}" for n in range(4)]
+    (tmp_path / "in.csv").write_text("\n".join(rows) + "\n")
+    catalog = open_catalog(tmp_path / "in.csv")
+    np.testing.assert_allclose(catalog.read_positions(1, 3), [[15, -1.5], [30, -2.5]])
+    for text, keep in {
+        "id == 36407050963681539": [False, True, False, False],
+        "name in ('n0', 'n3')": [True, False, False, True],
+        "ok": [True, True, False, False],
+    }.items():
+        assert find_selection(text, catalog).keep(catalog, 0, 4).tolist() == keep
+
+
 def test_a_folder_of_parquet(tmp_path):
     folder = tmp_path / "in"
     (folder / "deep").mkdir(parents=True)

@@ -29,7 +29,7 @@ from catalogs.positions import (
     says_no_unit,
 )
 from catalogs.text.exact import kind_of_cells, read_cells
-from catalogs.text.rows import RowError, Rows, inserted, without
+from catalogs.text.rows import RowError, Rows, inserted, some_rows, without
 from catalogs.text.syntax import UNCLOSED, Blanks, Delimited, Fixed
 from catalogs.text.values import (
     BadValue,
@@ -407,6 +407,14 @@ class TextCatalog:
             for block, content, rows in self._scan():
                 new = self._new_values(columns, values, block)
                 file.write(self._extended(block, content, rows, dropped, columns, new))
+
+    def write_rows(self, output: Path, keep: np.ndarray):
+        """Write the file again with some of the rows; see `catalogs.Catalog`."""
+        with written_packed(output) as partial, open(partial, "wb") as file:
+            with open(self._file, "rb") as source:
+                file.write(source.read(self._layout.data_start))
+            for block, content, rows in self._scan():
+                file.write(some_rows(content, rows, keep[block.first : block.first + block.rows]))
 
     def _new_values(self, columns, values, block: _Block) -> list[pa.Array]:
         """Return the added columns' values in the rows of a block, as texts."""

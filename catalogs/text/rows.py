@@ -199,3 +199,21 @@ def checked_shape(places: np.ndarray, rows: Rows, count: int) -> np.ndarray:
     if len(wrong):
         raise RowError(int(wrong[0]), f"{counts[wrong[0]] + 1} values instead of {count + 1}")
     return places.reshape(len(rows), count)
+
+
+def some_rows(block: bytes, rows: Rows, keep: np.ndarray) -> bytes:
+    """Return a block without some of its rows and their line ends.
+
+    Parameters
+    ----------
+    block : bytes
+    rows : Rows
+    keep : array of bool, shape (rows,)
+    """
+    pieces, place = [], 0
+    for row in np.flatnonzero(~keep).tolist():
+        stop = int(rows.stops[row])
+        end = stop + (2 if block[stop : stop + 2] == b"\r\n" else block[stop : stop + 1] in b"\r\n")
+        pieces.append(block[place : int(rows.starts[row])])
+        place = min(int(end), len(block))
+    return b"".join([*pieces, block[place:]])
