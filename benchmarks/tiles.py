@@ -68,8 +68,8 @@ def work_on(folder: Path) -> WorkerSettings:
     """Describe our stage's work on a folder of tiles."""
     weights = find_weights("des-simulated")
     path = str(weights.path.resolve())
-    sha256 = weights.card.sha256
-    return WorkerSettings(uuid.uuid4().hex, f"tiles:{folder}", (), path, sha256, "auto", DEFAULT_KEYS)
+    work = path, weights.card.sha256, "auto", DEFAULT_KEYS
+    return WorkerSettings(uuid.uuid4().hex, f"tiles:{folder}", (), *work)
 
 
 def ours(settings: WorkerSettings, positions: np.ndarray):

@@ -136,8 +136,10 @@ class Options:
     dec: str | None = field(default=None, metadata=_about("Read the declination from this column."))
     position_unit: str | None = field(
         default=None,
-        metadata=_about("Read positions in this unit, whatever the table says: deg, rad, or hourangle (right "
-            "ascension in hours)."),
+        metadata=_about(
+            "Read positions in this unit, whatever the table says: deg, rad, or hourangle (right "
+            "ascension in hours)."
+        ),
     )
     select: str | None = field(
         default=None,

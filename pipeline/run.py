@@ -15,8 +15,8 @@ from pipeline.cluster import connect, in_order_of_completion
 from pipeline.chosen_rows import write_only
 from pipeline.job import Job, output_for, prepare
 from pipeline.options import Options
-from pipeline.remarks import extent_of, remarks_on
 from pipeline.recorder import Recorder, opened_recorder
+from pipeline.remarks import extent_of, remarks_on
 from pipeline.run_log import RunLog, opened_log
 from pipeline.summary import Summary
 from pipeline.worker import WorkerSettings, loaded_classifier, score_unit

@@ -130,7 +130,6 @@ class _LogFile(logging.FileHandler):
             error.filename = self.baseFilename
         raise
 
-
     def close(self):
         """Close the file; what an earlier failure left in its buffer is given up."""
         with suppress(OSError) if self._failed else nullcontext():

@@ -220,7 +220,9 @@ def training_app(defaults: _Defaults) -> typer.Typer:
             positives=positives,
             type_1=type_1,
             cutouts=cutouts,
-            source_options=given(bands=bands, survey=survey, tiles=tiles, url=url, connections=connections),
+            source_options=given(
+                bands=bands, survey=survey, tiles=tiles, url=url, connections=connections
+            ),
             surveys=surveys,
             seed=seed,
             labels=labels,

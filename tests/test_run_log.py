@@ -1,4 +1,4 @@
-"""What a run says: reasons for missing images, assumptions of the source, and all of it in a log."""
+"""What a run says: reasons for missing images, what is assumed, and all of it in a log."""
 
 import logging
 import re

@@ -101,7 +101,9 @@ def report(
 
     options = ReportOptions(
         cutouts=cutouts,
-        source_options=given(bands=bands, survey=survey, tiles=tiles, url=url, connections=connections),
+        source_options=given(
+            bands=bands, survey=survey, tiles=tiles, url=url, connections=connections
+        ),
         truth=truth,
         labels=labels,
         against=against,

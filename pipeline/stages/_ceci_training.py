@@ -33,7 +33,9 @@ def _options(*without: str):
     """Read off the command the options that all these stages have."""
     return tuple(
         replace(option, name=_RENAMED.get(option.name, option.name))
-        for option in options_of(_command(), without=(*_OF_CECI, *_OF_PUBLISHED, "labels", *without))
+        for option in options_of(
+            _command(), without=(*_OF_CECI, *_OF_PUBLISHED, "labels", *without)
+        )
     )
 
 
@@ -109,4 +111,3 @@ class TrainSimulatedLsbgStage(_TrainStage):
     def run(self):
         """Simulate, and train."""
         self.train("--sample=simulated")
-
