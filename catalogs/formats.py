@@ -175,7 +175,7 @@ FORMATS = (
     CatalogFormat(
         "mrt",
         "machine-readable table (AAS, CDS)",
-        (".mrt", ".txt", ".dat"),
+        (".mrt", ".txt"),
         recognised_by("catalogs.mrt:looks_like_mrt"),
         "catalogs.mrt:MrtCatalog",
         "every other byte; the byte-by-byte description gets two lines",
@@ -215,7 +215,7 @@ FORMATS = (
     CatalogFormat(
         "ascii",
         "ASCII (values between blanks)",
-        (".txt", ".dat", ".asc", ".ascii", ".cat"),
+        (".txt", ".asc", ".ascii", ".cat"),
         recognised_by("catalogs.ascii:looks_like_ascii"),
         "catalogs.ascii:AsciiCatalog",
         "every other byte",
