@@ -108,10 +108,10 @@ def test_the_stages_have_the_options_of_the_table_but_for_their_own():
         assert all(option in OPTIONS for option in options)
         return {*NAMES} - {option.name for option in options}
 
-    assert missing(ceci.ClassifyLsbgStage.options) == {"resume", "overwrite"}
-    assert missing(ceci.ClassifyLsbgParquetStage.options) == {"resume", "overwrite"}
-    not_in_rubin = {"format", "table", "keep_cutouts", "resume", "overwrite", "log"}
-    assert missing(_rubin_config.OPTIONS) == not_in_rubin
+    not_in_ceci = {"resume", "overwrite", "in_place", "only"}
+    assert missing(ceci.ClassifyLsbgStage.options) == not_in_ceci
+    assert missing(ceci.ClassifyLsbgParquetStage.options) == not_in_ceci
+    assert missing(_rubin_config.OPTIONS) == not_in_ceci | {"format", "table", "keep_cutouts", "log"}
 
 
 def test_the_step_for_lsdb_has_the_options_of_the_table_that_suit_a_partition():
@@ -119,5 +119,5 @@ def test_the_step_for_lsdb_has_the_options_of_the_table_that_suit_a_partition():
     from pipeline.stages.hats import PARTITION_OPTIONS
 
     of_whole_runs = {"format", "table", "scheduler", "workers", "cluster", "keep_cutouts", "resume"}
-    of_whole_runs |= {"overwrite", "vo_metadata", "log"}
+    of_whole_runs |= {"overwrite", "in_place", "only", "vo_metadata", "log"}
     assert {*NAMES} - {option.name for option in PARTITION_OPTIONS} == of_whole_runs | {"cutouts"}

@@ -17,7 +17,9 @@ from pipeline.stages._lsst import (
     RangeField,
 )
 
-_NOT_HERE = ("format", "table", "keep_cutouts", "resume", "overwrite", "log")
+_NOT_HERE = (
+    "format", "table", "keep_cutouts", "resume", "overwrite", "in_place", "only", "log",
+)  # fmt: skip
 """Options that the Butler or pipetask decide themselves, or that are for files only."""
 
 RENAMED = {"connections": "source_connections"}

@@ -51,7 +51,7 @@ __all__ = [
 
 _OF_CECI = (
     *("input_path", "annotated", "output", "folder"),
-    *("resume", "overwrite", "dry_run", "quiet"),
+    *("resume", "overwrite", "in_place", "only", "dry_run", "quiet"),
 )
 """Options of commands that ceci decides itself: names of files, and what happens to old ones."""
 
