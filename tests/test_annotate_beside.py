@@ -46,7 +46,11 @@ def test_in_place_gives_the_bytes_of_another_output(candidates, tiles, tmp_path)
     annotate(link, cutouts=tiles, in_place=True)
     assert link.is_symlink() and candidates.read_bytes() == (tmp_path / "other.fits").read_bytes()
     assert stat.S_IMODE(candidates.stat().st_mode) == 0o640
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["cat.fits", "link.fits", "other.fits"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "cat.fits",
+        "link.fits",
+        "other.fits",
+    ]
     with pytest.raises(InputError, match="already has the column P_LSBG"):
         annotate(candidates, cutouts=tiles, in_place=True)
 
@@ -99,7 +103,9 @@ def test_the_rows_that_a_condition_chooses(candidates, tiles, tmp_path, lsbg, en
     assert f"{keep.sum()} rows to {tmp_path / f'out_only.{ending}'}" in out
 
 
-def test_a_condition_that_cannot_be_is_refused_before_anything_is_scored(candidates, tiles, tmp_path):
+def test_a_condition_that_cannot_be_is_refused_before_anything_is_scored(
+    candidates, tiles, tmp_path
+):
     for only, message in [
         ("P_LSB > 0.8", r"no column 'P_LSB', which --only needs; there are P_LSBG"),
         ("P_LSBG >", r"--only, at its end"),

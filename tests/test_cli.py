@@ -244,7 +244,7 @@ OPTIONS = {
     "--weights": (["--weights", "nope"], r"unknown weights 'nope': choose one of .*des-simulated"),
     "--weights file": (["--weights", "no.weights.h5"], r"no.weights.h5: no such file"),
     "--style": (["--style", "camel"], r"unknown style 'camel': choose auto, upper, lower"),
-    "--position-unit": (["--position-unit", "mag"], r"--position-unit mag is no angle; say deg, rad"),
+    "--position-unit": (["--position-unit", "mag"], r"--position-unit mag is no angle; say deg"),
     "--bands": (["--bands", "xyz"], r"no colours for the bands xyz: choose grz"),
     "--survey": (["--survey", "sdss"], r"unknown survey 'sdss': choose one of des"),
     "--url for tiles": (["--url", "http://127.0.0.1"], r"tiles: takes no option url"),

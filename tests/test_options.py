@@ -111,7 +111,8 @@ def test_the_stages_have_the_options_of_the_table_but_for_their_own():
     not_in_ceci = {"resume", "overwrite", "in_place", "only"}
     assert missing(ceci.ClassifyLsbgStage.options) == not_in_ceci
     assert missing(ceci.ClassifyLsbgParquetStage.options) == not_in_ceci
-    assert missing(_rubin_config.OPTIONS) == not_in_ceci | {"format", "table", "keep_cutouts", "log"}
+    of_one_file = {"format", "table", "keep_cutouts", "log"}
+    assert missing(_rubin_config.OPTIONS) == not_in_ceci | of_one_file
 
 
 def test_the_step_for_lsdb_has_the_options_of_the_table_that_suit_a_partition():

@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from catalogs.exact import ColumnKind, ExactValues, Wanted, integers, joined, logical, no_rows, texts
+from catalogs.exact import (
+    ColumnKind,
+    ExactValues,
+    Wanted,
+    integers,
+    joined,
+    logical,
+    no_rows,
+    texts,
+)
 from catalogs.text.values import as_exact
 
 if TYPE_CHECKING:
