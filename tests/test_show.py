@@ -94,7 +94,7 @@ def test_from_the_source_of_images(table, survey, kept):
     [
         (lambda t: t, {"cutouts": None}, "say where the cutouts come from"),
         (lambda t: t, {"n": 0}, "at least one cutout of each kind"),
-        (lambda t: t["ALPHA_J2000", "DELTA_J2000"], {}, "no single pair of LSBG columns"),
+        (lambda t: t["ALPHA_J2000", "DELTA_J2000"], {}, "no single set of LSBG columns"),
         (lambda t: t["P_LSBG", "FLAGS_LSBG"], {}, "no position column"),
         (lambda t: t, {"label": "CLASS"}, "no column CLASS"),
         (lambda t: t, {"label": "NUMBER"}, "NUMBER must be 1"),
