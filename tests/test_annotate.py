@@ -27,8 +27,8 @@ NAMES = {
     "rubin": ["lsbgProbability", "lsbgFlags"],
 }
 OURS = NAMES["upper"]
-NOWHERE = [(np.nan, -40.0), (32.0, np.nan), (np.inf, 0.0), (-0.1, -40.0), (361.0, 0), (32.0, -90.1)]
-OUTSIDE = [(212.0, 45.0), (32.0, -41.0), (0.0, 90.0)]
+NOWHERE = [(np.nan, -40.0), (32.0, np.nan), (np.inf, 0.0), (32.0, 361.0), (32.0, -90.1)]
+OUTSIDE = [(212.0, 45.0), (32.0, -41.0), (0.0, 90.0), (-0.1, -40.0), (361.0, 0.0)]
 
 
 @pytest.fixture(scope="module")
@@ -187,12 +187,12 @@ def test_no_position_or_no_image_is_flagged_and_not_scored(
         *expected[1][some[2:4]],
     ]
     probability = np.full(len(mixed), np.nan, np.float32)
-    probability[[6, 7, 11, 12]] = expected[0][some[:4]]
+    probability[[5, 6, 12, 13]] = expected[0][some[:4]]
     assert_scores(tmp_path / "out", (probability, np.array(flags)))
-    assert summary.rows == 13 and summary.scored == 4
+    assert summary.rows == 14 and summary.scored == 4
     if write is write_parquet:
         written = pq.read_table(tmp_path / "out", columns=OURS)
-        assert written[0].null_count == 9 and written[1].null_count == 0
+        assert written[0].null_count == 10 and written[1].null_count == 0
 
 
 @WRITERS
@@ -415,10 +415,10 @@ def test_summary_adds_up(survey, positions, expected, some, tmp_path):
     options = {"cutouts": f"tiles:{survey.tiles}", "threshold": threshold}
     summary = annotate(source, tmp_path / "out.fits", **options)
     probability, flags = scores(tmp_path / "out.fits")
-    assert (summary.rows, summary.scored, summary.above_threshold) == (21, 12, 6)
+    assert (summary.rows, summary.scored, summary.above_threshold) == (22, 12, 6)
     assert (probability > threshold).sum() == 6
     assert summary.flags == {flag.name: ((flags & flag) != 0).sum() for flag in Flag}
-    assert (summary.flags["NO_POSITION"], summary.flags["NO_COVERAGE"]) == (6, 3)
+    assert (summary.flags["NO_POSITION"], summary.flags["NO_COVERAGE"]) == (5, 5)
     assert 0 < summary.fetch_seconds and 0 < summary.network_seconds < summary.total_seconds * 9
     assert fits.getheader(tmp_path / "out.fits", 1)["LSBGTHR"] == float(f"{threshold:g}")
 

@@ -365,7 +365,7 @@ def test_server_that_refuses_everything(few, out, server):
         started = time.monotonic()
         result = run_command("classify", few, out / "a.fits", *arguments)
         took = time.monotonic() - started
-    why = server if code else r".*Connection refused"
+    why = f"{server}: no" if code else r".*Connection refused"
     message = rf"{viewer.url}: 9 cutouts in a row could not be fetched \({why}\); check --cutouts"
     assert_one_line(result, message)
     assert took < 60
@@ -387,7 +387,8 @@ def test_no_space_left(lsbg, survey, out, blocks):
     scored = blocks == 40
     assert os.listdir(out) == ["a.fits.journal"] * scored
     if scored:
-        assert lsbg(*arguments, "--resume")[0] == 0
+        code, _, errors = lsbg(*arguments, "--resume")
+        assert code == 0, errors
         assert os.listdir(out) == ["a.fits"]
         assert len(fits.getdata(out / "a.fits")) == survey.candidate_count
 
@@ -452,7 +453,8 @@ def test_interrupt_and_resume(lsbg, survey, out, where, number):
         assert code == 1 and re.search(
             r"a\.fits\.journal: holds an unfinished run.*--resume", errors
         )
-        assert lsbg(*arguments, "--resume")[0] == 0
+        code, _, errors = lsbg(*arguments, "--resume")
+        assert code == 0, errors
         arguments[2] = out / "undisturbed.fits"
         assert lsbg(*arguments)[0] == 0
     assert (out / "a.fits").read_bytes() == (out / "undisturbed.fits").read_bytes()
