@@ -17,7 +17,7 @@ import numpy as np
 
 from lsbg_classifier.backend import start_backend
 from lsbg_classifier.training.dataset import open_dataset
-from lsbg_classifier.training.evaluation import bootstrap_intervals, judge
+from lsbg_classifier.training.intervals import scores_with_intervals
 from lsbg_classifier.training.studies import deal_folds
 
 COLUMNS = 12
@@ -106,10 +106,9 @@ def main():
     images = np.concatenate([theirs, ours])
     real = np.repeat([1, 0], [len(theirs), len(ours)])
     found = probabilities_of_real(images, real, options.folds, options.epochs, options.seed)
-    low, high = bootstrap_intervals(real, found)["auc"]
+    auc, low, high = scores_with_intervals(real, found)["auc"]
     options.out.mkdir(parents=True, exist_ok=True)
     draw(images, real, found, options.out / "sheet.png", options.seed)
-    auc = judge(real, found).auc
     sys.stdout.write(f"{len(theirs)} real and {len(ours)} simulated cutouts: AUC {auc:.3f} ")
     sys.stdout.write(f"({low:.3f}-{high:.3f})\nwrote {options.out / 'sheet.png'}\n")
 

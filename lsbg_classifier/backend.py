@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
+from catalogs.errors import InputError, one_line
+
 _starting = Lock()
 
 
@@ -24,14 +26,30 @@ def start_backend():
         try:
             os.dup2(nowhere, 2)
             with _nothing_collected():
-                import keras
-
-                keras.ops.zeros(1)
+                _import_keras()
             logging.getLogger("tensorflow").setLevel(logging.ERROR)  # else: too many networks
         finally:
             os.dup2(kept, 2)
             os.close(kept)
             os.close(nowhere)
+
+
+def _import_keras():
+    """Import Keras with its backend, or say in one line what is missing."""
+    try:
+        import keras
+
+        keras.ops.zeros(1)
+    except ImportError as error:
+        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+        reason = one_line(error)
+        raise InputError(
+            f"Keras cannot start its backend {backend} ({reason}): install it, or unset "
+            "KERAS_BACKEND"
+        ) from error
+    except ValueError as error:
+        reason = one_line(error)
+        raise InputError(f"Keras cannot start ({reason}): unset KERAS_BACKEND") from error
 
 
 @contextmanager

@@ -1,9 +1,12 @@
 """What the training commands train on: which labelled positions or cutouts, and their dataset."""
 
 import os
-from dataclasses import dataclass
+import shutil
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import typer
 
 from catalogs.errors import InputError
@@ -11,6 +14,12 @@ from lsbg_classifier.training.samples import FRACTIONS, SPLITS
 
 _PUBLISHED = {"des": ("baseline", "random"), "hsc": ("published",)}
 """Names of each survey's published samples."""
+
+_TRIED, _TRIED_OF_SERVER = 256, 16
+"""Positions that a dry run asks a source for: of files here, and of a server."""
+
+_SERVERS = ("legacysurvey:", "hips:")
+"""Starts of the names of sources whose images come over the network."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +50,8 @@ class WantedSample:
     surveys : int
         How many to simulate.
     seed : int
-    labels : Path, optional
-        CSV file of labels given by eye, instead of a sample.
+    labels : tuple of Path
+        CSV files of labels given by eye, instead of a sample.
     """
 
     survey: str
@@ -57,23 +66,23 @@ class WantedSample:
     source_options: dict
     surveys: int
     seed: int
-    labels: Path | None = None
+    labels: tuple[Path, ...] = ()
 
     @property
     def simulated(self) -> bool:
         """Whether it is simulated sky."""
-        return self.labels is None and self.sample == "simulated"
+        return not self.labels and self.sample == "simulated"
 
     @property
     def published(self) -> bool:
         """Whether it is one of the published samples."""
-        return self.labels is None and self.sample in _PUBLISHED[self.survey]
+        return not self.labels and self.sample in _PUBLISHED[self.survey]
 
     @property
     def name(self) -> str:
         """What the weights see, for their card: files without their folders."""
-        if self.labels is not None:
-            return f"the labels {self.labels.name}"
+        if self.labels:
+            return f"the labels {', '.join(path.name for path in self.labels)}"
         return f"the {self.sample} sample" if self.published else Path(self.sample).name
 
     @property
@@ -82,22 +91,72 @@ class WantedSample:
         return (1.0, 0.0, 0.0) if self.whole else FRACTIONS
 
 
-def make_dataset(wanted: WantedSample, folder: Path, *, dry_run: bool, quiet: bool):
-    """Make or continue the dataset in a folder; None after a dry run."""
+@dataclass(frozen=True)
+class PlannedSample:
+    """What a dry run finds out of a sample.
+
+    Attributes
+    ----------
+    count : int
+        Cutouts to train on; 0 where only the training itself can tell.
+    imaging : Imaging or None
+        What they show, where it is known.
+    """
+
+    count: int
+    imaging: object = None
+
+
+def plan_sample(wanted: WantedSample) -> PlannedSample:
+    """Say what would be trained on, and whether its cutouts are there; write nothing.
+
+    Raises
+    ------
+    InputError
+        For everything that would stop the training because of its sample.
+    """
     if wanted.simulated:
-        return _simulated(wanted, folder, dry_run, quiet)
-    if wanted.labels is None and wanted.sample.endswith(".npy"):
-        return _stored(wanted, folder, dry_run)
-    return _fetched(wanted, folder, dry_run, quiet)
+        typer.echo(f"{wanted.surveys} simulated surveys of {wanted.survey}")
+        return PlannedSample(0)
+    if not wanted.labels and wanted.sample.endswith(".npy"):
+        _, splits, imaging = _stored_cutouts(wanted)
+        return PlannedSample(int(np.count_nonzero(splits == "train")), imaging)
+    source, sample = _open(wanted)
+    _say_sample(sample)
+    _try_source(wanted, source, sample)
+    return PlannedSample(sum(sample.count("train")), source.imaging)
 
 
-def _simulated(wanted, folder, dry_run, quiet):
+def make_dataset(wanted: WantedSample, folder: Path, *, quiet: bool):
+    """Make or continue the dataset in a folder.
+
+    Parameters
+    ----------
+    wanted : WantedSample
+    folder : Path
+    quiet : bool
+        Show no progress.
+
+    Returns
+    -------
+    CutoutDataset
+
+    Raises
+    ------
+    InputError
+        If the sample cannot be used; a folder that was not there before is not left behind then.
+    """
+    if wanted.simulated:
+        return _simulated(wanted, folder, quiet)
+    if not wanted.labels and wanted.sample.endswith(".npy"):
+        return _stored(wanted, folder)
+    return _fetched(wanted, folder, quiet)
+
+
+def _simulated(wanted, folder, quiet):
     from lsbg_classifier.training.simulated import simulated_dataset
     from pipeline.progress import show_progress
 
-    if dry_run:
-        typer.echo(f"{wanted.surveys} simulated surveys of {wanted.survey}")
-        return None
     with show_progress("surveys", quiet=quiet) as progress:
         return simulated_dataset(
             folder,
@@ -108,65 +167,142 @@ def _simulated(wanted, folder, dry_run, quiet):
         )
 
 
-def _stored(wanted, folder, dry_run):
-    """Make the dataset of a file of cutouts and its labels."""
+def _stored_cutouts(wanted):
+    """Read a file of cutouts and its labels; also returns their splits, and what they show."""
     from lsbg_classifier.surveys import survey_named
     from lsbg_classifier.training.assessment import LabelledCutouts
-    from lsbg_classifier.training.dataset import store_cutouts
     from lsbg_classifier.training.samples import random_splits
 
-    found = LabelledCutouts.read(Path(wanted.sample), Path(wanted.label))
-    splits = random_splits(found.labels, seed=wanted.seed, fractions=wanted.fractions)
-    lsbgs = int(found.labels.sum())
-    typer.echo(f"{lsbgs} LSBGs, {len(found.labels) - lsbgs} others")
-    if dry_run:
-        return None
+    cutouts = LabelledCutouts.read(Path(wanted.sample), Path(wanted.label))
+    splits = random_splits(cutouts.labels, seed=wanted.seed, fractions=wanted.fractions)
+    lsbgs = int(cutouts.labels.sum())
+    typer.echo(f"{lsbgs} LSBGs, {len(cutouts.labels) - lsbgs} others")
     options = wanted.source_options
     survey = survey_named(options.get("survey", wanted.survey))
-    imaging = survey.imaging(tuple(options.get("bands", "grz")))
-    return store_cutouts(folder, found.name, found.images, found.labels, splits, imaging)
+    return cutouts, splits, survey.imaging(tuple(options.get("bands", "grz")))
 
 
-def _fetched(wanted, folder, dry_run, quiet):
+def _stored(wanted, folder):
+    """Make the dataset of a file of cutouts and its labels."""
+    from lsbg_classifier.training.dataset import store_cutouts
+
+    cutouts, splits, imaging = _stored_cutouts(wanted)
+    return store_cutouts(folder, cutouts.name, cutouts.images, cutouts.labels, splits, imaging)
+
+
+def _open(wanted):
+    """Open the source, and find the labelled positions."""
     from lsbg_classifier import open_source
-    from lsbg_classifier.training.dataset import build_dataset
-    from pipeline.progress import show_progress
 
-    sample = _positions(wanted)
+    source = open_source(wanted.cutouts, **wanted.source_options)
+    return source, _positions(wanted, source)
+
+
+def _say_sample(sample):
     for split in SPLITS:
         typer.echo("{}: {} LSBGs, {} others".format(split, *sample.count(split)))
     for note in sample.notes:
         typer.echo(f"note: {note}")
-    if dry_run:
-        return None
-    source = open_source(wanted.cutouts, **wanted.source_options)
+
+
+def _try_source(wanted, source, sample):
+    """Ask the source for some of the sample, and say how many have a cutout."""
+    from catalogs.flags import NOT_SCORED
+    from lsbg_classifier.cutouts.source import fetch_usable
+    from lsbg_classifier.training.teaching import reasons_text
+
+    most = _TRIED_OF_SERVER if wanted.cutouts.startswith(_SERVERS) else _TRIED
+    rows = np.unique(np.linspace(0, len(sample.labels) - 1, most).astype(int))
+    _, flags = fetch_usable(source.fetch, sample.positions[rows])
+    missing = (flags & NOT_SCORED) != 0
+    total = len(sample.labels)
+    asked = f"all {total}" if len(rows) == total else f"{len(rows)} of {total}"
+    reasons = _counted(flags[missing])
+    said = f" ({reasons_text(reasons)})" if reasons else ""
+    typer.echo(
+        f"{source.spec}: asked for {asked} positions, {int((~missing).sum())} have a cutout{said}"
+    )
+    if wanted.labels and len(rows) == total:
+        _check_labels(wanted, sample.labels[(sample.splits == "train") & ~missing], reasons)
+    elif missing.all():
+        raise InputError(f"{source.spec}: has no cutout of any position that was asked for")
+
+
+def _fetched(wanted, folder, quiet):
+    from lsbg_classifier.training.dataset import build_dataset
+    from lsbg_classifier.training.teaching import how_sharp, reasons_text
+    from pipeline.progress import show_progress
+
+    source, sample = _open(wanted)
+    _say_sample(sample)
+    fresh = next((path for path in (folder.parent, folder) if not path.exists()), None)
     with show_progress("cutouts", quiet=quiet) as progress:
         dataset = build_dataset(folder, sample, source, progress=progress)
-    if failed := len(dataset.failed()):
-        typer.echo(f"note: {failed} without a cutout are left out, see {folder / 'failed.csv'}")
+    failed = dataset.failed()
+    reasons = Counter(flag or "no flag" for *_, flag in failed)
+    if wanted.labels:
+        try:
+            _check_labels(wanted, dataset.table("train", ["label"])["label"].to_numpy(), reasons)
+        except InputError:
+            if fresh is not None:  # cutouts that nothing can be made of
+                shutil.rmtree(fresh, ignore_errors=True)
+            raise
+    if failed:
+        typer.echo(
+            f"note: {len(failed)} without a cutout are left out: {reasons_text(reasons)}; see "
+            f"{folder / 'failed.csv'}"
+        )
+    if wanted.labels and failed:
+        for note in how_sharp(dataset.table("test", ["label"])["label"].to_numpy()):
+            typer.echo(f"note: with a cutout: {note}")
     return dataset
 
 
-def _positions(wanted):
-    """Return the labelled positions."""
-    from lsbg_classifier.training.published import ListStore, des_sample, hsc_sample
-    from lsbg_classifier.training.samples import sample_of_catalog
-    from lsbg_classifier.training.teaching import sample_of_labels
-    from lsbg_classifier.training.vizier import vizier_lsbgs
+def _counted(flags) -> Counter:
+    """Count how many have each combination of flags, by its name."""
+    from catalogs.flags import Flag
 
-    if wanted.labels is not None:
-        return sample_of_labels(wanted.labels, seed=wanted.seed, whole=wanted.whole)
+    return Counter(Flag(int(value)).name or "no flag" for value in flags)
+
+
+def _check_labels(wanted, labels, reasons):
+    from lsbg_classifier.training.teaching import check_enough
+
+    check_enough(", ".join(map(str, wanted.labels)), labels, reasons)
+
+
+def _positions(wanted, source):
+    """Return the labelled positions."""
+    from lsbg_classifier.training.samples import sample_of_catalog
+
+    if wanted.labels:
+        return _labelled_by_eye(wanted, source)
     if wanted.positives not in ("published", "vizier"):
         raise InputError(f"--positives is published or vizier, not {wanted.positives}")
     if wanted.published:
-        store = ListStore(wanted.lists)
-        galaxies = vizier_lsbgs(wanted.survey) if wanted.positives == "vizier" else None
-        common = {"seed": wanted.seed, "positives": galaxies}
-        if wanted.survey == "des":
-            return des_sample(store, split=wanted.sample, type_1=wanted.type_1, **common)
-        return hsc_sample(store, **common)
+        return _published_positions(wanted)
     if not Path(wanted.sample).exists():
         raise InputError(f"{wanted.sample}: no such sample; choose {wanted.kinds}")
     return sample_of_catalog(
         Path(wanted.sample), wanted.label, seed=wanted.seed, fractions=wanted.fractions
     )
+
+
+def _labelled_by_eye(wanted, source):
+    from lsbg_classifier.training.teaching import judgements_at, sample_of_labels
+
+    judgements, notes = judgements_at(wanted.labels, source)
+    sample = sample_of_labels(judgements, seed=wanted.seed, whole=wanted.whole)
+    return replace(sample, notes=(*notes, *sample.notes))
+
+
+def _published_positions(wanted):
+    from lsbg_classifier.training.published import ListStore, des_sample, hsc_sample
+    from lsbg_classifier.training.vizier import vizier_lsbgs
+
+    store = ListStore(wanted.lists)
+    galaxies = vizier_lsbgs(wanted.survey) if wanted.positives == "vizier" else None
+    common = {"seed": wanted.seed, "positives": galaxies}
+    if wanted.survey == "des":
+        return des_sample(store, split=wanted.sample, type_1=wanted.type_1, **common)
+    return hsc_sample(store, **common)

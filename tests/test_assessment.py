@@ -6,12 +6,12 @@ import pytest
 from catalogs import InputError
 from lsbg_classifier import load_classifier
 from lsbg_classifier.training.assessment import (
-    METRICS,
     LabelledCutouts,
     confident,
     evaluate,
     write_evaluation,
 )
+from lsbg_classifier.training.intervals import METRICS
 
 
 def discs(count=40):
@@ -62,7 +62,7 @@ def test_the_papers_numbers_stand_beside_its_own_sample():
     cutouts = LabelledCutouts("DES, published baseline split", images, labels)
     found, _ = evaluate(load_classifier(), cutouts)
     table = found.to_markdown()
-    assert "| accuracy |" in table and "0.920 (0.912-0.928)" in table
+    assert "| accuracy |" in table and "0.920 (0.912 to 0.928)" in table
     rows = [line for line in table.splitlines() if line.startswith("|")]
     assert {line.count("|") for line in rows} == {4}
 

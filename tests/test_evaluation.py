@@ -85,7 +85,7 @@ def test_order_of_the_candidates_does_not_matter(judged, seed):
 
 def test_a_worked_example():
     scores = judge([1, 1, 1, 0, 0], [0.9, 0.6, 0.2, 0.6, 0.1])
-    assert same(astuple(scores), (5, 3 / 5, 2 / 3, 2 / 3, 4.5 / 6))
+    assert same(astuple(scores), (5, 3 / 5, 2 / 3, 2 / 3, 4.5 / 6, (1 + 2 / 3 + 3 / 4) / 3, 3 / 4))
 
 
 @pytest.mark.parametrize(("label", "completeness"), [(1, 0.5), (0, math.nan)])

@@ -11,10 +11,10 @@ from PIL import Image
 
 from catalogs import InputError, open_catalog
 from catalogs.flags import Flag
-from lsbg_classifier.training.figures import draw_history, write_figure
-from pipeline.report import figures
+from lsbg_classifier.training.evaluation_figures import draw_history
+from lsbg_classifier.training.figure_style import THEMES, write_figure
+from pipeline.report import run_figures as figures
 from pipeline.report.candidates import Candidates
-from pipeline.report.look import THEMES
 from pipeline.report.quantities import Quantity, find_quantities
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from catalogs.errors import InputError
-from lsbg_classifier.training.labels import cohen_kappa, read_judgements
+from lsbg_classifier.training.judgements import cohen_kappa, read_judgements
+from lsbg_classifier.training.label_matching import match_judgements
 from lsbg_classifier.training.teaching import sample_of_labels
 
 HEADER = "ra,dec,label,labeller,time,chosen"
@@ -50,6 +51,77 @@ def test_a_file_of_a_spreadsheet(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_bytes('\ufeffra,dec,label,labeller\r\n"10","1","LSBG","a, b"\r\n'.encode())
     assert list(read_judgements(path).verdicts) == ["a, b"]
+
+
+SEMICOLONS = """\ufeffra;dec;label;labeller;time;chosen
+32,4044970;-39,8931559;artifact;Vera;2026-01-01T10:00:00Z;random
+31,9227317;-39,9695043;LSBG;Vera;2026-01-01T10:01:00Z;uncertain
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SEMICOLONS,
+        SEMICOLONS.replace("32,", "32.").replace("31,", "31.").replace("39,", "39."),
+        SEMICOLONS.replace(",", ".").replace(";", "\t"),
+        SEMICOLONS.replace(",", ".").replace(";", ",").replace("\n", ",,\r\n"),
+        SEMICOLONS.replace(",", ".")
+        .replace(";", ",")
+        .replace("artifact", "0.0")
+        .replace("LSBG", "1.0"),
+        SEMICOLONS.replace("artifact", "0,0").replace("LSBG", "1"),
+    ],
+)
+def test_files_of_spreadsheets(tmp_path, text):
+    (tmp_path / "labels.csv").write_text(text, encoding="utf-8", newline="")
+    consensus = read_judgements(tmp_path / "labels.csv").consensus()
+    expected = [[32.404497, -39.8931559], [31.9227317, -39.9695043]]
+    np.testing.assert_allclose(consensus.positions, expected, atol=1e-9)
+    assert consensus.labels.tolist() == [0, 1] and consensus.random.tolist() == [True, False]
+
+
+def test_an_older_spreadsheet_writes_names_in_its_own_alphabet(tmp_path):
+    (tmp_path / "labels.csv").write_bytes("ra,dec,label,labeller\n1,2,1,Jürgen\n".encode("cp1252"))
+    assert list(read_judgements(tmp_path / "labels.csv").verdicts) == ["Jürgen"]
+
+
+def test_several_files_count_as_one(file):
+    """Of labels without a name those of each file have the name of the file."""
+    ada = file("10,1,LSBG,,2026-01-01,random", "20,1,LSBG,,2026-01-01,random", name="ada.csv")
+    ben = file("10,1,artifact,,2026-01-02,browsed", "30,1,1,cleo,,", name="ben.csv")
+    found = read_judgements(ada, ben)
+    assert set(found.verdicts) == {"ada", "ben", "cleo"}
+    consensus = found.consensus()
+    assert consensus.ties == 1 and consensus.labels.tolist() == [1, 1]
+    assert found.agreement_notes() == ("ada and ben judged 1 of the same: 0% agreed, kappa 0.00",)
+
+
+RNG = np.random.default_rng(8)
+CATALOG = np.stack([RNG.uniform(10, 11, 400), RNG.uniform(-41, -40, 400)], axis=1)
+
+
+@pytest.mark.parametrize(("decimals", "radius"), [(7, None), (4, None), (3, "2.5"), (2, "5.0")])
+def test_rounded_positions_have_a_radius_that_is_said(file, decimals, radius):
+    rows = [f"{ra:.{decimals}f},{dec:.{decimals}f},LSBG" for ra, dec in CATALOG[:50]]
+    matched = match_judgements(
+        read_judgements(file(*rows, header="ra,dec,label")), CATALOG, "a.fits"
+    )
+    positions = {tuple(position) for position in matched.judgements.positions}
+    assert positions <= {tuple(position) for position in CATALOG[:50]}
+    if decimals > 2:
+        assert len(positions) >= 48
+    said = " ".join(matched.notes)
+    assert (f'within {radius}"' in said) if radius else not matched.notes
+
+
+def test_a_neighbour_is_never_taken_for_the_candidate(file):
+    """Two candidates within the radius: the label of a rounded position is left out."""
+    catalog = np.array([[10.0001, 0.0001], [10.0003, 0.0001], [10.2, 0.2]])
+    path = file("10.000,0.000,LSBG", "10.200,0.200,LSBG", header="ra,dec,label")
+    matched = match_judgements(read_judgements(path), catalog, "a.fits")
+    assert matched.judgements.positions.tolist() == [[10.2, 0.2]]
+    assert '1 left out: several candidates lie within 2.5"' in matched.notes
 
 
 @pytest.mark.parametrize("times", [(1, 2), (2, 1)])
@@ -143,13 +215,19 @@ def test_kappa_of_one_label_only():
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("10,1,maybe,ada,,random", "label is LSBG, artifact or unsure, not 'maybe'"),
+        (
+            "10,1,maybe,ada,,random",
+            "label is LSBG, artifact or unsure (or 1, 0, empty), not 'maybe'",
+        ),
         ("ten,1,LSBG,ada,,random", "ra is not a number, but 'ten'"),
         ("10,91,LSBG,ada,,random", "dec must be from -90 to 90 degrees, not 91"),
         ("nan,1,LSBG,ada,,random", "ra must be from 0 to 360 degrees, not nan"),
         ("10,1,LSBG,ada,yesterday,random", "time is not of ISO 8601: 'yesterday'"),
         ("10,1,LSBG,ada,,often", "chosen is random, uncertain, browsed, not 'often'"),
-        ("10,1,LSBG,ada,,random,more", "more values than columns"),
+        (
+            "10,1,LSBG,ada,,random,more",
+            "more values than columns; decimal commas need semicolons between the values",
+        ),
         ("10", "dec is not a number, but ''"),
     ],
 )
@@ -199,8 +277,8 @@ def test_what_was_chosen_at_random_is_the_test(file):
     assert (sample.splits[at_random] == "test").all()
     assert sample.count("train") == (85, 85) and sample.count("validation") == (15, 15)
     assert sample.notes == (
-        "120 labels to judge by: an accuracy of 0.90 would be known to about +-0.05; label more "
-        "at random to tell weights apart",
+        "60 LSBGs and 60 artifacts to judge by: a completeness of 0.90 would be known as 0.80 to "
+        "0.95; label more at random to tell weights apart",
     )
     again = sample_of_labels(path, seed=1)
     assert sample.sha256() == again.sha256() != sample_of_labels(path, seed=2).sha256()
@@ -214,7 +292,7 @@ def test_fifty_labels(file):
     assert sample.count("train") == (6, 24) and sample.count("test") == (10, 10)
     (note,) = sample.notes
     assert note.startswith(
-        "20 labels to judge by: an accuracy of 0.90 would be known to about +-0.13"
+        "10 LSBGs and 10 artifacts to judge by: a completeness of 0.90 would be known as 0.60 to"
     )
 
 
@@ -226,7 +304,10 @@ def test_none_chosen_at_random(file):
 
 def test_a_test_of_one_class_says_so(file):
     path = file(*rows_of(8, "random", lsbgs=0), *rows_of(20, "browsed", 8))
-    assert "8 labels to judge by are of one class" in sample_of_labels(path, seed=1).notes[0]
+    assert (
+        "0 LSBGs and 8 artifacts to judge by: with one class alone"
+        in sample_of_labels(path, seed=1).notes[0]
+    )
 
 
 @pytest.mark.parametrize("rows", [rows_of(40, "browsed", lsbgs=0.1), rows_of(40, "random")])

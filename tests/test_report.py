@@ -351,6 +351,7 @@ def test_the_page_is_complete_and_asks_nobody(run, tmp_path):
         assert addresses <= {
             "www.legacysurvey.org",
             "simbad.cds.unistra.fr",
+            "aladin.cds.unistra.fr",
             "ned.ipac.caltech.edu",
         }
 
@@ -395,9 +396,9 @@ def test_with_truth_figures_and_heat_maps(annotated, tmp_path, lsbg):
     assert (code, err.startswith("lsbg:")) == (0, False)
     label, table = Table.read(truth)["LABEL"], Table.read(annotated)
     scores = judge(np.asarray(label), np.asarray(table["P_LSBG"]), 0.6)
-    assert (
-        f"above 0.6: accuracy {scores.accuracy:.3f}, completeness {scores.completeness:.3f}" in out
-    )
+    assert f"above 0.6: accuracy {scores.accuracy:.3f} (" in out
+    assert f"completeness {scores.completeness:.3f} (" in out
+    assert f"average precision {scores.average_precision:.3f} (" in out
     figures = {path.name for path in (report / "figures").iterdir()}
     assert {
         "best_and_worst.png",
@@ -469,12 +470,23 @@ def refused(run, tmp_path):
 
 
 def test_a_catalog_that_was_not_annotated(refused, survey):
-    assert "annotate it" in refused(survey.candidates)
+    assert "annotate the catalog" in refused(survey.candidates)
 
 
-def test_no_probability_at_all(refused, tmp_path):
-    rows = random_columns(3), np.full(3, np.nan, "f4"), np.full(3, Flag.NO_COVERAGE, "i2")
-    assert "nothing to show" in refused(write_annotated(tmp_path / "none.fits", *rows))
+def test_without_probabilities_there_is_a_set_to_label(tmp_path):
+    """Half of it is random, so that the first weights can be judged."""
+    columns = random_columns(30)
+    columns["RA"][3] = np.nan
+    rows = columns, np.full(30, np.nan, "f4"), np.full(30, Flag.NO_COVERAGE, "i2")
+    path = write_annotated(tmp_path / "none.fits", *rows)
+    lines = write_report(path, tmp_path / "report", ReportOptions(to_label=12, figures=True))
+    assert "0 of 30 candidates have a probability" in lines
+    data = received(tmp_path / "report" / "data" / "run.js")[1]
+    to_label, is_random = unpacked(data["toLabel"]), unpacked(data["isRandom"])
+    assert len(set(to_label.tolist())) == 12 and is_random.sum() == 6
+    assert 3 not in unpacked(data["row"])[to_label]
+    page = (tmp_path / "report" / "index.html").read_text("utf-8")
+    assert "No candidate has a probability." in page
 
 
 def test_no_rows(refused, tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from PIL import Image
 from reports import address, made_run, open_browser, random_columns, write_annotated
@@ -17,6 +18,7 @@ from reports import address, made_run, open_browser, random_columns, write_annot
 from catalogs import open_catalog
 from catalogs.flags import Flag
 from lsbg_classifier.cutouts.kept import open_kept
+from lsbg_classifier.training.intervals import wilson
 from pipeline import annotate
 from pipeline.report import ReportOptions, write_report
 
@@ -269,10 +271,11 @@ def test_several_labellers_meet_in_one_file(large, new_page, tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("hello\n", "no column ra, dec, label, labeller, time"),
+        ("hello\n", "no column ra, dec, label in its first line"),
         ("ra,dec,label,labeller,time,chosen\n1,2,galaxy,V,2026-01-01T00:00:00Z,random\n", "row 2"),
         ("ra,dec,label,labeller,time\n1,200,LSBG,V,2026-01-01T00:00:00Z\n", "no position"),
-        ("ra,dec,label,labeller,time\n1,2,LSBG,,2026-01-01T00:00:00Z\n", "no labeller"),
+        ("ra,dec,label\n1,2,LSBG,V\n", "row 2 has more values than columns"),
+        ("ra,dec,label\n1,5,2,5,LSBG\n", "decimal commas need semicolons"),
         ("ra,dec,label,labeller,time\n1,2,LSBG,V,yesterday\n", "no time"),
         ('ra,dec,label,labeller,time\n1,2,"LSBG,V,2026-01-01T00:00:00Z\n', "no end"),
     ],
@@ -285,6 +288,71 @@ def test_a_file_that_is_no_export_is_refused_whole(small, new_page, tmp_path, te
     page.get_by_text("bad.csv was not imported").wait_for()
     assert said in page.locator("#import-said").text_content()
     assert page.evaluate("LSBG.allJudgements().length") == 0
+
+
+DOCS_EXAMPLE = """ra,dec,label,labeller,time,chosen
+{0},LSBG,ada,2026-05-04T10:12:00Z,random
+{1},artifact,ada,2026-05-04T10:12:04Z,uncertain
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "labeller"),
+    [
+        (DOCS_EXAMPLE, "ada"),
+        ("ra,dec,label\n{0},LSBG\n{1},artifact\n", "near"),
+        ("\ufeffra,dec,label,\r\n{0},1.0,\r\n{1},0.0,\r\n", "near"),
+        ("RA;Dec;Label;Chosen\n{0},lsbg;Random\n{1},ARTIFACT;\n", "near"),
+        ("ra;dec;label;labeller\n{0},1;ada\n{1},0;ada\n", "ada"),
+    ],
+)
+def test_files_by_hand_and_of_spreadsheets_are_imported(small, new_page, tmp_path, text, labeller):
+    page = new_page()
+    start_labelling(page, small)
+    positions = page.evaluate("[3, 5].map((i) => [LSBG.run.ra[i], LSBG.run.dec[i]])")
+    places = [f"{ra:.7f},{dec:.7f}" for ra, dec in positions]
+    if ";" in text:  # decimal commas, as they are beside semicolons
+        places = [place.replace(",", ";").replace(".", ",") for place in places]
+        text = re.sub(r"\{(\d)\},", r"{\1};", text)
+    (tmp_path / "near.csv").write_text(text.format(*places), encoding="utf-8")
+    page.locator("#import").set_input_files(tmp_path / "near.csv")
+    page.get_by_text("near.csv: 2 labels, 2 of candidates in this report.").wait_for()
+    said = page.evaluate(f"[3, 5].map((i) => LSBG.judgement(i, '{labeller}').label)")
+    assert said == ["LSBG", "artifact"]
+
+
+def test_rounded_positions_are_matched_within_what_rounding_can_do(small, new_page, tmp_path):
+    page = new_page()
+    start_labelling(page, small)
+    positions = page.evaluate("[3, 5].map((i) => [LSBG.run.ra[i], LSBG.run.dec[i]])")
+    rows = [f"{ra:.3f},{dec:.3f},LSBG" for ra, dec in positions]
+    (tmp_path / "rounded.csv").write_text("\n".join(["ra,dec,label", *rows]))
+    page.locator("#import").set_input_files(tmp_path / "rounded.csv")
+    page.get_by_text('2 of candidates in this report, matched within 2.5" because').wait_for()
+    assert page.evaluate("LSBG.judgement(5, 'rounded').label") == "LSBG"
+
+
+def test_a_correction_in_the_gallery_keeps_the_set_it_was_drawn_for(small, new_page):
+    page = new_page(accept_downloads=True)
+    start_labelling(page, small)
+    for _ in range(12):
+        page.keyboard.press("a")
+    before = {row["ra"]: row for row in csv.DictReader(io.StringIO(exported(page)))}
+    assert {row["chosen"] for row in before.values()} == {"random", "uncertain"}
+    page.get_by_role("link", name="Gallery").click()
+    page.locator("#label-choice").select_option("artifact")
+    until(page, "LSBG.gallery.order.length === 12")
+    page.locator("#cards .card").first.click()
+    for _ in range(12):
+        page.keyboard.press("l")
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name="Label").click()
+    after = {row["ra"]: row for row in csv.DictReader(io.StringIO(exported(page)))}
+    assert {row["label"] for row in after.values()} == {"LSBG"}
+    assert {ra: row["chosen"] for ra, row in after.items()} == {
+        ra: row["chosen"] for ra, row in before.items()
+    }
 
 
 def test_positions_half_an_arcsecond_away_are_the_same_object(small, new_page, tmp_path):
@@ -433,11 +501,16 @@ def test_everything_known_of_a_candidate(small, new_page):
     text = dialog.inner_text()
     assert f"{candidate['P_LSBG']:.3f}" in text
     assert f"{candidate['ALPHA_J2000']:.6f}°, {candidate['DELTA_J2000']:.6f}°" in text
+    position = SkyCoord(candidate["ALPHA_J2000"], candidate["DELTA_J2000"], unit="deg")
+    alpha = position.ra.to_string("hour", sep=":", precision=3, pad=True)
+    delta = position.dec.to_string(sep=":", precision=2, pad=True, alwayssign=True)
+    assert f"{alpha} {delta}" in text
     line = page.get_by_role("row", name=re.compile("^MAG_AUTO_G")).inner_text().split()
     assert line[0] == "MAG_AUTO_G" and line[2] == "mag"
     assert float(line[1]) == pytest.approx(candidate["MAG_AUTO_G"], rel=1e-6)
     links = dialog.get_by_role("link")
-    hosts = ["www.legacysurvey.org", "simbad.cds.unistra.fr", "ned.ipac.caltech.edu"]
+    hosts = ["www.legacysurvey.org", "simbad.cds.unistra.fr", "aladin.cds.unistra.fr"]
+    hosts += ["ned.ipac.caltech.edu"]
     for link, host in zip(links.all(), hosts, strict=True):
         assert link.get_attribute("href").startswith(f"https://{host}/")
         assert f"{candidate['ALPHA_J2000']:.6f}" in link.get_attribute("href")
@@ -461,6 +534,189 @@ def test_the_heat_map_lies_over_the_picture_on_demand(small, new_page):
     assert 0 < page.evaluate(opaque) < 256
     page.keyboard.press("h")
     assert page.locator(".heat").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("ra", "dec", "text"),
+    [
+        (0, 0, "00:00:00.000 +00:00:00.00"),
+        (359.9999999, -89.9999999, "00:00:00.000 -90:00:00.00"),
+        (14.9999999, 0.9999999, "01:00:00.000 +01:00:00.00"),
+        (180.5, -0.25, "12:02:00.000 -00:15:00.00"),
+    ],
+)
+def test_sexagesimal_positions_have_no_part_of_sixty(small, new_page, ra, dec, text):
+    page = new_page()
+    page.goto(address(small))
+    assert page.evaluate(f"LSBG.sexagesimal({ra}, {dec})") == text
+
+
+def test_the_address_says_what_the_gallery_shows(large, new_page):
+    """Reload, Back, and an address that is opened elsewhere."""
+    page = new_page()
+    page.goto(address(large, "gallery"))
+    page.get_by_label("Probability from").fill("0.3")
+    page.locator("#sort").select_option(label="MAG_AUTO_G")
+    page.locator("#add-filter").select_option(label="TILENAME")
+    page.locator("#filters .contains").fill("DES000")
+    until(page, "LSBG.gallery.order.length < 5000 && LSBG.gallery.order.length > 200")
+    rows = values(page, "LSBG.run.row[i]")
+    page.get_by_role("button", name="Next").first.click()
+    page.locator("#cards .card").nth(4).click()
+    page.keyboard.press("ArrowRight")
+    row = rows[205]
+    assert f"row={int(row)}" in page.url and "page=2" in page.url
+    elsewhere = new_page()
+    elsewhere.goto(page.url)
+    for one in (page, elsewhere):
+        one.reload()
+        one.get_by_role("dialog").get_by_text(f"Row {int(row):,}").wait_for()
+        assert values(one, "LSBG.run.row[i]") == rows
+        assert one.get_by_label("Probability from").input_value() == "0.3"
+        assert one.locator("#filters .contains").input_value() == "DES000"
+    page.go_back()
+    page.get_by_role("dialog").wait_for(state="hidden")
+    until(page, "LSBG.gallery.page === 1")
+    page.go_back()
+    until(page, "LSBG.gallery.page === 0")
+    assert values(page, "LSBG.run.row[i]") == rows
+
+
+@pytest.mark.parametrize(
+    "hash", ["?sort=column+NOPE&flag=x&page=99&row=-3", "?from=x&page=y", "?&="]
+)
+def test_an_address_that_says_nonsense_shows_the_gallery(small, new_page, hash):
+    page = new_page()
+    page.goto(address(small, f"gallery{hash}"))
+    until(page, "LSBG.gallery.order.length === 60")
+
+
+def test_a_threshold_says_what_it_implies(small, new_page):
+    page = new_page()
+    page.goto(address(small, "gallery"))
+    table, truth = (Table.read(small.parent / name) for name in ("annotated.fits", "truth.fits"))
+    is_lsbg = np.asarray(truth["LABEL"]) == 1
+    probability = np.ma.filled(np.ma.masked_invalid(table["P_LSBG"]), -1)
+    for threshold in (0.25, 0.9):
+        page.locator("#threshold").fill(str(threshold))
+        above = probability > np.float32(threshold)
+        scored = probability >= 0
+        right, lsbgs = (above & is_lsbg).sum(), (scored & is_lsbg).sum()
+        said = page.locator("#threshold-said").text_content()
+        assert f"{above.sum()} candidates of the catalog are above {threshold:.2f};" in said
+        ends = [wilson(right, count) for count in (lsbgs, above.sum())]
+        for name, count, (low, high) in zip(
+            ("completeness", "purity"), (lsbgs, above.sum()), ends, strict=True
+        ):
+            assert f"{name} {right / count:.3f} ({low:.3f} to {high:.3f})" in said
+    page.get_by_role("button", name="Show those above").click()
+    until(page, f"LSBG.gallery.order.length === {int(above.sum())}")
+
+
+def test_the_look_of_pictures_changes_and_is_reset(small, new_page):
+    page = new_page()
+    page.goto(address(small, "gallery"))
+    picture = page.locator("#cards canvas.drawn").first
+    picture.wait_for()
+
+    def seen():
+        taken = picture.screenshot(animations="disabled")
+        with Image.open(io.BytesIO(taken)) as image:
+            return np.asarray(image.convert("RGB")).astype(float)
+
+    usual = seen()
+    page.locator("#gallery [data-look=softening]").fill("10")
+    stretched = seen()
+    assert stretched.max() > usual.max() or stretched.std() > 1.3 * usual.std()
+    page.locator("#gallery [data-look=negative]").check()
+    np.testing.assert_allclose(seen(), 255 - stretched, atol=3)
+    page.locator("#gallery [data-look=band]").select_option(label="z")
+    grey = seen()
+    np.testing.assert_allclose(grey[..., 0], grey[..., 2], atol=1)
+    np.testing.assert_allclose(grey[..., 0], 255 - stretched[..., 0], atol=12)
+    page.locator("#gallery [data-look=brightness]").fill("3")
+    page.locator("#thumb-size").fill("192")
+    page.get_by_label("Sharp pixels").first.check()
+    page.get_by_role("button", name="Reset").click()
+    page.locator("#cards canvas.drawn").first.wait_for()
+    np.testing.assert_allclose(seen(), usual, atol=1)
+    assert page.locator("#gallery [data-look=brightness]").input_value() == "1"
+    assert not page.get_by_label("Sharp pixels").first.is_checked()
+
+
+def test_a_candidate_is_found_by_row_and_by_identifier(large, catalog, new_page):
+    page = new_page()
+    page.goto(address(large, "gallery"))
+    page.locator("#goto-value").fill("12345")
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog").get_by_text("Row 12,345").wait_for()
+    page.keyboard.press("Escape")
+    page.locator("#goto-column").select_option(label="COADD_OBJECT_ID")
+    page.locator("#goto-value").fill(str(catalog["COADD_OBJECT_ID"][678]))
+    page.get_by_role("button", name="Open").click()
+    page.get_by_role("dialog").get_by_text("Row 678").wait_for()
+    page.keyboard.press("Escape")
+    page.locator("#goto-value").fill("77")
+    page.keyboard.press("Enter")
+    page.get_by_text("COADD_OBJECT_ID 77 is not in this report.").wait_for()
+
+
+def test_the_selection_is_taken_along(small, new_page, tmp_path):
+    """As CSV with the catalog's columns, and by a command that makes a catalog of it."""
+    page = new_page(accept_downloads=True)
+    page.goto(address(small, "gallery"))
+    page.get_by_label("Probability from").fill("0.2")
+    until(page, "LSBG.gallery.order.length < 60")
+    with page.expect_download() as caught:
+        page.get_by_role("button", name="Export selection").click()
+    caught.value.save_as(tmp_path / "selection.csv")
+    shown = [int(row) for row in values(page, "LSBG.run.row[i]")]
+    rows = list(csv.DictReader(open(tmp_path / "selection.csv", newline="")))
+    table = Table.read(small.parent / "annotated.fits")
+    assert [int(row["row"]) for row in rows] == shown
+    for row in rows:
+        one = table[int(row["row"])]
+        assert float(row["probability"]) == pytest.approx(one["P_LSBG"], rel=1e-6)
+        assert float(row["MAG_AUTO_G"]) == pytest.approx(one["MAG_AUTO_G"], rel=1e-6)
+        assert row["TILENAME"] == one["TILENAME"].strip()
+    page.get_by_role("button", name="Copy command").click()
+    command = page.locator("#export-said").text_content().removeprefix("Copied: ")
+    command = command.replace("python", sys.executable, 1)
+    (tmp_path / "annotated.fits").symlink_to(small.parent / "annotated.fits")
+    subprocess.run(["sh", "-c", command], check=True, cwd=tmp_path, timeout=120)
+    chosen = Table.read(tmp_path / "chosen.fits")
+    assert chosen["NUMBER"].tolist() == table["NUMBER"][shown].tolist()
+
+
+def test_thumbnails_are_labelled_by_keys(small, new_page):
+    page = new_page(accept_downloads=True)
+    page.goto(address(small, "gallery"))
+    page.locator("#cards .card").nth(1).focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("l")
+    page.get_by_label("Name", exact=True).fill("Vera")
+    page.keyboard.press("Enter")
+    cards = page.locator("#cards .card")
+    cards.nth(2).locator('.mark[data-label="LSBG"]').wait_for()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("u")
+    cards.nth(3).locator('.mark[data-label="unsure"]').wait_for()
+    page.keyboard.press("u")
+    until(page, "LSBG.allJudgements().length === 1")
+
+
+def test_all_keys_are_shown_by_the_question_mark(small, new_page):
+    page = new_page()
+    page.goto(address(small, "gallery"))
+    page.keyboard.press("?")
+    dialog = page.get_by_role("dialog", name="Keys")
+    dialog.wait_for()
+    assert {"L, A, U", "Backspace, ←", "?"} <= set(dialog.locator("kbd").all_text_contents())
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden")
+    page.locator("#goto-value").fill("")
+    page.keyboard.type("?")
+    assert page.locator("#goto-value").input_value() == "?"
 
 
 HOSTILE = [

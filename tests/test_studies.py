@@ -20,7 +20,8 @@ from lsbg_classifier.network import build_network
 from lsbg_classifier.surveys import survey_named
 from lsbg_classifier.training.dataset import CutoutDataset, Manifest, claim, part_path, write_part
 from lsbg_classifier.training.evaluation import judge
-from lsbg_classifier.training.figures import draw_study, write_figure
+from lsbg_classifier.training.evaluation_figures import draw_study
+from lsbg_classifier.training.figure_style import write_figure
 from lsbg_classifier.training.samples import SPLITS
 from lsbg_classifier.training.studies import SIDES, deal_folds, other_split, with_wrong_labels
 from pipeline.cli import main

@@ -1,6 +1,7 @@
 """The training commands, as real processes: from labelled positions to weights that classify."""
 
 import csv
+import importlib.util
 import json
 import os
 import signal
@@ -86,8 +87,13 @@ def test_from_labels_to_weights_that_classify(survey, labelled, tmp_path):
     probability = open_catalog(tmp_path / "scored.fits").read_column("P_LSBG", 0, 20)
     assert ((probability >= 0) & (probability <= 1)).any()
 
-    judged = run(tmp_path, "lsbg", "evaluate", "mine", "out/cutouts", "judged")
+    judged = run(tmp_path, "lsbg", "evaluate", "mine", "out/cutouts", "judged", "--baselines")
     assert judged.returncode == 0, judged.stderr
+    assert "random forest" in judged.stdout and "note:" not in judged.stderr
+    seen = run(tmp_path, "lsbg", "evaluate", "mine", "out", "seen", "--split", "train")
+    count = int(card.sample.split()[0])
+    assert f"note: mine was trained on {count} of these {count} cutouts" in seen.stderr
+    assert "better than on cutouts" in (tmp_path / "seen" / "evaluation.md").read_text()
     found = json.loads((tmp_path / "judged" / "evaluation.json").read_text())
     assert found["scores"]["accuracy"][0] == pytest.approx(scores["accuracy"], abs=1e-3)
     assert sum(found["confusion"].values()) == found["count"] == scores["count"]
@@ -175,7 +181,8 @@ def test_a_simulated_sample_needs_no_network(tmp_path, name, surveys):
     arguments = ("out", "--sample", "simulated", "--name", "mine", "--from", "none", "--dry-run")
     done = run(tmp_path, f"lsbg-train-{name}", *arguments)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{surveys} simulated surveys of {name}\n"
+    assert done.stdout.startswith(f"{surveys} simulated surveys of {name}\nrecipe: robust, from")
+    assert "ms a step" in done.stdout
     assert not (tmp_path / "out").exists()
 
 
@@ -229,6 +236,21 @@ def test_fine_tuned_beside_another_sample(stored, tmp_path):
     done = run(tmp_path, *common, *more, "--beside", "other", "--overwrite")
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert "not the images of the sample: survey is 'hsc', not 'des'" in done.stderr
+
+
+@pytest.mark.parametrize("backend", ["nonsense", "jax"])
+def test_a_backend_that_is_missing_is_one_line(tmp_path, backend):
+    if backend == "jax" and importlib.util.find_spec("jax"):
+        pytest.skip("JAX is installed")
+    done = subprocess.run(
+        [BIN / "lsbg-train-des", "out", "--sample", "simulated", "--dry-run"],
+        env=environment(tmp_path) | {"KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert backend in done.stderr and "KERAS_BACKEND" in done.stderr
 
 
 def test_cutouts_in_a_file_without_their_labels(stored, tmp_path):

@@ -162,6 +162,11 @@ class KeptCutouts:
         """Rows of the catalog that have a cutout: int64, ascending."""
         return np.asarray(self._index["row"])
 
+    @property
+    def positions(self) -> np.ndarray:
+        """Positions of the cutouts, degrees, shape (N, 2), in the order of `rows`."""
+        return np.column_stack([self._index["ra"], self._index["dec"]])
+
     def read(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the cutouts of rows of the catalog, in the order asked for.
 
@@ -266,6 +271,11 @@ class KeptSource:
         if options:
             raise InputError(f"kept: takes no option {', '.join(sorted(options))}; leave it out")
         return cls(detail)
+
+    @property
+    def positions(self) -> np.ndarray:
+        """Positions of the cutouts, degrees, shape (N, 2)."""
+        return self._kept.positions
 
     def fingerprint(self) -> str:
         """Return what changes when the cutouts do; see `CutoutSource`."""

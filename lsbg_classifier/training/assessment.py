@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tokenize import TokenError
@@ -15,8 +15,13 @@ from catalogs.output import written_whole
 from lsbg_classifier.classifier import Classifier
 from lsbg_classifier.surveys import CUTOUT_SIZE
 from lsbg_classifier.training.dataset import open_dataset
-from lsbg_classifier.training.evaluation import bootstrap_intervals, calibration_error, judge
-from lsbg_classifier.training.figures import draw_evaluation, draw_heat_maps, write_figure
+from lsbg_classifier.training.evaluation import calibration_error
+from lsbg_classifier.training.evaluation_figures import draw_evaluation, draw_heat_maps
+from lsbg_classifier.training.figure_style import write_figure
+from lsbg_classifier.training.intervals import scores_with_intervals
+from lsbg_classifier.training.score_tables import defined, score_section
+from lsbg_classifier.weights.registry import WeightSet
+from lsbg_classifier.weights.seen import cutout_hashes, load_seen
 
 _UNREADABLE = (
     ArithmeticError,
@@ -32,8 +37,6 @@ _UNREADABLE = (
     csv.Error,
 )
 """What csv and numpy raise on files that are damaged or something else."""
-
-METRICS = ("accuracy", "completeness", "purity", "auc")
 
 PUBLISHED: Mapping[str, Mapping[str, tuple[float, ...]]] = MappingProxyType(
     {
@@ -108,7 +111,7 @@ class Evaluation:
         Cutouts, and LSBGs among them.
     threshold : float
     scores : dict
-        For each of `METRICS`: value, and the ends of its 95% bootstrap interval.
+        For each of `METRICS`: value, and the ends of its 95% interval; see `intervals`.
     confusion : dict of str to int
         ``true_positive``, ``false_positive``, ``true_negative``, ``false_negative``.
     calibration_error : float
@@ -117,6 +120,8 @@ class Evaluation:
         The paper's scores on this sample, where it is one of theirs.
     baselines : dict
         Scores of each baseline on the same split, as in `scores`.
+    notes : tuple of str
+        What makes the scores less than they seem, such as cutouts that the weights have seen.
     """
 
     weights: str
@@ -129,6 +134,7 @@ class Evaluation:
     calibration_error: float
     published: dict[str, tuple[float, ...]]
     baselines: dict[str, dict[str, tuple[float, float, float]]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict:
         """Return all as values of JSON; null is a score that is not defined."""
@@ -147,23 +153,14 @@ class Evaluation:
             f"`{self.weights}` on {self.sample}: {self.count} cutouts, {self.lsbgs} LSBGs,"
             f" threshold {self.threshold:g}.",
             "",
-            table_row("score", *columns),
-            "|---" * (len(columns) + 1) + "|",
+            *score_section("Scores", columns).to_markdown(),
+            "",
+            f"expected calibration error {self.calibration_error:.3f}",
+            "",
+            ", ".join(f"{k.replace('_', ' ')} {n}" for k, n in self.confusion.items()),
         ]
-        for name in METRICS:
-            cells = [with_interval(values[name]) for values in columns.values()]
-            lines.append(table_row(name, *cells))
-        blanks = [""] * (len(columns) - 1)
-        lines.append(table_row("calibration error", f"{self.calibration_error:.3f}", *blanks))
-        lines += ["", ", ".join(f"{k.replace('_', ' ')} {n}" for k, n in self.confusion.items())]
+        lines += [line for note in self.notes for line in ("", f"note: {note}")]
         return "\n".join(lines) + "\n"
-
-
-def scores_with_intervals(labels, probabilities, threshold: float = 0.5) -> dict:
-    """Return value and 95% interval of each of `METRICS`."""
-    values = asdict(judge(labels, probabilities, threshold))
-    intervals = bootstrap_intervals(labels, probabilities, threshold)
-    return {name: (values[name], *intervals[name]) for name in METRICS}
 
 
 def evaluate(
@@ -172,11 +169,25 @@ def evaluate(
     *,
     calibrated: bool = False,
     baselines: Mapping[str, tuple[np.ndarray, np.ndarray]] = MappingProxyType({}),
+    notes: Sequence[str] = (),
 ) -> tuple[Evaluation, np.ndarray]:
-    """Judge a classifier; also returns its probabilities, float32 of shape (N,).
+    """Judge a classifier.
 
-    `baselines` are labels and probabilities of others on the same split, by name; see
-    `baselines.baseline_probabilities`.
+    Parameters
+    ----------
+    classifier : Classifier
+    cutouts : LabelledCutouts
+    calibrated : bool
+        Apply the temperature on the card.
+    baselines : mapping of str to (labels, probabilities)
+        Others on the same split, by name; see `baselines.baseline_probabilities`.
+    notes : sequence of str
+        What the reader must know of the scores; see `seen_notes`.
+
+    Returns
+    -------
+    evaluation : Evaluation
+    probabilities : array of float32, shape (N,)
     """
     probabilities = classifier.predict(cutouts.images, calibrated=calibrated)
     labels, threshold = np.asarray(cutouts.labels).astype(bool), classifier.card.threshold
@@ -198,8 +209,33 @@ def evaluate(
         calibration_error=calibration_error(labels, probabilities),
         published=dict(published[0]) if published else {},
         baselines={name: scores_with_intervals(*pair) for name, pair in baselines.items()},
+        notes=tuple(notes),
     )
     return evaluation, probabilities
+
+
+def seen_notes(weights: WeightSet, cutouts: LabelledCutouts) -> list[str]:
+    """Say how many of the cutouts a weight set was trained on, or that this is not known.
+
+    Parameters
+    ----------
+    weights : WeightSet
+        Its file has a record of the cutouts; those of older trainings have none.
+    cutouts : LabelledCutouts
+    """
+    hashes = load_seen(weights.path)
+    if hashes is None:
+        return [
+            f"{weights.card.name} has no record of the cutouts that it was trained on, so whether "
+            "these are among them is not known"
+        ]
+    count = int(np.isin(cutout_hashes(cutouts.images), hashes).sum())
+    if not count:
+        return []
+    return [
+        f"{weights.card.name} was trained on {count} of these {len(cutouts.labels)} cutouts: its "
+        "scores are better than on cutouts that it has not seen"
+    ]
 
 
 def write_evaluation(
@@ -265,19 +301,3 @@ def _read_arrays(path: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
     if not set(values.tolist()) <= {0, 1}:
         raise InputError(f"{labels}: labels must be 0 or 1")
     return np.asarray(images), values
-
-
-def defined(values) -> list[float | None]:
-    """Put None in place of NaN, which JSON does not know."""
-    return [value if np.isfinite(value) else None for value in values]
-
-
-def table_row(*cells: str) -> str:
-    """Write a line of a Markdown table."""
-    return "| " + " | ".join(cells) + " |"
-
-
-def with_interval(values) -> str:
-    """Write a score, and the ends of its interval where they are given."""
-    value, *interval = values
-    return f"{value:.3f}" + (" ({:.3f}-{:.3f})".format(*interval) if interval else "")

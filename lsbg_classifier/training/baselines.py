@@ -46,8 +46,8 @@ def features_of(columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, tuple[st
     bands = [band for band in "GRIZ" if f"MAG_AUTO_{band}" in columns]
     if len(bands) < 2 or not {"A_IMAGE", "B_IMAGE"} <= columns.keys():
         raise InputError(
-            "the baselines need A_IMAGE, B_IMAGE and MAG_AUTO in two bands at least; "
-            "the dataset's sample has none"
+            "the baselines need the columns A_IMAGE, B_IMAGE and MAG_AUTO_G, _R, _I or _Z of two "
+            "bands at least; train on a catalog that has them with --sample CATALOG"
         )
     found = {"ellipticity": 1 - columns["B_IMAGE"] / columns["A_IMAGE"]}
     for i, blue in enumerate(bands):
@@ -182,5 +182,11 @@ def _models(seed: int):
 def _table(dataset: CutoutDataset, split: str) -> tuple[np.ndarray, np.ndarray]:
     table = dataset.table(split)
     features = features_of_table(table)
+    labels = table["label"].to_numpy()
     known = np.isfinite(features).all(axis=1)
-    return features[known], table["label"].to_numpy()[known]
+    if len(np.unique(labels[known])) < 2:
+        raise InputError(
+            f"{dataset.folder}: the baselines need LSBGs and others with all columns in the split "
+            f"{split}; it has {int(labels[known].sum())} and {int((labels[known] == 0).sum())}"
+        )
+    return features[known], labels[known]

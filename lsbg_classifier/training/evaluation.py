@@ -1,6 +1,6 @@
 """How good probabilities are, in the terms of the paper (Tanoglidis et al. 2021, section 4)."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import rankdata
@@ -22,6 +22,11 @@ class Scores:
         Fraction of those called LSBG that are; NaN if none was.
     auc : float
         Area under the ROC curve; NaN if only one class is present.
+    average_precision : float
+        Mean purity over all thresholds at which another LSBG is found; NaN if only one class is
+        present. The fraction of LSBGs is what chance would give.
+    purity_at_90 : float
+        Purity at the threshold above which 90% of the LSBGs are; NaN without LSBGs.
     """
 
     count: int
@@ -29,6 +34,8 @@ class Scores:
     completeness: float
     purity: float
     auc: float
+    average_precision: float
+    purity_at_90: float
 
 
 def judge(labels: np.ndarray, probabilities: np.ndarray, threshold: float = 0.5) -> Scores:
@@ -48,18 +55,25 @@ def judge(labels: np.ndarray, probabilities: np.ndarray, threshold: float = 0.5)
     ValueError
         If there is nothing to judge, the shapes differ, or a probability is not finite.
     """
-    labels, probabilities = _checked(labels, probabilities)
+    labels, probabilities = checked(labels, probabilities)
     if not len(labels):
         raise ValueError("there is nothing to judge")
     called = probabilities > threshold
-    with np.errstate(invalid="ignore"):
-        return Scores(
-            len(labels),
-            float((called == labels).mean()),
-            float(np.divide((called & labels).sum(), labels.sum())),
-            float(np.divide((called & labels).sum(), called.sum())),
-            area_under_roc(labels, probabilities),
-        )
+    return Scores(
+        len(labels),
+        float((called == labels).mean()),
+        _fraction(called & labels, labels),
+        _fraction(called & labels, called),
+        area_under_roc(labels, probabilities),
+        average_precision(labels, probabilities),
+        purity_at_completeness(labels, probabilities, 0.9),
+    )
+
+
+def _fraction(part: np.ndarray, whole: np.ndarray) -> float:
+    """Return how many of a whole are in a part of it, both bool; NaN of nothing."""
+    count = np.count_nonzero(whole)
+    return np.count_nonzero(part) / count if count else float("nan")
 
 
 def area_under_roc(labels: np.ndarray, probabilities: np.ndarray) -> float:
@@ -67,7 +81,7 @@ def area_under_roc(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
     NaN if only one class is present; `ValueError` as for `judge`.
     """
-    labels, probabilities = _checked(labels, probabilities)
+    labels, probabilities = checked(labels, probabilities)
     positives, negatives = int(labels.sum()), int((~labels).sum())
     if not positives or not negatives:
         return float("nan")
@@ -92,7 +106,7 @@ def roc_curve(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray
     ValueError
         If only one class is present, the shapes differ, or a probability is not finite.
     """
-    labels, probabilities = _checked(labels, probabilities)
+    labels, probabilities = checked(labels, probabilities)
     if labels.all() or not labels.any():
         raise ValueError("a ROC curve needs LSBGs and others")
     order = np.argsort(-probabilities, kind="stable")
@@ -102,92 +116,82 @@ def roc_curve(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray
     return np.append(0, false) / false[-1], np.append(0, true) / true[-1]
 
 
-def bootstrap_intervals(
-    labels: np.ndarray,
-    probabilities: np.ndarray,
-    threshold: float = 0.5,
-    *,
-    resamplings: int = 1000,
-    seed: int = 0,
-) -> dict[str, tuple[float, float]]:
-    """Return the 95% interval of each score, by resampling the candidates with replacement.
+def average_precision(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Return the mean purity over all thresholds at which another LSBG is found.
 
-    The paper's way (Tanoglidis et al. 2021, section 4.1).
+    This is the area under the curve of purity against completeness, summed in steps. Candidates
+    of one probability count together.
 
     Parameters
     ----------
-    labels, probabilities, threshold
+    labels, probabilities : arrays, shape (N,)
         As for `judge`.
-    resamplings : int
-    seed : int
 
     Returns
     -------
-    dict of str to (float, float)
-        Percentiles 2.5 and 97.5 of ``accuracy``, ``completeness``, ``purity`` and ``auc``.
+    float
+        NaN if only one class is present.
     """
-    drawn = _resampled(labels, probabilities, threshold, resamplings, seed)
-    return {name: _interval(values) for name, values in drawn.items()}
+    labels, probabilities = checked(labels, probabilities)
+    if labels.all() or not labels.any():
+        return float("nan")
+    return float(precision_of_lsbgs(labels, probabilities).mean())
 
 
-def bootstrap_differences(
-    labels: np.ndarray,
-    probabilities: tuple[np.ndarray, np.ndarray],
-    thresholds: tuple[float, float] = (0.5, 0.5),
-    *,
-    resamplings: int = 1000,
-    seed: int = 0,
-) -> dict[str, tuple[float, float, float]]:
-    """Return by how much each score changes between two classifications of the same candidates.
-
-    Both are judged on the same resamplings, so that what is hard for both cancels.
+def precision_of_lsbgs(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Return for each LSBG the purity of all that score as high as it or higher.
 
     Parameters
     ----------
-    labels : array of int or bool, shape (N,)
+    labels, probabilities : arrays, shape (N,)
         As for `judge`.
-    probabilities : two arrays of float, shape (N,)
-        Of the old and of the new one.
-    thresholds : two floats
-        Of the same.
-    resamplings : int
-    seed : int
 
     Returns
     -------
-    dict of str to (float, float, float)
-        New minus old of ``accuracy``, ``completeness``, ``purity`` and ``auc``, and the percentiles
-        2.5 and 97.5 of the resamplings.
+    array of float64, shape (number of LSBGs,)
     """
-    both = list(zip(probabilities, thresholds, strict=True))
-    old, new = (asdict(judge(labels, *one)) for one in both)
-    drawn_old, drawn_new = (_resampled(labels, *one, resamplings, seed) for one in both)
-    return {
-        name: (new[name] - old[name], *_interval(drawn_new[name] - drawn_old[name]))
-        for name in drawn_old
-    }
+    labels, probabilities = checked(labels, probabilities)
+    ascending = np.sort(probabilities)
+    lsbgs = probabilities[labels]
+    called = len(labels) - np.searchsorted(ascending, lsbgs, side="left")
+    right = len(lsbgs) - np.searchsorted(np.sort(lsbgs), lsbgs, side="left")
+    return right / called
 
 
-def _resampled(labels, probabilities, threshold, resamplings, seed) -> dict[str, np.ndarray]:
-    """Return each score on every resampling of the candidates; the same ones for a seed."""
-    labels, probabilities = _checked(labels, probabilities)
-    rng = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(resamplings):
-        rows = rng.integers(0, len(labels), len(labels))
-        drawn.append(asdict(judge(labels[rows], probabilities[rows], threshold)))
-    return {
-        name: np.array([scores[name] for scores in drawn])
-        for name in ("accuracy", "completeness", "purity", "auc")
-    }
+def called_at_completeness(
+    labels: np.ndarray, probabilities: np.ndarray, completeness: float
+) -> np.ndarray:
+    """Tell which candidates score high enough for a completeness; bool, shape (N,).
+
+    Parameters
+    ----------
+    labels, probabilities : arrays, shape (N,)
+        As for `judge`.
+    completeness : float
+        In (0, 1]: at least this fraction of the LSBGs is among them; none without LSBGs.
+    """
+    labels, probabilities = checked(labels, probabilities)
+    lsbgs = np.sort(probabilities[labels])[::-1]
+    if not len(lsbgs):
+        return np.zeros(len(labels), bool)
+    # 0.9 * 10 is 9, and rounding must not make 10 of it
+    needed = int(np.ceil(completeness * len(lsbgs) - 1e-9))
+    return probabilities >= lsbgs[max(needed, 1) - 1]
 
 
-def _interval(values: np.ndarray) -> tuple[float, float]:
-    """Return the percentiles 2.5 and 97.5 of those that are defined; NaN if none is."""
-    defined = values[np.isfinite(values)]
-    if not len(defined):
-        return float("nan"), float("nan")
-    return tuple(np.percentile(defined, [2.5, 97.5]).tolist())
+def purity_at_completeness(
+    labels: np.ndarray, probabilities: np.ndarray, completeness: float
+) -> float:
+    """Return the purity at the highest threshold that gives a completeness; NaN without LSBGs.
+
+    Parameters
+    ----------
+    labels, probabilities, completeness
+        As for `called_at_completeness`.
+    """
+    labels, probabilities = checked(labels, probabilities)
+    called = called_at_completeness(labels, probabilities, completeness)
+    return _fraction(called & labels, called)
 
 
 def reliability(
@@ -200,7 +204,7 @@ def reliability(
     mean_probability, fraction_of_lsbgs, count : arrays, shape (bins,)
         Fewer bins where there are fewer candidates.
     """
-    labels, probabilities = _checked(labels, probabilities)
+    labels, probabilities = checked(labels, probabilities)
     order = np.argsort(probabilities, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]
     mean = np.array([probabilities[part].mean() for part in parts])
@@ -214,7 +218,7 @@ def calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int =
     return float(np.average(abs(mean - fraction), weights=count))
 
 
-def _checked(labels, probabilities) -> tuple[np.ndarray, np.ndarray]:
+def checked(labels, probabilities) -> tuple[np.ndarray, np.ndarray]:
     """Return both as arrays, of bool and float, or raise ValueError."""
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     if labels.ndim != 1 or labels.shape != probabilities.shape:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import keras
 import numpy as np
 
-from catalogs.errors import InputError
+from catalogs.errors import InputError, one_line
 from catalogs.output import write_whole
 from lsbg_classifier.training.batches import Augmentation, Batches
 
@@ -234,22 +234,52 @@ class _Checkpoint:
             return History()
         try:
             stored = json.loads(self._state.read_text())
-            belongs = stored["identity"] == self._identity
+            differences = self._differences(dict(stored["identity"]))
             history = History(list(stored["epochs"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
-                f"{self._state}: a damaged checkpoint ({error}); start again without --resume"
+                f"{self._state}: a damaged checkpoint ({error}); start again with --overwrite"
             ) from error
-        if not belongs:
+        if differences - {"epochs"}:
             raise InputError(
                 f"{self._state}: belongs to a training with another recipe, seed, sample or start; "
-                "use the same options, or start again without --resume"
+                "use the same options, or start again with --overwrite"
             )
+        self._check_length(differences, len(history.epochs))
         return history
+
+    def _differences(self, stored: dict) -> set[str]:
+        """Return the names of what is not as in this training; those of the recipe one by one."""
+        ours = self._identity | self._identity["recipe"]
+        theirs = stored | dict(stored["recipe"])
+        names = (ours.keys() | theirs.keys()) - {"recipe"}
+        return {name for name in names if ours.get(name) != theirs.get(name)}
+
+    def _check_length(self, differences: set[str], done: int):
+        """Refuse another number of epochs where it changes those that are done."""
+        recipe = self._identity["recipe"]
+        if "epochs" in differences and recipe["cosine"]:
+            raise InputError(
+                f"{self._state}: the learning rate of this recipe falls to nothing at its last "
+                "epoch, so that another number of epochs is another training; start again "
+                "with --overwrite instead of --resume"
+            )
+        if done > recipe["epochs"]:
+            raise InputError(
+                f"{self._state}: has {done} epochs already; ask for more with --epochs, or start "
+                "again with --overwrite"
+            )
 
     def restore(self, network: keras.Model, epoch: int):
         network.optimizer.build(network.trainable_variables)
-        network.load_weights(self._weights(epoch))
+        path = self._weights(epoch)
+        try:
+            network.load_weights(path)
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            reason = one_line(error)
+            raise InputError(
+                f"{path}: a damaged checkpoint ({reason}); start again with --overwrite"
+            ) from error
 
     def save(self, network: keras.Model, history: History):
         """Write the weights under the epoch's own name, then point the state to them."""

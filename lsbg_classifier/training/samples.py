@@ -4,6 +4,7 @@ The published samples are in `lsbg_classifier.training.published`.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,12 @@ SPLITS = ("train", "validation", "test")
 
 FRACTIONS = (0.75, 0.125, 0.125)
 """Of `SPLITS`, in samples of one's own."""
+
+_FEATURE = re.compile(
+    r"[AB]_IMAGE|(MAG_AUTO|FLUX_RADIUS|MU_MAX_MODEL|MU_EFF_MODEL|MU_MEAN_MODEL)_[GRIZ]",
+    re.IGNORECASE,
+)
+"""Columns of SourceExtractor that the baselines are made of; see `baselines.features_of`."""
 
 SPARE = "spare "
 """Start of the name of a split's spare rows: labelled, but not of the sample."""
@@ -180,6 +187,16 @@ def sample_of_catalog(path: Path, label: str, *, seed: int, fractions=FRACTIONS)
     seed : int
     fractions : tuple of float
         Of `SPLITS`.
+
+    Returns
+    -------
+    Sample
+        With the columns of SourceExtractor that the baselines need, as far as there are any.
+
+    Raises
+    ------
+    InputError
+        If there is no such column, or it holds other values.
     """
     catalog = open_catalog(path)
     if label not in catalog.column_names:
@@ -194,7 +211,19 @@ def sample_of_catalog(path: Path, label: str, *, seed: int, fractions=FRACTIONS)
     splits = random_splits(labels, seed=seed, fractions=fractions)
     left_out = int((~usable).sum())
     notes = (f"{left_out} rows without label or position left out",) if left_out else ()
-    return Sample(str(path), positions[usable], labels, splits, notes=notes)
+    features = _features(catalog, label, usable)
+    return Sample(str(path), positions[usable], labels, splits, features, notes=notes)
+
+
+def _features(catalog, label: str, usable: np.ndarray) -> dict[str, np.ndarray]:
+    """Read the columns that the baselines are made of, as far as the catalog has them."""
+    names = [name for name in catalog.column_names if _FEATURE.fullmatch(name) and name != label]
+    values = {name.upper(): catalog.read_column(name, 0, catalog.row_count) for name in names}
+    return {
+        name: np.asarray(column, np.float64)[usable]
+        for name, column in values.items()
+        if np.ndim(column) == 1
+    }
 
 
 def _some(values) -> str:

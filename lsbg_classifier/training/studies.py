@@ -16,9 +16,9 @@ import numpy as np
 from catalogs.errors import InputError
 from lsbg_classifier.network import build_network, freeze_convolutions, load_network
 from lsbg_classifier.networks.registry import DEFAULT_NETWORK
-from lsbg_classifier.training.assessment import scores_with_intervals
 from lsbg_classifier.training.dataset import CutoutDataset
 from lsbg_classifier.training.evaluation import calibration_error
+from lsbg_classifier.training.intervals import scores_with_intervals
 from lsbg_classifier.training.recipes import Progress, Recipe, train
 from lsbg_classifier.training.samples import SPLITS, balanced_rows, shuffled_classes
 from lsbg_classifier.training.study_report import Row, Study
@@ -381,8 +381,7 @@ def three_class_study(trainer: Trainer) -> Study:
         Row(
             name,
             len(classes),
-            scores_with_intervals(classes == number, np.where(called == number, 1.0, 0.0))
-            | {"auc": scores_with_intervals(classes == number, probabilities[:, number])["auc"]},
+            _one_against_the_others(classes == number, called == number, probabilities[:, number]),
         )
         for number, name in enumerate(CLASSES)
     ]
@@ -391,6 +390,13 @@ def three_class_study(trainer: Trainer) -> Study:
     right = float((called == classes).mean())
     notes = (f"accuracy of all three: {right:.3f}; each row: one class against the other two",)
     return _study("Three classes", trainer, rows, notes=notes, confusion=confusion.tolist())
+
+
+def _one_against_the_others(labels, called, probability) -> dict:
+    """Return the scores of a class: fractions by what was called, the others by probability."""
+    fractions = scores_with_intervals(labels, np.where(called, 1.0, 0.0))
+    ranking = scores_with_intervals(labels, probability)
+    return ranking | {name: fractions[name] for name in ("accuracy", "completeness", "purity")}
 
 
 def _three_classes(trainer, split):

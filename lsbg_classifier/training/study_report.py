@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from catalogs.output import written_whole
-from lsbg_classifier.training.assessment import METRICS, defined, table_row, with_interval
-from lsbg_classifier.training.figures import draw_study, write_figure
+from lsbg_classifier.training.evaluation_figures import draw_study
+from lsbg_classifier.training.figure_style import write_figure
+from lsbg_classifier.training.intervals import METRICS, TITLES
+from lsbg_classifier.training.score_tables import defined, markdown_table, score_text
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Row:
     count : int
         Cutouts it was judged by.
     scores : mapping
-        For each of `METRICS`: value, and the ends of its 95% bootstrap interval.
+        For each of `METRICS`: value, and the ends of its 95% interval.
     published : mapping of str to float
         The paper's scores of the same on its own sample.
     judged : tuple of arrays
@@ -61,34 +63,31 @@ class Study:
     def to_markdown(self) -> str:
         """Write the table, the paper's scores last where there are any."""
         published = any(row.published for row in self.rows)
-        header = ["", *METRICS, *(["published accuracy", "published auc"] if published else [])]
+        header = ["", *(TITLES.get(name, name) for name in METRICS)]
+        header += ["published accuracy", "published area under ROC"] * published
         lines = [
             f"# {self.title}",
             "",
             f"{self.sample}; {self.rows[0].count} cutouts to judge by; {self.recipe}; seed "
-            f"{self.seed}. In brackets: 95% of 1000 resamplings.",
+            f"{self.seed}. In brackets: 95% intervals.",
             "",
-            table_row(*header),
-            "|---" * len(header) + "|",
+            *markdown_table(header, [self._cells(row, published) for row in self.rows]),
         ]
-        for row in self.rows:
-            theirs = [row.published.get(name) for name in ("accuracy", "auc")] * published
-            lines.append(
-                table_row(
-                    row.name,
-                    *(with_interval(row.scores[name]) for name in METRICS),
-                    *("" if value is None else f"{value:.3f}" for value in theirs),
-                )
-            )
         if self.confusion:
             names = [row.name for row in self.rows]
-            lines += ["", table_row("is / was called", *names), "|---" * (len(names) + 1) + "|"]
-            lines += [
-                table_row(name, *map(str, counts))
-                for name, counts in zip(names, self.confusion, strict=True)
-            ]
+            rows = [[name, *map(str, n)] for name, n in zip(names, self.confusion, strict=True)]
+            lines += ["", *markdown_table(["is / was called", *names], rows)]
         lines += [line for note in self.notes for line in ("", note)]
         return "\n".join(lines) + "\n"
+
+    def _cells(self, row: Row, published: bool) -> list[str]:
+        """Return the cells of a row of the table."""
+        theirs = [row.published.get(name) for name in ("accuracy", "auc")] * published
+        return [
+            row.name,
+            *(score_text(row.scores[name]) for name in METRICS),
+            *("" if value is None else f"{value:.3f}" for value in theirs),
+        ]
 
     def write(self, folder: Path, *, pdf: bool = False):
         """Write ``study.json``, ``study.md`` and ``study.png`` into a folder.

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,13 +21,16 @@ from lsbg_classifier.network import (
 )
 from lsbg_classifier.networks.registry import DEFAULT_NETWORK, check_architecture
 from lsbg_classifier.training.dataset import CutoutDataset
-from lsbg_classifier.training.evaluation import bootstrap_intervals, calibration_error, judge
-from lsbg_classifier.training.figures import draw_history, write_figure
+from lsbg_classifier.training.evaluation import calibration_error
+from lsbg_classifier.training.evaluation_figures import draw_history
+from lsbg_classifier.training.figure_style import write_figure
+from lsbg_classifier.training.intervals import scores_with_intervals
 from lsbg_classifier.training.likeness import fit_likeness
 from lsbg_classifier.training.recipes import History, Progress, Recipe, train
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import WeightSet
 from lsbg_classifier.weights.saving import check_name, save_weight_set
+from lsbg_classifier.weights.seen import cutout_hashes, load_seen
 
 _PREDICT_BATCH = 256
 
@@ -140,7 +143,8 @@ def make_weights(
     if training.prior is not None:
         expect_fraction(network, prior, trained)
     card = _card(training, network, labels, validation, prior)
-    return save_weight_set(network, card, folder, _likeness(training, images))
+    likeness = _likeness(training, images)
+    return save_weight_set(network, card, folder, likeness, _seen(training, images))
 
 
 def check_request(name: str, layers: str, start: WeightSet | None, architecture: str | None = None):
@@ -216,9 +220,9 @@ def predict(network: keras.Model, images: np.ndarray) -> np.ndarray:
 
 def score(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
     """Return the scores of a card, each with the ends of its 95% interval, where defined."""
-    scores = asdict(judge(labels, probabilities))
-    for name, (low, high) in bootstrap_intervals(labels, probabilities).items():
-        scores |= {f"{name}_low": low, f"{name}_high": high}
+    scores = {"count": len(labels), "lsbgs": int(np.sum(labels))}
+    for name, (value, low, high) in scores_with_intervals(labels, probabilities).items():
+        scores |= {name: value, f"{name}_low": low, f"{name}_high": high}
     scores["calibration_error"] = calibration_error(labels, probabilities)
     return {name: round(float(value), 4) for name, value in scores.items() if np.isfinite(value)}
 
@@ -245,13 +249,27 @@ def _artifact_types(training: Training) -> np.ndarray | None:
 
 
 def _likeness(training: Training, images: np.ndarray) -> Likeness | None:
-    """Fit the check to the cutouts; too few of them have that of the weights they started from."""
-    found = fit_likeness(images, seed=training.seed)
+    """Fit the check to the cutouts; too few of them have that of the weights they started from.
+
+    Weights that are fine-tuned on images of another survey never take over that check: theirs is
+    fitted to fewer cutouts.
+    """
     start = training.start
-    if found is None and start is not None:
-        if not training.dataset.manifest.imaging.differences(start.card.imaging):
-            return load_likeness(start.path)
-    return found
+    if start is None:
+        return fit_likeness(images, seed=training.seed)
+    other = bool(training.dataset.manifest.imaging.differences(start.card.imaging))
+    fitted = fit_likeness(images, seed=training.seed, other_images=other)
+    return load_likeness(start.path) if fitted is None and not other else fitted
+
+
+def _seen(training: Training, images: np.ndarray) -> np.ndarray:
+    """Return the hashes of all cutouts trained on, those of the weights to start from too."""
+    hashes = [cutout_hashes(images)]
+    if training.beside is not None:
+        hashes.append(cutout_hashes(training.beside.load("train", spare=True)[0]))
+    if training.start is not None and (seen := load_seen(training.start.path)) is not None:
+        hashes.append(seen)
+    return np.concatenate(hashes)
 
 
 def _network(training: Training) -> keras.Model:

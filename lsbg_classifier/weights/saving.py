@@ -16,10 +16,15 @@ from lsbg_classifier.network import build_network, network_steps
 from lsbg_classifier.networks.stored import write_description
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import WeightSet, at_path, weights_path
+from lsbg_classifier.weights.seen import save_seen
 
 
 def save_weight_set(
-    network: keras.Model, card: Card, folder: Path, likeness: Likeness | None = None
+    network: keras.Model,
+    card: Card,
+    folder: Path,
+    likeness: Likeness | None = None,
+    seen: np.ndarray | None = None,
 ) -> WeightSet:
     """Save a network's weights and their card under the card's name.
 
@@ -33,11 +38,13 @@ def save_weight_set(
         Made if missing.
     likeness : Likeness, optional
         The check for cutouts unlike those trained on; kept in the same file.
+    seen : array of uint64, optional
+        Hashes of the cutouts trained on, see `lsbg_classifier.weights.seen`; kept there too.
     """
     check_name(card.name)
     folder.mkdir(parents=True, exist_ok=True)
     path = weights_path(folder, card.name)
-    _save_half_precision(network, path, likeness, card.architecture)
+    _save_half_precision(network, path, (likeness, seen), card.architecture)
     card = replace(card, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     card.write(path.with_name(f"{card.name}.json"))
     return at_path(path)
@@ -50,9 +57,17 @@ def check_name(name: str):
 
 
 def _save_half_precision(
-    network: keras.Model, path: Path, likeness: Likeness | None, architecture: str
+    network: keras.Model,
+    path: Path,
+    records: tuple[Likeness | None, np.ndarray | None],
+    architecture: str,
 ):
-    """Save the weights alone, as float16, and the steps of their network."""
+    """Save the weights alone, as float16, and the steps of their network.
+
+    `records` are the check of likeness and the hashes of the cutouts trained on, as far as there
+    are any.
+    """
+    likeness, seen = records
     bare = build_network(architecture=architecture)
     bare.set_weights(network.get_weights())
     # names that no weight set can have
@@ -64,6 +79,8 @@ def _save_half_precision(
         write_description(half, architecture, network_steps(bare))
         if likeness is not None:
             likeness.save(half)
+        if seen is not None:
+            save_seen(half, seen)
         os.replace(half, path)
     finally:
         full.unlink(missing_ok=True)

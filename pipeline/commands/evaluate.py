@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from catalogs.errors import InputError
 from pipeline.console import ANY_PATH, Figures, say
 
 
@@ -14,31 +15,40 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="CUTOUTS",
-            help="Folder of labelled cutouts that training made, or a .npy file with --labels.",
+            help="Folder of labelled cutouts that a training made, or a .npy file with --labels.",
             **ANY_PATH,
         ),
     ],
     folder: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.", **ANY_PATH)],
     labels: Annotated[
         Path | None,
-        typer.Option(help="CSV of index and label (1, 0 or empty) for a .npy file.", **ANY_PATH),
+        typer.Option(
+            help="Read the labels of a .npy file from this CSV with the columns index and label "
+            "(1, 0 or empty).",
+            **ANY_PATH,
+        ),
     ] = None,
-    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    split: Annotated[
+        str, typer.Option(help="Judge by this split of the folder: train, validation or test.")
+    ] = "test",
     calibrated: Annotated[
-        bool, typer.Option("--calibrated", help="Apply the temperature on the card.")
+        bool,
+        typer.Option("--calibrated", help="Apply the temperature on the card of the weights."),
     ] = False,
     baselines: Annotated[
         bool,
         typer.Option(
             "--baselines",
-            help="Set an SVM and a random forest on the dataset's SourceExtractor columns beside.",
+            help="Compare with a support-vector machine and a random forest, trained on the "
+            "SourceExtractor columns of the same cutouts.",
         ),
     ] = False,
     search: Annotated[
         bool,
         typer.Option(
             "--search",
-            help="The same, their parameters chosen by cross-validation on the validation split.",
+            help="Compare as with --baselines, and choose their parameters by cross-validation on "
+            "the validation split.",
         ),
     ] = False,
     figures: Figures = False,
@@ -47,15 +57,30 @@ def evaluate(
     from lsbg_classifier import load_classifier
 
     classifier = load_classifier(weights)
-    from lsbg_classifier.training.assessment import LabelledCutouts, write_evaluation
+    from lsbg_classifier.training.assessment import LabelledCutouts, seen_notes, write_evaluation
     from lsbg_classifier.training.baselines import baseline_probabilities
     from lsbg_classifier.training.dataset import open_dataset
+    from lsbg_classifier.weights.registry import find_weights
 
     labelled = LabelledCutouts.read(cutouts, labels, split)
     others = {}
     if baselines or search:
+        if labels is not None:
+            raise InputError(
+                f"{cutouts}: has no columns for --baselines; name the folder of a training whose "
+                "--sample was a catalog"
+            )
         others = baseline_probabilities(open_dataset(cutouts), split=split, search=search)
-    found = write_evaluation(
-        classifier, labelled, folder, calibrated=calibrated, baselines=others, pdf=figures
+    notes = seen_notes(find_weights(weights), labelled)
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
+    evaluation = write_evaluation(
+        classifier,
+        labelled,
+        folder,
+        calibrated=calibrated,
+        baselines=others,
+        notes=notes,
+        pdf=figures,
     )
-    say([*found.to_markdown().splitlines(), "", f"wrote {folder}"])
+    say([*evaluation.to_markdown().splitlines(), "", f"wrote {folder}"])

@@ -32,40 +32,51 @@ def report(
     ],
     cutouts: Annotated[
         str | None,
-        typer.Option(help="Where images come from that were not kept, as for classify."),
+        typer.Option(help="Take images that were not kept from this source, as for lsbg classify."),
     ] = None,
     truth: Annotated[
         Path | None,
         typer.Option(
-            help="FITS table of the same rows, with LABEL (1 = LSBG, 0 = not).", **ANY_PATH
+            help="Judge by this FITS table of the same rows, with the column LABEL (1 = LSBG, 0 = "
+            "not).",
+            **ANY_PATH,
         ),
     ] = None,
     labels: Annotated[
-        Path | None,
-        typer.Option(help="CSV of labels that the labelling page exported.", **ANY_PATH),
+        list[Path] | None,
+        typer.Option(
+            help="Judge by this CSV of labels that the labelling page exported. Give it several "
+            "times to join several files.",
+            **ANY_PATH,
+        ),
     ] = None,
     against: Annotated[
         str | None,
-        typer.Option(help="With --labels: new weights, to compare with those of ANNOTATED."),
+        typer.Option(
+            help="Compare these new weights with those of ANNOTATED, by the random --labels."
+        ),
     ] = None,
     columns: Annotated[
         str | None,
         typer.Option(
-            help="Columns of the catalog to show.",
+            help="Show these columns of the catalog, separated by commas.",
             metavar="A,B,...",
             show_default="up to 30 of magnitudes, sizes, shapes",
         ),
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="Candidates in the gallery.")] = 100_000,
+    count: Annotated[int, typer.Option(min=1, help="Show at most this many candidates.")] = 100_000,
     to_label: Annotated[
-        int, typer.Option(min=0, help="Candidates in the set to label: half of them random.")
+        int,
+        typer.Option(
+            min=0, help="Put this many candidates into the set to label, half of them random."
+        ),
     ] = 400,
     heat_maps: Annotated[
         int | None,
         typer.Option(
             min=0,
-            help="Candidates with a heat map, the highest probabilities first.",
-            show_default="1000, where the weights are there",
+            help="Draw heat maps of this many candidates, the highest probabilities first.",
+            show_default="1000, if the weights are on this machine",
         ),
     ] = None,
     threshold: Annotated[
@@ -73,8 +84,8 @@ def report(
         typer.Option(
             min=0,
             max=1,
-            help="Probability above which it counts as an LSBG.",
-            show_default="what ANNOTATED says",
+            help="Count candidates above this probability as LSBGs.",
+            show_default="that of ANNOTATED",
         ),
     ] = None,
     format: Format = None,
@@ -91,9 +102,11 @@ def report(
         bool, typer.Option("--figures", help="Write the plots as PDF and PNG too, for papers.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a report in OUT.")
+        bool, typer.Option("--overwrite", help="Replace the report in OUT.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Show no progress and no summary.")
+    ] = False,
 ):
     """Write a folder that shows a run: summary, plots, gallery and labelling, in any browser."""
     from pipeline.progress import show_progress
@@ -105,7 +118,7 @@ def report(
             bands=bands, survey=survey, tiles=tiles, url=url, connections=connections
         ),
         truth=truth,
-        labels=labels,
+        labels=tuple(labels or ()),
         against=against,
         columns=None if columns is None else [name.strip() for name in columns.split(",")],
         count=count,

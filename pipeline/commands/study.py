@@ -10,36 +10,56 @@ from pipeline.study import FOLDS, FRACTIONS, SIDES, SPLITS, STUDIES
 
 
 def study(
-    name: Annotated[str, typer.Argument(metavar="STUDY", help=f"{', '.join(STUDIES)}.")],
+    name: Annotated[
+        str, typer.Argument(metavar="STUDY", help=f"Study to repeat: {', '.join(STUDIES)}.")
+    ],
     cutouts: Annotated[
         Path,
         typer.Argument(
-            metavar="CUTOUTS", help="Folder that a training made, or its cutouts.", **ANY_PATH
+            metavar="CUTOUTS",
+            help="Folder that a training made, or the folder of its cutouts.",
+            **ANY_PATH,
         ),
     ],
     folder: Annotated[
-        Path, typer.Argument(metavar="OUT", help="Folder for trainings and table.", **ANY_PATH)
+        Path,
+        typer.Argument(
+            metavar="OUT", help="Folder to write the trainings and the table into.", **ANY_PATH
+        ),
     ],
     start: Annotated[
-        str | None, typer.Option("--from", help="transfer, folds: weights to fine-tune.")
+        str | None,
+        typer.Option("--from", help="Fine-tune these weights; for the studies transfer and folds."),
     ] = None,
     beside: Beside = None,
     count: Annotated[
         int | None,
-        typer.Option(min=2, help="splits, folds: how many.", show_default=f"{SPLITS}, {FOLDS}"),
+        typer.Option(
+            min=2,
+            help="Make this many splits or folds; for the studies splits and folds.",
+            show_default=f"{SPLITS}, {FOLDS}",
+        ),
     ] = None,
     fractions: Annotated[
         str | None,
-        typer.Option(help="label-noise: of wrong labels.", show_default=FRACTIONS),
+        typer.Option(
+            help="Make these fractions of the labels wrong, separated by commas; for the study "
+            "label-noise.",
+            show_default=FRACTIONS,
+        ),
     ] = None,
     sides: Annotated[
         str | None,
-        typer.Option(help="label-noise: whose: both, lsbgs, others.", show_default=SIDES),
+        typer.Option(
+            help="Make labels of these classes wrong: both, lsbgs, others, or several of them "
+            "separated by commas; for the study label-noise.",
+            show_default=SIDES,
+        ),
     ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="published, robust or rehearsed.",
+            help="Train by this recipe: published, robust or rehearsed.",
             show_default="published; with --beside rehearsed",
         ),
     ] = None,
@@ -48,9 +68,13 @@ def study(
     learning_rate: LearningRate = None,
     size: Annotated[
         int | None,
-        typer.Option(min=2, help="Cutouts to train on, as many of each class.", show_default="all"),
+        typer.Option(
+            min=2,
+            help="Train on this many cutouts, as many of each class.",
+            show_default="all",
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of every training.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Use this seed for every training.")] = 1,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a study that was stopped.")
     ] = False,
@@ -58,7 +82,7 @@ def study(
         bool, typer.Option("--overwrite", help="Start again in a folder that is not empty.")
     ] = False,
     figures: Figures = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ):
     """Repeat a study of the paper on labelled cutouts: several trainings, one table."""
     from pipeline.study import run_study

@@ -58,9 +58,11 @@ def read_candidates(
     Raises
     ------
     InputError
-        If the catalog has no probabilities, or the truth has other rows.
+        If the catalog has no column of probabilities, or the truth has other rows.
     """
     catalog = open_catalog(annotated, **catalog_options)
+    if not catalog.row_count:
+        raise InputError(f"{annotated}: has no rows; there is nothing to show")
     columns = find_lsbg_columns(catalog.column_names, annotated)
     names = columns["probability"], columns["flags"]
     probability = np.empty(catalog.row_count, np.float32)
@@ -70,8 +72,6 @@ def read_candidates(
         rows = slice(start, min(start + BLOCK, catalog.row_count))
         probability[rows], flags[rows] = catalog.read_columns(names, rows.start, rows.stop)
         positions[rows] = catalog.read_positions(rows.start, rows.stop)
-    if not np.isfinite(probability).any():
-        raise InputError(f"{annotated}: no candidate has a probability; there is nothing to show")
     label = None if truth is None else _labels(Path(truth), catalog.row_count)
     return Candidates(catalog, probability, flags, positions, label)
 

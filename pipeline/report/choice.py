@@ -42,7 +42,8 @@ def choose(candidates: Candidates, *, count: int, to_label: int, threshold: floa
 
     Half of the set to label is drawn at random, whatever the probabilities are: an honest test.
     The other half is closest to the threshold, the most uncertain first. They are mixed in an
-    order that does not tell which is which.
+    order that does not tell which is which. Where no candidate has a probability, both halves are
+    drawn at random from those with a position.
 
     Parameters
     ----------
@@ -57,12 +58,14 @@ def choose(candidates: Candidates, *, count: int, to_label: int, threshold: floa
     """
     generator = np.random.default_rng(_SEED)
     scored = candidates.scored
-    picked, is_random = _to_label(candidates, scored, min(to_label, count), threshold, generator)
+    picked, is_random = _to_label(candidates, min(to_label, count), threshold, generator)
     others = np.flatnonzero(
         ~np.isfinite(candidates.probability) & (candidates.flags & Flag.NOT_SELECTED == 0)
     )
     shown = scored
-    if len(scored) > count:
+    if not len(scored):
+        others = np.concatenate([picked, np.setdiff1d(others, picked)])
+    elif len(scored) > count:
         shown = _shown(candidates, scored, picked, count, generator)
     rows = np.concatenate([shown, others[: count - len(shown)]])
     rows = rows[np.lexsort((rows, -np.nan_to_num(candidates.probability[rows], nan=-1)))]
@@ -71,8 +74,11 @@ def choose(candidates: Candidates, *, count: int, to_label: int, threshold: floa
     return Choice(rows, places, is_random, len(scored) + len(others) - len(rows))
 
 
-def _to_label(candidates, scored, count: int, threshold: float, generator):
+def _to_label(candidates, count: int, threshold: float, generator):
     """Return the rows to label in their order, and which of them are the random ones."""
+    scored = candidates.scored
+    if not len(scored):
+        return _without_probabilities(candidates, count, generator)
     count = min(count, len(scored))
     random = generator.choice(scored, count // 2, replace=False)
     rest = np.setdiff1d(scored, random)
@@ -82,6 +88,15 @@ def _to_label(candidates, scored, count: int, threshold: float, generator):
     rows = np.empty(count, np.int64)
     rows[is_random], rows[~is_random] = random, uncertain
     return rows, is_random
+
+
+def _without_probabilities(candidates, count: int, generator):
+    """Draw all that are to be labelled; half of them count as random, the others teach."""
+    placed = np.isfinite(candidates.positions).all(axis=1)
+    selected = candidates.flags & Flag.NOT_SELECTED == 0
+    pool = np.flatnonzero(placed & selected)
+    rows = generator.choice(pool, min(count, len(pool)), replace=False)
+    return rows, generator.permutation(np.arange(len(rows)) < len(rows) // 2)
 
 
 def _shown(candidates, scored, picked, count: int, generator) -> np.ndarray:

@@ -9,11 +9,13 @@ from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED
 from lsbg_classifier import CutoutSource, load_classifier
 from lsbg_classifier.cutouts.source import fetch_usable
-from lsbg_classifier.training.assessment import METRICS, scores_with_intervals, table_row
-from lsbg_classifier.training.evaluation import bootstrap_differences
-from lsbg_classifier.training.labels import Agreement, Judgements
-
-_NAMES = {"auc": "area under the ROC curve"}
+from lsbg_classifier.training.intervals import (
+    ScoreRange,
+    score_differences,
+    scores_with_intervals,
+)
+from lsbg_classifier.training.judgements import AGREEMENT_HEADER, Agreement, Judgements
+from lsbg_classifier.training.score_tables import Section, markdown_table, plain, score_section
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class Comparison:
     thresholds : (float, float)
         Those of the cards, old and new.
     old_scores, new_scores, differences : dict
-        For each of `METRICS`: value, and the ends of its 95% bootstrap interval; NaN where not
-        defined. Differences are new minus old, on the same resamplings.
+        For each of `intervals.METRICS`: value, and the ends of its 95% interval; NaN where not
+        defined. Differences are new minus old, of the same candidates.
     agreements : tuple of Agreement
         Of the labellers, on all candidates that two of them judged.
     notes : tuple of str
@@ -45,51 +47,57 @@ class Comparison:
     old: np.ndarray
     new: np.ndarray
     thresholds: tuple[float, float]
-    old_scores: dict[str, tuple[float, float, float]]
-    new_scores: dict[str, tuple[float, float, float]]
-    differences: dict[str, tuple[float, float, float]]
+    old_scores: dict[str, ScoreRange]
+    new_scores: dict[str, ScoreRange]
+    differences: dict[str, ScoreRange]
     agreements: tuple[Agreement, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def counts(self) -> str:
+        """The numbers of LSBGs and artifacts, in words."""
+        lsbgs = int(self.labels.sum())
+        return f"{lsbgs} LSBGs and {len(self.labels) - lsbgs} artifacts"
+
     def verdict(self) -> str:
-        """Say in one sentence whether the new weights are better, by their accuracy."""
-        change, low, high = self.differences["accuracy"]
-        said = f"accuracy {change:+.3f} ({low:+.3f} to {high:+.3f})"
-        if low > 0:
-            return f"{self.new_name} is better than {self.old_name}: {said}"
-        if high < 0:
-            return f"{self.new_name} is worse than {self.old_name}: {said}"
-        return (
-            f"{self.new_name} and {self.old_name} cannot be told apart by {len(self.labels)} "
-            f"labels: {said}"
-        )
+        """Say in one sentence whether the new weights are better.
+
+        The area under the ROC curve decides: where LSBGs are rare, accuracy tells of artifacts
+        alone.
+        """
+        change, low, high = self.differences["auc"]
+        if not np.isfinite(change):
+            return (
+                f"{self.new_name} and {self.old_name} cannot be compared: the random labels are "
+                f"{self.counts}, and both classes are needed; label more at random"
+            )
+        score = f"area under ROC {change:+.3f} ({low:+.3f} to {high:+.3f})"
+        if low > 0 or high < 0:
+            word = "better" if low > 0 else "worse"
+            return f"{self.new_name} is {word} than {self.old_name} by {self.counts}: {score}"
+        return f"{self.new_name} and {self.old_name} cannot be told apart by {self.counts}: {score}"
+
+    def section(self) -> Section:
+        """Return the table of both weights and their difference, with the verdict above it."""
+        columns = {
+            self.old_name: self.old_scores,
+            self.new_name: self.new_scores,
+            "difference": self.differences,
+        }
+        lines = [
+            f"{self.verdict()}.",
+            f"On {len(self.labels):,} labels that were chosen at random, {self.counts}; in "
+            "brackets 95% intervals.",
+            *(f"{note}." for note in self.notes),
+        ]
+        return score_section("Old and new weights", columns, lines, signed=["difference"])
 
     def to_markdown(self) -> str:
         """Write the tables: scores of both with their difference, and the labellers'."""
-        lines = [
-            f"{len(self.labels)} candidates of {_text(self.labels_name)} that were chosen at "
-            f"random, {int(self.labels.sum())} of them LSBGs. In brackets: 95% of 1000 resamplings "
-            "of the candidates, the same ones for both weights.",
-            "",
-            table_row("score", _text(self.old_name), _text(self.new_name), "difference"),
-            "|---" * 4 + "|",
-        ]
-        for name in METRICS:
-            cells = (
-                _scored(self.old_scores[name]),
-                _scored(self.new_scores[name]),
-                _scored(self.differences[name], "+.3f"),
-            )
-            lines.append(table_row(_NAMES.get(name, name), *cells))
-        lines += ["", f"{_text(self.verdict())}."]
+        lines = [f"{plain(self.labels_name)}.", "", *self.section().to_markdown()]
         if self.agreements:
-            lines += [
-                "",
-                table_row("labellers", "judged by both", "agreed", "Cohen's kappa"),
-                "|---" * 4 + "|",
-                *(_labellers(agreement) for agreement in self.agreements),
-            ]
-        lines += [line for note in self.notes for line in ("", f"{_text(note)}.")]
+            rows = [agreement.cells() for agreement in self.agreements]
+            lines += ["", *markdown_table(AGREEMENT_HEADER, rows)]
         return "\n".join(lines) + "\n"
 
 
@@ -104,7 +112,7 @@ def compare(
     Parameters
     ----------
     judgements : Judgements
-        See `lsbg_classifier.training.labels.read_judgements`.
+        See `lsbg_classifier.training.judgements.read_judgements`.
     source : CutoutSource
         Where the cutouts come from; kept ones are the quickest, see
         `lsbg_classifier.cutouts.kept.KeptSource`.
@@ -150,7 +158,7 @@ def compare(
         *probabilities,
         thresholds,
         *scores,
-        bootstrap_differences(labels, probabilities, thresholds),
+        score_differences(labels, probabilities, thresholds),
         tuple(judgements.agreements()),
         consensus.notes() + ((f"{missing} left out: no cutout",) if missing else ()),
     )
@@ -160,22 +168,3 @@ def _names(cards, asked) -> tuple[str, str]:
     """Return what to call both weights; where their cards say the same, as they were asked for."""
     names = tuple(card.name for card in cards)
     return names if names[0] != names[1] else tuple(map(str, asked))
-
-
-def _labellers(agreement: Agreement) -> str:
-    names = (_text(name or "no name") for name in (agreement.first, agreement.second))
-    kappa = f"{agreement.kappa:.2f}" if np.isfinite(agreement.kappa) else "not defined"
-    return table_row(" and ".join(names), str(agreement.count), f"{agreement.agreed:.0%}", kappa)
-
-
-def _scored(values: tuple[float, float, float], form: str = ".3f") -> str:
-    """Write a score and its interval."""
-    if not np.isfinite(values[0]):
-        return "not defined"
-    value, low, high = (f"{number:{form}}" for number in values)
-    return f"{value} ({low} to {high})"
-
-
-def _text(text: str) -> str:
-    """Write a name so that it is no Markdown."""
-    return "".join(f"\\{letter}" if letter in "|*_`[]<>\\" else letter for letter in text)

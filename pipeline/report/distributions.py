@@ -5,9 +5,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from catalogs.flags import Flag
+from lsbg_classifier.training.figure_style import COLUMN, HEIGHT, drawing
+from lsbg_classifier.training.score_axes import draw_histogram, mark_threshold
+from pipeline.report.accuracy_figures import known_labels
 from pipeline.report.candidates import Candidates
-from pipeline.report.judged import known_labels
-from pipeline.report.look import COLUMN, HEIGHT, drawing
 
 
 def probabilities(candidates: Candidates, *, threshold: float = 0.5, theme: str = "light"):
@@ -27,52 +28,13 @@ def probabilities(candidates: Candidates, *, threshold: float = 0.5, theme: str 
     matplotlib.figure.Figure
     """
     rows = candidates.scored
-    found, label = candidates.probability[rows], known_labels(candidates)[rows]
-    bins = np.linspace(0, 1, 41)
     with drawing(theme, COLUMN, HEIGHT) as (figure, look):
         axes = figure.subplots()
-        if (label < 0).any():
-            count = f"all ({len(rows):,})" if (label >= 0).any() else None
-            axes.hist(found, bins, histtype="stepfilled", color=look.faint, label=count)
-        for value, name, colour, style in (
-            (1, "LSBG", look.lsbg, {"hatch": "////"}),
-            (0, "other", look.other, {"linestyle": "--"}),
-        ):
-            chosen = found[label == value]
-            if len(chosen):
-                axes.hist(
-                    chosen,
-                    bins,
-                    histtype="stepfilled",
-                    facecolor="none",
-                    edgecolor=colour,
-                    linewidth=1.5,
-                    label=f"{name} ({len(chosen):,})",
-                    **style,
-                )
-        axes.axvline(threshold, color=look.ink, linewidth=0.9, linestyle=":")
-        axes.annotate(
-            f"threshold {threshold:g}",
-            (threshold, 1),
-            (0, 3),
-            xycoords=("data", "axes fraction"),
-            textcoords="offset points",
-            ha=_side(threshold),
-            fontsize=8,
-        )
-        axes.set(xlabel="probability of LSBG", ylabel="candidates per bin", yscale="log")
-        axes.set(xlim=(0, 1))
-        axes.set_ylim(0.7, max(axes.get_ylim()[1], 12))
-        axes.yaxis.set_major_formatter("{x:,.0f}")
-        axes.yaxis.set_minor_formatter("")
+        draw_histogram(axes, candidates.probability[rows], known_labels(candidates)[rows], look)
+        mark_threshold(axes, threshold, look)
         if axes.get_legend_handles_labels()[1]:
             figure.legend(loc="outside upper center", ncols=3)
     return figure
-
-
-def _side(fraction: float) -> str:
-    """Say where text begins that belongs to a place along an axis."""
-    return "left" if fraction < 0.1 else "right" if fraction > 0.9 else "center"
 
 
 def flag_counts(candidates: Candidates, *, theme: str = "light") -> Figure:

@@ -19,8 +19,9 @@ class ReportOptions:
         Options of that source, such as ``url``.
     truth : path, optional
         A FITS table of the same rows with a column ``LABEL``: 1 = LSBG, 0 = not.
-    labels : path, optional
-        A CSV file that the labelling page exported; see `lsbg_classifier.training.labels`.
+    labels : path or sequence of paths
+        CSV files that the labelling page exported; see `lsbg_classifier.training.label_files`.
+        Several count as one.
     against : str, optional
         New weights, to compare with those of the catalog on the labels that were chosen at random.
     columns : sequence of str, optional
@@ -45,7 +46,7 @@ class ReportOptions:
     cutouts: str | None = None
     source_options: Mapping[str, object] = field(default_factory=dict)
     truth: Path | None = None
-    labels: Path | None = None
+    labels: Path | str | Sequence[Path | str] = ()
     against: str | None = None
     columns: Sequence[str] | None = None
     count: int = 100_000
@@ -57,10 +58,13 @@ class ReportOptions:
     catalog_options: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
-        """Refuse numbers that make no sense."""
+        """Refuse numbers that make no sense; make a list of one file of labels."""
+        labels = self.labels or ()
+        labels = (labels,) if isinstance(labels, str | Path) else labels
+        object.__setattr__(self, "labels", tuple(map(Path, labels)))
         if self.count < 1:
             raise InputError(f"at least one candidate must be shown, not {self.count}")
         if self.to_label < 0 or (self.heat_maps or 0) < 0:
             raise InputError("the set to label and the heat maps cannot be fewer than none")
-        if self.against is not None and self.labels is None:
+        if self.against is not None and not self.labels:
             raise InputError("new weights are compared on labels: name them with --labels")

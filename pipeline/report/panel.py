@@ -5,11 +5,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lsbg_classifier.training.evaluation import judge, roc_curve
+from lsbg_classifier.training.evaluation import judge
+from lsbg_classifier.training.figure_style import THEMES
+from lsbg_classifier.training.score_axes import (
+    class_style,
+    draw_histogram,
+    draw_roc,
+    mark_threshold,
+    prepare_roc_axes,
+)
+from pipeline.report.accuracy_figures import known_labels
 from pipeline.report.candidates import Candidates
-from pipeline.report.look import THEMES
 
-_LSBG, _OTHER = THEMES["light"].lsbg, THEMES["light"].other
+_THEME = THEMES["light"]
 
 _WIDTH, _MARGIN, _GUTTER = 11.0, 0.3, 0.35
 _TITLE, _HEADING, _CAPTION, _GAP, _PLOTS, _TICKS = 0.6, 0.28, 0.17, 0.07, 2.1, 0.45
@@ -84,7 +92,7 @@ def draw_panel(
         11 inches wide.
     """
     rows = candidates.scored
-    label = None if candidates.label is None else candidates.label[rows]
+    label = None if candidates.label is None else known_labels(candidates)[rows]
     scored = _Scored(rows, candidates.probability[rows], label, pictures)
     order = np.argsort(-scored.probability, kind="stable")
     best = order[: min(count, -(-len(order) // 2))]
@@ -137,18 +145,7 @@ def _patch(scored: _Scored, value: int):
     from matplotlib.patches import Patch
 
     name = f"{'LSBG' if value else 'other'} ({int((scored.label == value).sum())})"
-    return Patch(**_look(value), label=name)
-
-
-def _look(value: int) -> dict:
-    """How the histogram and the legend show a class: LSBGs filled, the others not."""
-    colour = _LSBG if value else _OTHER
-    return {
-        "edgecolor": colour,
-        "facecolor": (colour, 0.25) if value else "none",
-        "linewidth": 1.6,
-        "linestyle": "-" if value else "--",
-    }
+    return Patch(**class_style(value, _THEME), label=name)
 
 
 def _cutouts(axes, title, scored: _Scored, chosen, per_row: int):
@@ -171,7 +168,7 @@ def _cutouts(axes, title, scored: _Scored, chosen, per_row: int):
             axes.text(x + side / 2, y + side / 2, "no image", fontsize=6, ha="center", va="center")
         colour, line = "0.6", "-"
         if scored.label is not None and scored.label[which] in (0, 1):
-            colour, line = ((_OTHER, "--"), (_LSBG, "-"))[scored.label[which]]
+            colour, line = ((_THEME.other, "--"), (_THEME.lsbg, "-"))[scored.label[which]]
         frame = Rectangle((x, y), side, side, fill=False, edgecolor=colour, linestyle=line)
         frame.set_linewidth(1.8)
         axes.add_patch(frame).set_clip_on(False)
@@ -179,28 +176,9 @@ def _cutouts(axes, title, scored: _Scored, chosen, per_row: int):
 
 
 def _distribution(axes, scored: _Scored, threshold: float):
-    bins = np.linspace(0, 1, 41)
-    if scored.label is None or not np.isin(scored.label, (0, 1)).all():
-        axes.hist(scored.probability, bins, histtype="stepfilled", color="0.7", edgecolor="0.3")
-    if scored.label is not None:
-        for value in (0, 1):
-            chosen = scored.probability[scored.label == value]
-            axes.hist(chosen, bins, histtype="stepfilled", **_look(value))
-    axes.axvline(threshold, color="0.3", linewidth=0.8, linestyle=":")
-    side = "left" if threshold < 0.1 else "right" if threshold > 0.9 else "center"
-    axes.annotate(
-        f"threshold {threshold:g}",
-        (threshold, 1),
-        (0, 3),
-        xycoords=("data", "axes fraction"),
-        textcoords="offset points",
-        ha=side,
-        fontsize=9,
-    )
-    axes.set(xlabel="probability of LSBG", ylabel="candidates", yscale="log", xlim=(0, 1))
-    axes.set_ylim(0.7, max(axes.get_ylim()[1], 12))
-    axes.yaxis.set_major_formatter("{x:,.0f}")
-    axes.yaxis.set_minor_formatter("")
+    labels = np.full(len(scored.rows), -1) if scored.label is None else scored.label
+    draw_histogram(axes, scored.probability, labels, _THEME)
+    mark_threshold(axes, threshold, _THEME, size=9)
     _small(axes)
 
 
@@ -208,16 +186,14 @@ def _roc(axes, scored: _Scored, threshold: float):
     """Draw the ROC curve, and the point on it that the threshold makes."""
     known = np.isin(scored.label, (0, 1))
     label, probability = scored.label[known], scored.probability[known]
-    false, true = roc_curve(label, probability)
     scores = judge(label, probability, threshold)
     others = probability[label == 0]
-    axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle=":")
-    axes.plot(false, true, color="0.15", linewidth=1.6)
-    axes.plot(np.mean(others > threshold), scores.completeness, "o", color="0.15")
+    prepare_roc_axes(axes, _THEME)
+    draw_roc(axes, label, probability, color=_THEME.ink, linewidth=1.6)
+    axes.plot(np.mean(others > threshold), scores.completeness, "o", color=_THEME.ink)
     axes.set_title(f"area {scores.auc:.3f}; dot: threshold {threshold:g}", fontsize=9, pad=4)
     ticks = np.linspace(0, 1, 6)
-    axes.set(xlabel="fraction of others called LSBG", ylabel="completeness")
-    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=ticks, yticks=ticks)
+    axes.set(xticks=ticks, yticks=ticks)
     _small(axes)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from pipeline.report.candidates import Candidates
 from pipeline.report.comparison import Comparison
-from pipeline.report.figures import Drawn, draw_all, roc_curves
 from pipeline.report.quantities import Quantity
+from pipeline.report.run_figures import Drawn, draw_all, roc_curves
 
 
 @dataclass(frozen=True)

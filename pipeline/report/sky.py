@@ -5,8 +5,8 @@ from matplotlib import patheffects
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
+from lsbg_classifier.training.figure_style import drawing
 from pipeline.report.candidates import Candidates
-from pipeline.report.look import drawing
 
 _MANY = 3000
 """Candidates from which density is drawn instead of points."""

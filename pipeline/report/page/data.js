@@ -62,6 +62,16 @@ const LSBG = {};
     return maps.subarray((i % perFile) * 256, (i % perFile + 1) * 256);
   };
 
+  // Offer a text as a file.
+  LSBG.download = (name, text) => {
+    const blob = new Blob([text], { type: "text/csv" });
+    const link = LSBG.element("a", { href: URL.createObjectURL(blob), download: name });
+    document.body.append(link);
+    link.click();
+    link.remove();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  };
+
   // Make an element: properties, then children; texts are never taken for markup.
   LSBG.element = (name, properties = {}, ...children) => {
     const made = document.createElement(name);

@@ -9,7 +9,12 @@
   LSBG.startDetail = () => {
     const dialog = $("detail");
     $("detail-close").addEventListener("click", () => dialog.close());
-    dialog.addEventListener("close", () => LSBG.focusCandidate(at));
+    dialog.addEventListener("close", () => {
+      LSBG.focusCandidate(at);
+      LSBG.writeState({ replace: true });
+    });
+    $("copy-degrees").addEventListener("click", () => LSBG.copy(degrees(), "detail-said"));
+    $("copy-sexagesimal").addEventListener("click", () => LSBG.copy(sexagesimal(), "detail-said"));
     dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
     $("detail-previous").addEventListener("click", () => step(-1));
     $("detail-next").addEventListener("click", () => step(1));
@@ -21,16 +26,26 @@
     dialog.addEventListener("keydown", keys);
   };
 
-  LSBG.openDetail = (place) => {
+  LSBG.openDetail = (place, { push = true } = {}) => {
     show(place);
-    $("detail").showModal();
+    if (!$("detail").open) $("detail").showModal();
     $("detail-next").focus();
+    LSBG.writeState({ push });
   };
+
+  LSBG.closeDetail = () => { if ($("detail").open) $("detail").close(); };
+
+  // The row that is open, or null.
+  LSBG.openRow = () => ($("detail").open ? LSBG.run.row[i] : null);
 
   function step(by) {
     const last = LSBG.gallery.order.length - 1;
     show(Math.min(Math.max(at + by, 0), last));
+    LSBG.writeState({ replace: true });
   }
+
+  const degrees = () => `${LSBG.run.ra[i].toFixed(6)} ${LSBG.run.dec[i].toFixed(6)}`;
+  const sexagesimal = () => LSBG.sexagesimal(LSBG.run.ra[i], LSBG.run.dec[i]);
 
   function show(place) {
     at = place;
@@ -63,8 +78,9 @@
       ? element("ul", { className: "plain" }, ...flags.map((flag) => element("li", {},
           element("code", { textContent: flag.name }), ` ${flag.description}`)))
       : "none";
-    const position = LSBG.hasPosition(i)
-      ? `${LSBG.run.ra[i].toFixed(6)}°, ${LSBG.run.dec[i].toFixed(6)}°` : "none";
+    const position = !LSBG.hasPosition(i) ? "none" : element("span", {},
+      `${LSBG.run.ra[i].toFixed(6)}°, ${LSBG.run.dec[i].toFixed(6)}°`, element("br"), sexagesimal());
+    $("copy-positions").hidden = !LSBG.hasPosition(i);
     const truth = LSBG.run.truth ? ["", "not an LSBG", "LSBG"][LSBG.run.truth[i] + 1] : "";
     $("detail-facts").replaceChildren(
       ...pair("Probability", element("strong", { textContent: LSBG.probabilityText(i) })),
@@ -94,7 +110,7 @@
 
   async function label(value) {
     if (!LSBG.hasPosition(i) || !await LSBG.askLabeller()) return;
-    const before = LSBG.judge(i, value, "browsed");
+    const before = LSBG.judge(i, value, LSBG.chosenAs(i));
     overtaken.push(before);
     labelled();
     $("detail-said").textContent = `Labelled ${value}`;
@@ -103,7 +119,7 @@
   function undo() {
     if (!overtaken.length) return;
     const before = overtaken.pop();
-    LSBG.judge(i, before?.label ?? "", before?.chosen ?? "browsed", before?.time);
+    LSBG.judge(i, before?.label ?? "", before?.chosen ?? LSBG.chosenAs(i), before?.time);
     labelled();
     $("detail-said").textContent = "Undone";
   }

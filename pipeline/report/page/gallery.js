@@ -1,155 +1,37 @@
 "use strict";
-// The gallery: which candidates are shown, in which order, a page at a time.
+// The gallery: a page of pictures at a time, by mouse, by arrow keys, and by the keys of labels.
 
 (() => {
   const { element } = LSBG;
-  const NUMBERS = { probability: "probability", row: "row", ra: "right ascension", dec: "declination" };
   const view = { order: new Uint32Array(0), page: 0, focus: 0 };
   const $ = (id) => document.getElementById(id);
+  const KEYS = { l: "LSBG", a: "artifact", u: "unsure" };
   LSBG.gallery = view;
 
   LSBG.startGallery = () => {
-    fillChoices();
-    $("gallery-controls").addEventListener("input", (event) => {
-      if (event.target.matches(".look input")) return;
-      if (event.target.id === "add-filter") addFilter(event.target);
-      else apply();
-    });
-    $("gallery-controls").addEventListener("submit", (event) => event.preventDefault());
-    $("clear").addEventListener("click", reset);
     for (const pager of document.querySelectorAll(".pager")) pager.addEventListener("click", turn);
     $("cards").addEventListener("click", (event) => {
       const card = event.target.closest(".card");
       if (card) LSBG.openDetail(Number(card.dataset.at));
     });
-    $("cards").addEventListener("keydown", moveFocus);
+    $("cards").addEventListener("keydown", keys);
+    $("goto").addEventListener("click", goto);
+    $("goto-value").addEventListener("keydown", (event) => { if (event.key === "Enter") goto(event); });
+    fillGoto();
     LSBG.onLabels(updateMarks);
-    apply();
   };
 
-  function fillChoices() {
-    const sort = $("sort"), add = $("add-filter");
-    const option = (value, text) => element("option", { value, textContent: text });
-    for (const [name, text] of Object.entries(NUMBERS)) sort.append(option(name, text));
-    LSBG.run.columns.forEach((column, number) => {
-      sort.append(option(`column ${number}`, column.name));
-      add.append(option(String(number), column.name));
-    });
-    add.hidden = add.labels[0].hidden = !LSBG.run.columns.length;
-    const present = LSBG.run.flags.reduce((all, value) => all | value, 0);
-    for (const flag of LSBG.flagsOf(present)) {
-      $("flag").append(option(`with ${flag.bit}`, `with ${flag.name}`),
-                       option(`without ${flag.bit}`, `without ${flag.name}`));
-    }
-    $("truth-choice").hidden = !LSBG.run.truth;
-  }
-
-  function addFilter(choice) {
-    const number = Number(choice.value);
-    choice.value = "";
-    if (!document.querySelector(`#filters [data-column="${number}"]`)) {
-      $("filters").append(filterControl(number));
-    }
-    $("filters").querySelector(`[data-column="${number}"] input`).focus();
-    apply();
-  }
-
-  function filterControl(number) {
-    const { name, unit, kind } = LSBG.run.columns[number];
-    const box = element("fieldset", { className: "filter" },
-      element("legend", { textContent: unit ? `${name} (${unit})` : name }));
-    box.dataset.column = number;
-    const label = (text, input) => element("label", {}, element("span", { textContent: text }), input);
-    if (kind === "text") {
-      box.append(label("contains", element("input", { type: "search", className: "contains" })));
-    } else {
-      for (const bound of ["from", "to"]) {
-        box.append(label(bound, element("input", { type: "number", step: "any", className: bound })));
-      }
-    }
-    const remove = element("button", { type: "button", className: "quiet", textContent: "×" });
-    remove.setAttribute("aria-label", `Remove the filter of ${name}`);
-    remove.addEventListener("click", () => { box.remove(); apply(); $("add-filter").focus(); });
-    box.append(remove);
-    return box;
-  }
-
-  function reset() {
-    $("gallery-controls").reset();
-    $("filters").replaceChildren();
-    apply();
-  }
-
-  // A range of numbers; NaN passes only where nothing is asked.
-  function range(values, from, to) {
-    if (Number.isNaN(from) && Number.isNaN(to)) return null;
-    const low = Number.isNaN(from) ? -Infinity : from, high = Number.isNaN(to) ? Infinity : to;
-    return (i) => values[i] >= low && values[i] <= high;
-  }
-
-  function flagTest(choice) {
-    const flags = LSBG.run.flags;
-    if (choice === "none") return (i) => flags[i] === 0;
-    const [kind, bit] = choice.split(" ");
-    if (kind === "with") return (i) => (flags[i] & bit) !== 0;
-    return kind === "without" ? (i) => (flags[i] & bit) === 0 : null;
-  }
-
-  function labelTest(choice) {
-    if (!choice) return null;
-    return (i) => (LSBG.judgement(i)?.label ?? "none") === choice;
-  }
-
-  async function columnTest(box) {
-    const contains = box.querySelector(".contains");
-    const bounds = ["from", "to"].map((name) => box.querySelector(`.${name}`)?.valueAsNumber);
-    if (contains ? !contains.value : bounds.every(Number.isNaN)) return null;
-    const column = await LSBG.loadColumn(Number(box.dataset.column));
-    if (!contains) return range(column.numbers, ...bounds);
-    const wanted = contains.value.toLowerCase();
-    const passes = column.texts.map((text) => text.toLowerCase().includes(wanted));
-    return (i) => column.codes[i] >= 0 && passes[column.codes[i]];
-  }
-
-  async function tests() {
-    const truth = $("truth").value;
-    const columns = [...document.querySelectorAll("#filters .filter")].map(columnTest);
-    return [
-      range(LSBG.run.probability, $("p-from").valueAsNumber, $("p-to").valueAsNumber),
-      flagTest($("flag").value),
-      labelTest($("label-choice").value),
-      truth && LSBG.run.truth ? (i) => LSBG.run.truth[i] === Number(truth) : null,
-      ...await Promise.all(columns),
-    ].filter(Boolean);
-  }
-
-  async function sortKeys() {
-    const choice = $("sort").value;
-    if (choice in NUMBERS) return LSBG.run[choice];
-    const column = await LSBG.loadColumn(Number(choice.split(" ")[1]));
-    return column.numbers ?? Float64Array.from(column.codes, (code) => (code < 0 ? NaN : code));
-  }
-
-  let latest = 0;
-  async function apply() {
-    const mine = ++latest;
-    const [passes, keys] = await Promise.all([tests(), sortKeys()]);
-    if (mine !== latest) return;  // overtaken by a later change
-    const sign = $("descending").value === "true" ? -1 : 1;
-    const kept = Uint32Array.from({ length: LSBG.run.size }, (_, i) => i)
-      .filter((i) => passes.every((test) => test(i)));
-    const alreadySorted = keys === LSBG.run.probability && sign === -1;
-    if (!alreadySorted) {
-      kept.sort((a, b) => {
-        const x = keys[a], y = keys[b];
-        if (x !== x || y !== y) return (x !== x) - (y !== y) || a - b;
-        return sign * (x - y) || a - b;
-      });
-    }
-    view.order = kept;
-    view.page = view.focus = 0;
+  // Show what the controls choose, from its first page on.
+  LSBG.showSelection = async (page = 0) => {
+    const order = await LSBG.selected();
+    if (!order) return false;
+    view.order = order;
+    view.page = Math.min(Math.max(page, 0), pageCount() - 1);
+    view.focus = view.page * pageSize();
     show();
-  }
+    LSBG.writeState();
+    return true;
+  };
 
   const pageSize = () => Number($("page-size").value);
   const pageCount = () => Math.max(1, Math.ceil(view.order.length / pageSize()));
@@ -178,6 +60,7 @@
 
   function card(i, at) {
     const button = element("button", { type: "button", className: "card" });
+    button.setAttribute("aria-keyshortcuts", "L A U");
     button.dataset.at = at;
     button.dataset.i = i;
     button.tabIndex = at === view.focus ? 0 : -1;
@@ -213,7 +96,57 @@
     view.page = Math.min(Math.max(page, 0), pageCount() - 1);
     view.focus = view.page * pageSize();
     show();
+    LSBG.writeState({ push: true });
     $("shown").scrollIntoView({ block: "start" });
+  }
+
+  function keys(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const label = KEYS[event.key.toLowerCase()];
+    if (label && LSBG.shortcuts()) {
+      event.preventDefault();
+      labelFocused(label);
+    } else moveFocus(event);
+  }
+
+  // Label the candidate that has the focus; the same label again takes it away.
+  async function labelFocused(label) {
+    const at = view.focus, i = view.order[at];
+    if (!LSBG.hasPosition(i) || !await LSBG.askLabeller()) return;
+    LSBG.judge(i, LSBG.judgement(i)?.label === label ? "" : label, LSBG.chosenAs(i));
+    focusOn(at);
+  }
+
+  // The columns that a candidate can be found by: whole numbers and texts.
+  function fillGoto() {
+    LSBG.run.columns.forEach((column, number) => {
+      if (column.kind !== "text" && column.kind !== "integer") return;
+      $("goto-column").append(element("option", { value: String(number), textContent: column.name }));
+    });
+  }
+
+  // Open the candidate of a row, or of an identifier; say where there is none.
+  async function goto(event) {
+    event.preventDefault();
+    const wanted = $("goto-value").value.trim(), choice = $("goto-column").value;
+    if (!wanted) return;
+    const i = await candidateOf(choice, wanted);
+    const name = choice === "row" ? "Row" : LSBG.run.columns[Number(choice)].name;
+    const at = i < 0 ? -1 : view.order.indexOf(i);
+    $("goto-said").textContent = i < 0 ? `${name} ${wanted} is not in this report.`
+      : at < 0 ? `${name} ${wanted} does not pass the filters.` : "";
+    if (at < 0) return;
+    if (Math.floor(at / pageSize()) !== view.page) turnTo(Math.floor(at / pageSize()));
+    view.focus = at;
+    LSBG.openDetail(at);
+  }
+
+  async function candidateOf(choice, wanted) {
+    if (choice === "row") return LSBG.run.row.indexOf(Number(wanted));
+    const column = await LSBG.loadColumn(Number(choice));
+    if (column.numbers) return column.numbers.indexOf(Number(wanted));
+    const code = column.texts.findIndex((text) => text.trim() === wanted);
+    return code < 0 ? -1 : column.codes.indexOf(code);
   }
 
   // One candidate of the page is in the order of Tab; arrow keys move from there.

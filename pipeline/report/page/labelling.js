@@ -32,15 +32,12 @@
 
   LSBG.openLabelling = async () => {
     if (await LSBG.askLabeller()) begin();
-    else location.hash = "#gallery";
+    else location.hash = document.querySelector('nav a[data-view="gallery"]').getAttribute("href");
   };
 
   LSBG.shortcuts = () => $("shortcuts").checked;
 
   const forLearning = () => $("label-set").value === "learning";
-  const chosen = (place) => !forLearning() ? "browsed"
-    : LSBG.run.isRandom[place] ? "random" : "uncertain";
-
   // Start at the first candidate that this labeller has not judged.
   function begin() {
     order = (forLearning() ? Array.from(LSBG.run.toLabel) : Array.from(LSBG.gallery.order))
@@ -83,7 +80,7 @@
 
   function label(value) {
     if (at >= order.length) return;
-    done.push([at, LSBG.judge(order[at], value, chosen(at))]);
+    done.push([at, LSBG.judge(order[at], value, LSBG.chosenAs(order[at]))]);
     $("label-said").textContent = `Labelled ${value}.`;
     go(at + 1);
   }
@@ -91,7 +88,7 @@
   function undo() {
     if (!done.length) return;
     const [place, before] = done.pop();
-    LSBG.judge(order[place], before?.label ?? "", before?.chosen ?? chosen(place), before?.time);
+    LSBG.judge(order[place], before?.label ?? "", before?.chosen ?? LSBG.chosenAs(order[place]), before?.time);
     $("label-said").textContent = "Undone.";
     go(place);
   }
@@ -118,8 +115,9 @@
     const said = $("import-said");
     for (const file of event.target.files) {
       try {
-        const { count, here } = LSBG.importLabels(await file.text());
-        said.textContent = `${file.name}: ${count} labels, ${here} of candidates in this report.`;
+        const { count, here, radius, rounded } = LSBG.importLabels(await file.text(), file.name);
+        said.textContent = `${file.name}: ${count} labels, ${here} of candidates in this report`
+          + (rounded ? `, matched within ${radius.toFixed(1)}" because positions are rounded.` : ".");
       } catch (error) {
         said.textContent = `${file.name} was not imported: ${error.message}.`;
       }

@@ -2,10 +2,10 @@
 // All judgements: kept in the browser as they are made, merged with those of other pages and people.
 
 (() => {
-  const SAME = 0.5 / 3600;  // degrees within which two positions are one
+  const SAME = 0.5, WIDEST = 5;  // arcseconds within which two positions are one
   const judgements = new Map();  // by object and labeller
   const listeners = [];
-  let storage = null, problem = "", exported = true, byDec = null;
+  let storage = null, problem = "", exported = true, byDec = null, sets = null;
 
   const storageKey = () => `lsbg-labels:${LSBG.run.id}`;
   const objectKey = (ra, dec) => `${ra.toFixed(7)},${dec.toFixed(7)}`;
@@ -92,25 +92,41 @@
     return before;
   };
 
+  // Why a candidate is shown, as its labels say it: for a correction what was said before, else
+  // the half of the set for learning that it is in.
+  LSBG.chosenAs = (i) => {
+    if (!sets) {
+      sets = new Map();
+      LSBG.run.toLabel.forEach((one, place) => {
+        sets.set(one, LSBG.run.isRandom[place] ? "random" : "uncertain");
+      });
+    }
+    const before = LSBG.judgement(i)?.chosen;
+    return before && before !== "browsed" ? before : sets.get(i) ?? "browsed";
+  };
+
   LSBG.allJudgements = () => [...judgements.values()].filter((one) => one.label)
     .sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
 
   LSBG.exportLabels = () => {
-    const blob = new Blob([LSBG.toCsv(LSBG.allJudgements())], { type: "text/csv" });
-    const link = LSBG.element("a", { href: URL.createObjectURL(blob), download: "labels.csv" });
-    document.body.append(link);
-    link.click();
-    link.remove();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+    LSBG.download("labels.csv", LSBG.toCsv(LSBG.allJudgements()));
     exported = true;
   };
 
-  // Add the judgements of a CSV file; gives how many there are, and how many lie in the gallery.
-  LSBG.importLabels = (text) => {
-    const found = LSBG.fromCsv(text);
+  // Arcseconds within which a label is of a candidate: more where positions were rounded.
+  function matchRadius(decimals) {
+    const moved = Math.SQRT2 * 1800 * 10 ** -decimals;
+    return moved <= SAME ? SAME : Math.min(moved, WIDEST);
+  }
+
+  // Add the judgements of a CSV file; gives how many there are, how many lie in the gallery, and
+  // within which radius in arcseconds they were matched.
+  LSBG.importLabels = (text, name) => {
+    const found = LSBG.fromCsv(text, name);
+    const radius = found.length ? matchRadius(found[0].decimals) : SAME;
     let here = 0;
-    for (const one of found) {
-      const i = candidateAt(one.ra, one.dec);
+    for (const { decimals, ...one } of found) {
+      const i = candidateAt(one.ra, one.dec, radius / 3600);
       if (i >= 0) {
         here++;
         one.ra = LSBG.run.ra[i];
@@ -119,25 +135,29 @@
       put(one);
     }
     save();
-    return { count: found.length, here };
+    return { count: found.length, here, radius, rounded: radius > SAME };
   };
 
-  function candidateAt(ra, dec) {
+  // The candidate nearest to a position, within degrees; -1 where none is, or several are and
+  // none is within half an arcsecond.
+  function candidateAt(ra, dec, reach) {
     const run = LSBG.run;
     byDec ??= Uint32Array.from({ length: run.size }, (_, i) => i).filter(LSBG.hasPosition)
       .sort((a, b) => run.dec[a] - run.dec[b]);
     let low = 0, high = byDec.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (run.dec[byDec[middle]] < dec - SAME) low = middle + 1; else high = middle;
+      if (run.dec[byDec[middle]] < dec - reach) low = middle + 1; else high = middle;
     }
-    let best = -1, nearest = SAME;
-    for (; low < byDec.length && run.dec[byDec[low]] <= dec + SAME; low++) {
+    let best = -1, nearest = Infinity, second = Infinity;
+    for (; low < byDec.length && run.dec[byDec[low]] <= dec + reach; low++) {
       const i = byDec[low];
       const along = (((run.ra[i] - ra + 540) % 360) - 180) * Math.cos(dec * Math.PI / 180);
       const distance = Math.hypot(along, run.dec[i] - dec);
-      if (distance <= nearest) { best = i; nearest = distance; }
+      if (distance > reach) continue;
+      if (distance < nearest) { second = nearest; best = i; nearest = distance; }
+      else if (distance < second) second = distance;
     }
-    return best;
+    return nearest > SAME / 3600 && second <= reach ? -1 : best;
   }
 })();

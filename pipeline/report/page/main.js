@@ -4,22 +4,30 @@
 (() => {
   const $ = (id) => document.getElementById(id);
   const VIEWS = ["summary", "gallery", "label"];
+  let shown = "";
 
   function showView() {
-    const wanted = location.hash.slice(1);
-    const name = VIEWS.includes(wanted) ? wanted : "summary";
+    const name = LSBG.view();
+    if (name !== "gallery") LSBG.closeDetail();
     for (const view of VIEWS) {
       $(view).hidden = view !== name;
-      const link = document.querySelector(`nav a[href="#${view}"]`);
+      const link = linkOf(view);
       if (view !== name) link.removeAttribute("aria-current");
       else {
         link.setAttribute("aria-current", "page");
         document.title = `${link.textContent} – ${LSBG.run.name}`;
       }
     }
-    window.scrollTo(0, 0);
-    if (name === "label") LSBG.openLabelling();
+    if (name !== shown) window.scrollTo(0, 0);
+    if (name === "label" && name !== shown) LSBG.openLabelling();
+    shown = name;
+    if (name === "gallery" && !LSBG.stateIsOurs()) return LSBG.readState();
+    return undefined;
   }
+
+  const linkOf = (view) => document.querySelector(`nav a[data-view="${view}"]`);
+  // The way back to the gallery is to what was shown there.
+  LSBG.linkGallery = (address) => linkOf("gallery").setAttribute("href", address);
 
   // Ask who labels, once; gives whether there is a name.
   LSBG.askLabeller = (again = false) => {
@@ -37,23 +45,30 @@
     });
   };
 
-  function looks() {
-    for (const input of document.querySelectorAll("input.brightness")) {
-      input.addEventListener("input", () => LSBG.setBrightness(input.value));
+  // Every key of the page, by the question mark.
+  function startKeys() {
+    $("keys-close").addEventListener("click", () => $("keys").close());
+    for (const button of document.querySelectorAll(".show-keys")) {
+      button.addEventListener("click", () => $("keys").showModal());
     }
-    for (const input of document.querySelectorAll("input.sharp")) {
-      input.addEventListener("change", () => LSBG.setSharp(input.checked));
-    }
-    $("thumb-size").addEventListener("input", (event) => {
-      document.documentElement.style.setProperty("--thumb", `${event.target.value}px`);
+    document.addEventListener("keydown", (event) => {
+      const typing = event.target.closest?.("input:not([type=checkbox]):not([type=range]), select, textarea");
+      if (event.key !== "?" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      if (!$("keys").open) $("keys").showModal();
     });
   }
 
   LSBG.openLabels();
+  LSBG.startLook();
   LSBG.startDetail();
   LSBG.startLabelling();
+  LSBG.startSelection();
+  LSBG.startThreshold();
+  LSBG.startExport();
   LSBG.startGallery();
-  looks();
+  startKeys();
   window.addEventListener("hashchange", showView);
+  if (LSBG.view() !== "gallery") LSBG.showSelection();
   showView();
 })();

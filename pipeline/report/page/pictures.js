@@ -86,14 +86,4 @@
     values.forEach((value, k) => pixels.data.set(value ? colour(value) : [0, 0, 0, 0], 4 * k));
     context.putImageData(pixels, 0, 0);
   };
-
-  // Brightness and sharp pixels are the same for all pictures of the page.
-  LSBG.setBrightness = (value) => {
-    document.documentElement.style.setProperty("--brightness", value);
-    for (const input of document.querySelectorAll("input.brightness")) input.value = value;
-  };
-  LSBG.setSharp = (sharp) => {
-    document.documentElement.classList.toggle("sharp", sharp);
-    for (const input of document.querySelectorAll("input.sharp")) input.checked = sharp;
-  };
 })();

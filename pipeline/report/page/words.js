@@ -35,6 +35,21 @@
     return LSBG.numberText(column.numbers[i], column.numbers);
   };
 
+  // Hours, minutes and seconds of right ascension; degrees of declination. Rounded as a whole, so
+  // that no part becomes 60.
+  LSBG.sexagesimal = (ra, dec) => {
+    const parts = (value, digits) => {
+      const scale = 10 ** digits, units = Math.round(value * 3600 * scale);
+      const seconds = (units % (60 * scale)) / scale, minutes = Math.floor(units / (60 * scale));
+      const width = digits ? digits + 3 : 2;
+      return [Math.floor(minutes / 60), minutes % 60].map((part) => String(part).padStart(2, "0"))
+        .concat(seconds.toFixed(digits).padStart(width, "0"));
+    };
+    const [hours, ...rest] = parts(((ra % 360) + 360) % 360 / 15, 3);
+    const alpha = [hours === "24" ? "00" : hours, ...rest].join(":");
+    return `${alpha} ${dec < 0 ? "-" : "+"}${parts(Math.abs(dec), 2).join(":")}`;
+  };
+
   LSBG.hasPosition = (i) => Number.isFinite(LSBG.run.ra[i]) && Number.isFinite(LSBG.run.dec[i]);
 
   // Links to what others know at the position; followed only when somebody follows them.
@@ -47,6 +62,8 @@
        { ra, dec, layer: LSBG.run.layer, zoom: "15" }],
       ["SIMBAD", "https://simbad.cds.unistra.fr/simbad/sim-coo",
        { Coord: `${ra}d ${signed}d`, CooFrame: "ICRS", Radius: "30", "Radius.unit": "arcsec" }],
+      ["Aladin Lite", "https://aladin.cds.unistra.fr/AladinLite/",
+       { target: `${ra} ${signed}`, fov: "0.05", survey: "CDS/P/DES-DR2/ColorIRG" }],
       ["NED", "https://ned.ipac.caltech.edu/conesearch",
        { search_type: "Near Position Search", in_csys: "Equatorial", in_equinox: "J2000",
          coordinates: `${ra}d ${signed}d`, radius: "0.5" }],

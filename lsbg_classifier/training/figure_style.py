@@ -86,15 +86,27 @@ def _settings(look: Theme) -> dict:
     }
 
 
-def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write ``NAME.png`` and ``NAME.pdf``, whole or not at all; text in the PDF stays text."""
-    written = []
-    for kind in ("png", "pdf"):
-        path = folder / f"{name}.{kind}"
-        with written_whole(path) as partial, matplotlib.rc_context({"pdf.fonttype": 42}):
+def write_figure(figure: Figure, path: Path, *, pdf: bool = False) -> list[Path]:
+    """Write a figure as PNG and, for papers, as PDF beside it; each whole or not at all.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    path : Path
+        Of the PNG; the PDF has the same name with another ending. Text in it stays text.
+    pdf : bool
+
+    Returns
+    -------
+    list of Path
+        What was written.
+    """
+    paths = [path, path.with_suffix(".pdf")] if pdf else [path]
+    for target in paths:
+        kind = target.suffix[1:]
+        with written_whole(target) as partial, matplotlib.rc_context({"pdf.fonttype": 42}):
             figure.savefig(partial, format=kind, dpi=_RESOLUTION, metadata=_metadata(kind))
-        written.append(path)
-    return written
+    return paths
 
 
 def _metadata(kind: str) -> dict:

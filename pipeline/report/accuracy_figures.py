@@ -6,8 +6,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lsbg_classifier.training import evaluation
+from lsbg_classifier.training.figure_style import COLUMN, HEIGHT, Theme, drawing
+from lsbg_classifier.training.intervals import wilson
+from lsbg_classifier.training.score_axes import draw_roc, prepare_roc_axes
 from pipeline.report.candidates import Candidates
-from pipeline.report.look import COLUMN, HEIGHT, Theme, drawing
 from pipeline.report.quantities import Quantity
 
 _FEWEST = 10
@@ -156,18 +158,15 @@ def roc_curves(
     """
     with drawing(theme, COLUMN, 4.3) as (figure, look):
         axes = figure.subplots()
-        axes.plot([0, 1], [0, 1], color=look.faint, linewidth=1, linestyle=":")
+        prepare_roc_axes(axes, look)
         styles = zip(
             (look.other, look.lsbg, look.ink, look.ink), ("--", "-", "-.", ":"), strict=True
         )
-        for (name, judged), (colour, line) in zip(curves.items(), styles, strict=False):
-            area = evaluation.area_under_roc(*judged)
-            axes.plot(
-                *evaluation.roc_curve(*judged), color=colour, linestyle=line, linewidth=1.7,
-                label=f"{_plain(name)}, area {area:.3f}",
-            )  # fmt: skip
-        axes.set(xlabel="fraction of artifacts called LSBG", ylabel="completeness")
-        axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
+        for (name, scored), (colour, line) in zip(curves.items(), styles, strict=False):
+            title = f"{_plain(name)}, area {evaluation.area_under_roc(*scored):.3f}"
+            style = {"color": colour, "linestyle": line, "linewidth": 1.7, "label": title}
+            draw_roc(axes, *scored, **style)
+        axes.set(aspect="equal")
         figure.legend(loc="outside upper center", ncols=1)
     return figure
 
@@ -190,7 +189,5 @@ def _plain(name: str) -> str:
 
 def _reach(hits: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Return how far the 95% interval of each fraction reaches down and up; shape (2, bins)."""
-    from astropy.stats import binom_conf_interval
-
-    low, high = binom_conf_interval(hits, counts, confidence_level=0.95, interval="wilson")
+    low, high = np.array([wilson(*pair) for pair in zip(hits, counts, strict=True)]).T
     return np.clip([hits / counts - low, high - hits / counts], 0, None)

@@ -14,10 +14,16 @@ from matplotlib.figure import Figure
 from catalogs import InputError
 from catalogs.flags import Flag
 from lsbg_classifier.training import evaluation
+from lsbg_classifier.training.figure_style import write_figure
+from pipeline.report.accuracy_figures import (
+    completeness,
+    labelled,
+    of_lsbgs,
+    reliability,
+    roc_curves,
+)
 from pipeline.report.candidates import Candidates
 from pipeline.report.distributions import flag_counts, probabilities
-from pipeline.report.judged import completeness, labelled, of_lsbgs, reliability, roc_curves
-from pipeline.report.look import save_figure
 from pipeline.report.quantities import Quantity
 from pipeline.report.sky import sky_map
 
@@ -78,13 +84,14 @@ def draw_all(
     """
     rows = candidates.scored
     above = int(np.count_nonzero(candidates.probability > threshold))
-    yield Drawn(
-        "probabilities",
-        "Probabilities",
-        f"Histogram of the probabilities of {len(rows):,} candidates; {above:,} are above "
-        f"{threshold:g}.",
-        probabilities(candidates, threshold=threshold, theme=theme),
-    )
+    if len(rows):
+        yield Drawn(
+            "probabilities",
+            "Probabilities",
+            f"Histogram of the probabilities of {len(rows):,} candidates; {above:,} are above "
+            f"{threshold:g}.",
+            probabilities(candidates, threshold=threshold, theme=theme),
+        )
     flagged = ", ".join(
         f"{flag.name} {count:,}"
         for flag in Flag
@@ -166,7 +173,7 @@ def save_figures(
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for drawn in draw_all(candidates, quantities, threshold=threshold):
-        written += save_figure(drawn.figure, folder, drawn.name)
+        written += write_figure(drawn.figure, folder / f"{drawn.name}.png", pdf=True)
     if panel is not None:
-        written += save_figure(panel(), folder, "best_and_worst")
+        written += write_figure(panel(), folder / "best_and_worst.png", pdf=True)
     return written

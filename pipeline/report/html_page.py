@@ -12,6 +12,8 @@ import numpy as np
 
 from catalogs.flags import Flag
 from lsbg_classifier.surveys import CUTOUT_SIZE, SURVEYS, Imaging
+from lsbg_classifier.training.score_tables import Section
+from pipeline.report.accuracy_figures import labelled
 from pipeline.report.candidates import Candidates
 from pipeline.report.choice import Choice
 from pipeline.report.data import packed, visible, write_data
@@ -20,8 +22,24 @@ from pipeline.report.pictures import SHEET
 from pipeline.report.plots import Plot
 
 _SCRIPTS = (
-    "data words pictures csv labels gallery detail labelling main".replace(" ", ".js ") + ".js"
+    "data.js words.js pictures.js look.js csv.js labels.js selection.js gallery.js export.js "
+    "threshold.js detail.js labelling.js state.js main.js"
 ).split()
+
+_KEYS = (
+    ("?", "everywhere", "show these keys"),
+    ("arrows", "gallery", "go to another candidate"),
+    ("Home, End", "gallery", "go to the first or last candidate of the page"),
+    ("Enter", "gallery", "open the candidate"),
+    ("L, A, U", "everywhere", "label as LSBG, artifact or unsure"),
+    ("← →", "candidate", "go to the one before or after"),
+    ("H", "candidate, labelling", "lay the heat map over the picture"),
+    ("Z", "candidate, labelling", "undo the last label"),
+    ("Backspace, ←", "labelling", "go back"),
+    ("→", "labelling", "go on without a label"),
+    ("Esc", "candidate", "close it"),
+)
+"""What the page's keys do, and where."""
 _PROVENANCE = {
     "weights": "weights",
     "weights_sha256": "sha256 of the weights",
@@ -32,25 +50,10 @@ _PROVENANCE = {
     "select": "selection",
 }
 
+_THRESHOLDS = 101
+"""Steps of the slider of the threshold."""
+
 _TOLD_BY = {"truth": "Truth", "labels": "Given label"}
-
-
-@dataclass(frozen=True)
-class Section:
-    """A table of the summary, with what is said of it.
-
-    Attributes
-    ----------
-    title : str
-    lines : sequence of str
-    header : sequence of str
-    rows : sequence of sequences of str
-    """
-
-    title: str
-    lines: Sequence[str] = ()
-    header: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,7 @@ def _run(content: Content) -> dict:
         "id": _identity(candidates),
         "name": content.name,
         "threshold": content.threshold,
+        "thresholds": _thresholds(candidates),
         "truthName": _TOLD_BY[content.told_by],
         "flagTable": [
             {"bit": int(flag), "name": flag.name, "description": flag.description} for flag in Flag
@@ -139,6 +143,32 @@ def _run(content: Content) -> dict:
         "heatMapsPerFile": PER_FILE,
         "layer": _layer(content.imaging),
     }
+
+
+def _thresholds(candidates: Candidates) -> dict:
+    """Count, for thresholds from 0 to 1 in steps of 0.01, what lies above them.
+
+    Returns
+    -------
+    dict
+        ``above``: candidates of the whole catalog. With labels also ``lsbgs`` and ``others`` above
+        each threshold, and how many there are in all, of those with a probability.
+    """
+    edges = np.round(np.linspace(0, 1, _THRESHOLDS), 2).astype(np.float32)
+
+    def above(probability):
+        ordered = np.sort(probability)
+        return (len(ordered) - np.searchsorted(ordered, edges, side="right")).tolist()
+
+    counts = {"above": above(candidates.probability[candidates.scored])}
+    label, probability = labelled(candidates)
+    if len(label):
+        counts |= {
+            "lsbgs": above(probability[label == 1]),
+            "others": above(probability[label == 0]),
+        }
+        counts |= {"lsbgCount": int(label.sum()), "otherCount": int((label == 0).sum())}
+    return counts
 
 
 def _identity(candidates: Candidates) -> str:
@@ -161,7 +191,8 @@ def _html(content: Content, page: Path) -> str:
     environment = Environment(
         loader=FileSystemLoader(page),
         autoescape=True,
-        finalize=lambda value: visible(value) if isinstance(value, str) else value,
+        # what a macro of the template returns is markup; everything else is text
+        finalize=lambda value: value if _is_markup(value) else visible(value),
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
@@ -180,7 +211,21 @@ def _html(content: Content, page: Path) -> str:
         gallery_note=_gallery_note(content),
         field_note=field_note(content.imaging),
         to_label_note=_to_label_note(content.choice),
+        bands=_bands(content.imaging),
+        keys=_KEYS,
     )
+
+
+def _is_markup(value: object) -> bool:
+    """Tell what a macro of the template returned, and numbers, from texts."""
+    from markupsafe import Markup
+
+    return isinstance(value, Markup) or not isinstance(value, str)
+
+
+def _bands(imaging: Imaging | None) -> list[str]:
+    """Name the bands of the pictures, blue to red."""
+    return ["blue", "green", "red"] if imaging is None else list(imaging.bands)
 
 
 def _tiles(content: Content) -> list[dict]:

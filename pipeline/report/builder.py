@@ -11,26 +11,31 @@ from catalogs import InputError
 from catalogs.details import ColumnDetail
 from catalogs.output import written_whole
 from lsbg_classifier.cutouts.kept import KeptSource
+from lsbg_classifier.training.figure_style import write_figure
 from pipeline.report.candidates import Candidates, read_candidates
 from pipeline.report.choice import Choice, choose
 from pipeline.report.columns import chosen_columns, column_data
 from pipeline.report.comparison import Comparison, compare
 from pipeline.report.data import visible, write_data
-from pipeline.report.document import Content, field_note, write_page
-from pipeline.report.figures import save_figures
 from pipeline.report.folder import check_folder, mark_folder
 from pipeline.report.heat import find_used_weights, write_heat_maps
-from pipeline.report.labels import compared, judged, open_labels
-from pipeline.report.look import save_figure
+from pipeline.report.html_page import Content, field_note, write_page
+from pipeline.report.label_sections import open_labels, score_sections
 from pipeline.report.options import ReportOptions
 from pipeline.report.panel import draw_panel
 from pipeline.report.pictures import Pictures, Progress, write_sheets
 from pipeline.report.plots import draw_comparison, write_plots
 from pipeline.report.quantities import find_quantities
+from pipeline.report.run_figures import save_figures
 
 _NO_PICTURES = (
     "The gallery has no pictures: annotate with lsbg classify --keep-cutouts, or add --cutouts "
     "SOURCE to lsbg report."
+)
+
+_NO_PROBABILITIES = (
+    "No candidate has a probability. The set to label is drawn at random from those with a "
+    "position: label it, and train weights on the labels."
 )
 
 _HEAT_MAPS = 1000
@@ -67,7 +72,7 @@ def write_report(
         of other rows, an unknown source or column, a folder that exists.
     """
     annotated, folder, options = Path(annotated), Path(folder), options or ReportOptions()
-    inputs = [path for path in (annotated, options.truth, options.labels) if path is not None]
+    inputs = [annotated, *options.labels, *([] if options.truth is None else [options.truth])]
     check_folder(folder, map(Path, inputs), options.overwrite)
     candidates = read_candidates(annotated, options.truth, options.catalog_options)
     pictures = Pictures.open(candidates, options.cutouts, options.source_options)
@@ -96,11 +101,11 @@ class _Run:
 
 def _labelled(candidates, pictures, provenance, options):
     """Give the candidates their labels; return what there is to say of these and of weights."""
-    if options.labels is None:
+    if not options.labels:
         return [], candidates, None
-    judgements, candidates, said = open_labels(Path(options.labels), candidates)
+    judgements, candidates, section = open_labels(options.labels, candidates)
     if options.against is None:
-        return [said], candidates, None
+        return [section], candidates, None
     if pictures.imaging is None:
         raise InputError(
             "weights are compared on cutouts: keep them with lsbg classify --keep-cutouts, or "
@@ -108,7 +113,7 @@ def _labelled(candidates, pictures, provenance, options):
         )
     source = pictures.source if pictures.kept is None else KeptSource(candidates.catalog.path)
     comparison = compare(judgements, source, find_used_weights(provenance), options.against)
-    return [compared(comparison), said], candidates, comparison
+    return [comparison.section(), section], candidates, comparison
 
 
 def _write(folder: Path, run: _Run, columns, sections, progress) -> Content:
@@ -119,6 +124,8 @@ def _write(folder: Path, run: _Run, columns, sections, progress) -> Content:
     )
     (folder / "data").mkdir()
     have, heat_maps, notes = _write_pictures(folder, run, choice, progress)
+    if not len(candidates.scored):
+        notes = [_NO_PROBABILITIES, *notes]
     quantities = find_quantities(candidates.catalog, options.truth)
     told_by = "labels" if options.truth is None else "truth"
     content = Content(
@@ -140,7 +147,7 @@ def _write(folder: Path, run: _Run, columns, sections, progress) -> Content:
             threshold=run.threshold,
             more=partial(draw_comparison, run.comparison),
         ),
-        sections=[*judged(candidates, run.threshold, told_by), *sections],
+        sections=[*score_sections(candidates, run.threshold, told_by), *sections],
         notes=notes,
         told_by=told_by,
     )
@@ -217,10 +224,10 @@ def _write_figures(folder: Path, run: _Run, content: Content, quantities):
         run.candidates,
         quantities,
         threshold=run.threshold,
-        panel=None if run.pictures.imaging is None else panel,
+        panel=panel if run.pictures.imaging and len(run.candidates.scored) else None,
     )
     for drawn in draw_comparison(run.comparison):
-        save_figure(drawn.figure, folder, drawn.name)
+        write_figure(drawn.figure, folder / f"{drawn.name}.png", pdf=True)
 
 
 def _said(content: Content) -> list[str]:
@@ -231,12 +238,5 @@ def _said(content: Content) -> list[str]:
         f"to label: {len(choice.to_label)}",
     ]
     for section in content.sections:
-        lines += section.lines
-        lines += [
-            f"{section.title.lower()}, {row[0]}: "
-            + ", ".join(
-                f"{name} {value}" for name, value in zip(section.header[1:], row[1:], strict=True)
-            )
-            for row in section.rows
-        ]
+        lines += section.to_text()
     return [*lines, *(note[:1].lower() + note[1:].rstrip(".") for note in content.notes)]

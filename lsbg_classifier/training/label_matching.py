@@ -1,0 +1,138 @@
+"""Find the candidates of a catalog that labels were given to, also where positions were rounded."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from catalogs.errors import InputError
+from catalogs.matching import SAME_POSITION
+from catalogs.sphere import unit_vectors
+from lsbg_classifier.training.judgements import Judgements
+
+_WIDEST = 5.0
+"""Arcseconds: a radius beyond which a label could be of a neighbour."""
+
+
+@dataclass(frozen=True)
+class MatchedJudgements:
+    """Judgements at the positions of a catalog.
+
+    Attributes
+    ----------
+    judgements : Judgements
+        With the catalog's positions.
+    notes : tuple of str
+        What was assumed, and what was left out.
+    """
+
+    judgements: Judgements
+    notes: tuple[str, ...]
+
+
+def match_radius(decimals: int) -> float:
+    """Return the arcseconds within which a label belongs to a candidate.
+
+    0.5 as a rule; for positions that were rounded to three decimals or fewer, the farthest that
+    rounding can have moved one, 5 at most.
+    """
+    step = 3600 * 10.0**-decimals
+    moved = np.hypot(step / 2, step / 2)
+    return SAME_POSITION if moved <= SAME_POSITION else float(min(moved, _WIDEST))
+
+
+def rounded_decimals(judgements: Judgements) -> list[int]:
+    """Return the numbers of decimals of positions that were rounded, each once."""
+    decimals = {entry.decimals for entry in judgements.entries}
+    return sorted(number for number in decimals if match_radius(number) > SAME_POSITION)
+
+
+def match_judgements(
+    judgements: Judgements, positions: np.ndarray, catalog: str
+) -> MatchedJudgements:
+    """Give judgements the positions of the candidates of a catalog.
+
+    Parameters
+    ----------
+    judgements : Judgements
+    positions : array of float64, shape (N, 2)
+        ICRS degrees of the candidates; NaN where there is none.
+    catalog : str
+        What the candidates are called in messages.
+
+    Returns
+    -------
+    MatchedJudgements
+        Labels that belong to no candidate are left out, and those of rounded positions with
+        several candidates within the radius; the notes count both.
+
+    Raises
+    ------
+    InputError
+        If no label belongs to a candidate.
+    """
+    radius = np.array([match_radius(entry.decimals) for entry in judgements.entries])
+    labelled = np.array([entry.position for entry in judgements.entries])
+    rows, nearest, several = _nearest(labelled, positions, radius)
+    usable = (rows >= 0) & ~several
+    if not usable.any():
+        raise InputError(_no_match(judgements, catalog, radius, nearest, several))
+    notes = [
+        f"positions with {decimals} decimals are matched to candidates within "
+        f'{match_radius(decimals):.1f}"'
+        for decimals in rounded_decimals(judgements)
+    ]
+    missing, unclear = (_count(labelled[chosen]) for chosen in (rows < 0, several))
+    if missing:
+        notes.append(f"{missing} left out: their positions are on no candidate of {catalog}")
+    if unclear:
+        notes.append(f'{unclear} left out: several candidates lie within {radius.max():.1f}"')
+    kept = [entry for entry, is_usable in zip(judgements.entries, usable, strict=True) if is_usable]
+    matched = Judgements(judgements.name, positions, np.zeros(0, bool), {}, tuple(kept))
+    return MatchedJudgements(matched.with_positions(positions[rows[usable]]), tuple(notes))
+
+
+def _count(positions: np.ndarray) -> int:
+    return len(np.unique(positions, axis=0))
+
+
+def _nearest(labelled, positions, radius: np.ndarray):
+    """Match labels to candidates.
+
+    Returns
+    -------
+    rows : array of int, shape (N,)
+        Of the candidates; -1 where none is within the radius.
+    nearest : array of float, shape (N,)
+        Arcseconds to the nearest candidate.
+    several : array of bool, shape (N,)
+        Whether a second candidate could be meant.
+    """
+    from scipy.spatial import cKDTree
+
+    none = np.full(len(labelled), -1), np.full(len(labelled), np.inf)
+    placed = np.flatnonzero(np.isfinite(positions).all(axis=1))
+    if not len(placed):
+        return *none, np.zeros(len(labelled), bool)
+    count = min(2, len(placed))
+    chords, places = cKDTree(unit_vectors(positions[placed])).query(
+        unit_vectors(labelled), k=[*range(1, count + 1)]
+    )
+    distance = 3600 * np.degrees(2 * np.arcsin(np.clip(chords / 2, 0, 1)))
+    nearest = distance[:, 0]
+    rows = np.where(nearest <= radius, placed[places[:, 0]], -1)
+    second = distance[:, 1] if count > 1 else none[1]
+    several = (rows >= 0) & (nearest > SAME_POSITION) & (second <= radius)
+    return rows, nearest, several
+
+
+def _no_match(judgements, catalog: str, radius: np.ndarray, nearest, several) -> str:
+    start = f"{judgements.name}: none of its {len(judgements.positions)} labels"
+    if several.any():
+        return (
+            f"{start} belongs to one candidate of {catalog} alone; give positions with 5 decimals"
+        )
+    near = nearest.min() if len(nearest) else np.inf
+    distance = f'{near:.1f}"' if near < 600 else f"{near / 3600:.1f} degrees"
+    said = f"; the nearest is {distance} away" if np.isfinite(near) else ""
+    where = f'lies within {radius.max():.1f}" of a candidate of {catalog}'
+    return f"{start} {where}{said}; are they labels of another catalog?"

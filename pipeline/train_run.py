@@ -1,0 +1,248 @@
+"""One training as the commands do it: check, make the dataset, train, judge, register."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import typer
+
+from catalogs.errors import InputError
+from lsbg_classifier.backend import start_backend
+from lsbg_classifier.surveys import survey_named
+from pipeline.console import command_line
+from pipeline.train_sample import WantedSample, make_dataset, plan_sample
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """Which weights were asked for, and how they are made.
+
+    Attributes
+    ----------
+    name : str
+        Of the weights.
+    folder : Path
+        Gets cutouts, checkpoint and weights.
+    start : str, optional
+        Name or path of the weights to fine-tune; none: from scratch.
+    layers : str
+        ``all`` or ``dense``.
+    architecture : str, optional
+        Network to build; none: the usual one, or that of the weights to fine-tune.
+    beside : Path, optional
+        Folder of another training, whose cutouts make up half of every batch.
+    recipe : str, optional
+        Name of the recipe; none: what suits the sample.
+    overrides : dict
+        Fields of the recipe to replace.
+    seed : int
+    resume, overwrite, register, mixed_precision : bool
+        As in the command.
+    prior : float, optional
+        Fraction of LSBGs among the candidates that the weights are for.
+    """
+
+    name: str
+    folder: Path
+    start: str | None
+    layers: str
+    architecture: str | None
+    beside: Path | None
+    recipe: str | None
+    overrides: dict
+    seed: int
+    resume: bool
+    overwrite: bool
+    register: bool
+    mixed_precision: bool
+    prior: float | None
+
+
+def run_training(request: TrainingRequest, wanted: WantedSample, *, dry_run: bool, quiet: bool):
+    """Train, judge and register weights, and say on standard output what was found.
+
+    Parameters
+    ----------
+    request : TrainingRequest
+    wanted : WantedSample
+    dry_run : bool
+        Open the source, match the labels, say how long it would take, and write nothing.
+    quiet : bool
+        Show no progress.
+
+    Raises
+    ------
+    InputError
+        For everything that a user can correct.
+    """
+    start_backend()
+    from lsbg_classifier.training.workflow import make_weights
+    from lsbg_classifier.weights.registry import register_weights
+    from pipeline.progress import show_progress
+
+    method = _method(request, wanted)
+    _check_outputs(request)
+    if dry_run:
+        _say_plan(method, plan_sample(wanted), request)
+        return
+    dataset = make_dataset(wanted, request.folder / "cutouts", quiet=quiet)
+    training = _training(request, wanted, method, dataset)
+    for note in _notes(method.start, dataset.manifest.imaging):
+        typer.echo(f"note: {note}")
+    with show_progress("training steps", quiet=quiet) as progress:
+        made = make_weights(training, request.folder, resume=request.resume, progress=progress)
+    for test, scores in made.card.scores.items():
+        typer.echo(f"{test}: {_scores_text(scores)}")
+    typer.echo(f"wrote {made.path}")
+    if request.register:
+        typer.echo(f"registered as {made.card.name!r} in {register_weights(made).path.parent}")
+
+
+@dataclass(frozen=True)
+class _Method:
+    """How it is trained: the recipe and its name, what it starts from, what is beside it."""
+
+    recipe: object
+    recipe_name: str
+    start: object
+    beside: object
+
+
+def _method(request: TrainingRequest, wanted: WantedSample) -> _Method:
+    from lsbg_classifier.training.dataset import open_dataset
+    from lsbg_classifier.training.recipes import recipe_named
+    from lsbg_classifier.training.workflow import check_request
+    from lsbg_classifier.weights.registry import find_weights
+
+    afresh = wanted.simulated and request.start is None
+    beside = None if request.beside is None else open_dataset(request.beside)
+    usual = "rehearsed" if beside else "robust" if afresh else "published"
+    name = request.recipe or usual
+    recipe = replace(recipe_named(name, request.start is not None), **request.overrides)
+    start = find_weights(request.start) if request.start else None
+    check_request(request.name, request.layers, start, request.architecture)
+    return _Method(recipe, name, start, beside)
+
+
+def _check_outputs(request: TrainingRequest):
+    """Refuse to replace weights, or what is left of a training that was stopped."""
+    from lsbg_classifier.weights.registry import check_registrable, weights_path
+
+    go_on = request.overwrite or request.resume
+    if request.register:
+        check_registrable(request.name, go_on)
+    path = weights_path(request.folder, request.name)
+    if path.exists() and not go_on:
+        raise InputError(
+            f"{path}: exists already; add --overwrite to train again, or --resume with more "
+            "--epochs to train on"
+        )
+    if (request.folder / "checkpoint.json").exists() and not go_on:
+        raise InputError(
+            f"{request.folder}: holds a training that was stopped; add --resume to go on with it, "
+            "or --overwrite to start again"
+        )
+
+
+def _training(request: TrainingRequest, wanted: WantedSample, method: _Method, dataset):
+    from lsbg_classifier.training.workflow import Training
+
+    return Training(
+        name=request.name,
+        description=_description(wanted, dataset, method.start),
+        limitations=_limitations(wanted, method.start, dataset.manifest.imaging),
+        command=command_line(),
+        dataset=dataset,
+        recipe=method.recipe,
+        seed=request.seed,
+        start=method.start,
+        layers=request.layers,
+        architecture=request.architecture,
+        spare=method.recipe_name == "robust",
+        beside=method.beside,
+        mixed_precision=request.mixed_precision,
+        prior=request.prior,
+    )
+
+
+def _say_plan(method: _Method, planned, request: TrainingRequest):
+    """Say how and on what would be trained, and how long it would take."""
+    import keras
+
+    from lsbg_classifier.network import build_network, load_network
+    from lsbg_classifier.networks.registry import DEFAULT_NETWORK
+    from lsbg_classifier.training.step_time import device_name, seconds_per_step
+
+    recipe = method.recipe
+    start = "from scratch" if method.start is None else f"starting from {method.start.card.name}"
+    typer.echo(f"recipe: {method.recipe_name}, {start} ({recipe.describe()})")
+    typer.echo(
+        f"device: {device_name()}; backend: {keras.backend.backend()}, Keras {keras.version()}"
+    )
+    if planned.imaging is not None:
+        for note in _notes(method.start, planned.imaging):
+            typer.echo(f"note: {note}")
+    if request.mixed_precision:
+        keras.config.set_dtype_policy("mixed_float16")
+    if method.start is None:
+        network = build_network(architecture=request.architecture or DEFAULT_NETWORK)
+    else:
+        network = load_network(method.start)
+    seconds = seconds_per_step(network, recipe)
+    line = f"time: about {1000 * seconds:.0f} ms a step"
+    if planned.count:
+        # half of every batch is of the other sample
+        cutouts = recipe.batch // 2 if method.beside else recipe.batch
+        steps = -(-planned.count // cutouts)
+        minutes = steps * recipe.epochs * seconds / 60
+        line += f", {steps} steps an epoch, {minutes:.1f} minutes for {recipe.epochs} epochs"
+    typer.echo(line)
+
+
+def _notes(start, imaging) -> list[str]:
+    """Say where the weights that are started from were made for other images."""
+    if start is None or not (differences := start.card.imaging.differences(imaging)):
+        return []
+    return [f"{start.card.name} was made for other images: {'; '.join(differences)}"]
+
+
+def _scores_text(scores: dict[str, float]) -> str:
+    """Write the scores of a card; those that are not defined are said to be so."""
+    from lsbg_classifier.training.intervals import METRICS, TITLES
+    from lsbg_classifier.training.score_tables import score_text
+
+    texts = []
+    for name in METRICS:
+        values = [scores.get(key, float("nan")) for key in (name, f"{name}_low", f"{name}_high")]
+        texts.append(f"{TITLES.get(name, name)} {score_text(values)}")
+    lsbgs, count = int(scores["lsbgs"]), int(scores["count"])
+    return f"{lsbgs} LSBGs and {count - lsbgs} others: {', '.join(texts)}"
+
+
+def usual_name(wanted: WantedSample) -> str:
+    """Name weights that were not named; those of the published lists alone as their survey."""
+    if wanted.published:
+        return wanted.survey
+    named = wanted.source_options.get("survey")
+    survey = wanted.survey if named is None else survey_named(named).name
+    return f"my-simulated-{survey}" if wanted.simulated else f"my-{survey}"
+
+
+def _description(wanted, dataset, start) -> str:
+    """One line for the card."""
+    images = dataset.manifest.imaging
+    seen = "simulated sky only, no real image" if wanted.simulated else wanted.name
+    tuned = f", fine-tuned from {start.card.name}" if start else ""
+    return f"{images.survey} cutouts ({', '.join(images.bands)}); has seen {seen}{tuned}"
+
+
+def _limitations(wanted, start, imaging) -> str:
+    return "; ".join([_limits_of_sample(wanted), *_notes(start, imaging)])
+
+
+def _limits_of_sample(wanted) -> str:
+    if wanted.simulated:
+        return (
+            "trained on simulated sky alone: expect lower accuracy on real images than its "
+            "simulated scores say; look at what it finds, or train on your survey's own labels"
+        )
+    return "made for candidates selected and imaged like those of its sample; others are untested"
