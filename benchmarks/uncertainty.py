@@ -22,7 +22,8 @@ from catalogs.flags import NOT_SCORED
 from lsbg_classifier import load_classifier, open_source
 from lsbg_classifier.simulation.survey import simulate_survey
 from lsbg_classifier.training.assessment import LabelledCutouts
-from lsbg_classifier.training.evaluation import bootstrap_differences, judge
+from lsbg_classifier.training.evaluation import judge
+from lsbg_classifier.training.intervals import score_differences
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS
 
 HEAD = (
@@ -55,7 +56,7 @@ def row_of(sample: LabelledCutouts, weights: str) -> tuple[str, ...]:
     spread = classifier.spread(sample.images, np.arange(len(probability)))
     wrong = (probability > threshold) != (sample.labels == 1)
     closeness = -abs(probability - threshold)
-    change, low, high = bootstrap_differences(wrong, (closeness, spread))["auc"]
+    change, low, high = score_differences(wrong, (closeness, spread))["auc"]
     left = [
         1 - wrong[np.argsort(doubt, kind="stable")[: round(0.9 * len(wrong))]].mean()
         for doubt in (spread, closeness)

@@ -31,6 +31,7 @@ PROVENANCE = {
     "threshold": ("LSBGTHR", "probability called LSBG"),
     "date": ("LSBGDATE", "date of the classification"),
     "select": ("LSBGSEL", "selection of the rows"),
+    "mismatch": ("LSBGMIS", "how the images differ from those of the weights"),
 }
 """Header keyword and comment of each item of provenance."""
 

@@ -106,6 +106,7 @@ class Job:
             date=date,
             threshold=f"{self.threshold:g}",
             select=None if self.selection is None else self.selection.text,
+            mismatch="; ".join(self.weights.card.imaging.differences(self.source.imaging)) or None,
         )
 
     def identity(self) -> dict[str, object]:

@@ -22,6 +22,9 @@ class Provenance:
         Probability above which a candidate counts as an LSBG.
     select : str or None
         The selection; None: all rows were looked at.
+    mismatch : str or None
+        In what the images differ from those that the weights were made for, which is allowed by
+        ``--allow-mismatch`` alone; None: in nothing.
     """
 
     weights: str
@@ -31,6 +34,7 @@ class Provenance:
     date: str
     threshold: str
     select: str | None = None
+    mismatch: str | None = None
 
     def as_mapping(self) -> dict[str, str]:
         """Return what is known, as `catalogs.Catalog.write_annotated` takes it."""

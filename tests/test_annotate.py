@@ -19,6 +19,7 @@ from catalogs.flags import NOT_SCORED, Flag
 from lsbg_classifier import load_classifier, open_source
 from lsbg_classifier.weights.registry import find_weights
 from pipeline import annotate
+from pipeline.report import ReportOptions, write_report
 from pipeline.journal import Journal, record_dtype
 
 NAMES = {
@@ -486,3 +487,8 @@ def test_cutouts_unlike_the_training_are_scored_and_flagged(survey, expected, tm
     assert not unlike[np.isnan(probabilities)].any()
     assert unlike[np.isfinite(probabilities)].mean() > 0.8
     assert ((expected[1] & Flag.UNLIKE_TRAINING) != 0).mean() < 0.1
+    said = open_catalog(tmp_path / "out.fits").provenance()["mismatch"]
+    assert said.startswith("survey is 'brighter', not 'des'")
+    write_report(tmp_path / "out.fits", tmp_path / "page", ReportOptions(heat_maps=0))
+    page = (tmp_path / "page" / "index.html").read_text("utf-8")
+    assert "The images are not those that the weights were made for (survey is" in page

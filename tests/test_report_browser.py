@@ -343,8 +343,9 @@ def test_a_correction_in_the_gallery_keeps_the_set_it_was_drawn_for(small, new_p
     page.locator("#label-choice").select_option("artifact")
     until(page, "LSBG.gallery.order.length === 12")
     page.locator("#cards .card").first.click()
-    for _ in range(12):
+    for number in range(12):
         page.keyboard.press("l")
+        until(page, f"LSBG.allJudgements().filter((one) => one.label === 'LSBG').length > {number}")
         page.keyboard.press("ArrowRight")
     page.keyboard.press("Escape")
     page.get_by_role("link", name="Label").click()
@@ -627,7 +628,7 @@ def test_the_look_of_pictures_changes_and_is_reset(small, new_page):
     usual = seen()
     page.locator("#gallery [data-look=softening]").fill("10")
     stretched = seen()
-    assert stretched.max() > usual.max() or stretched.std() > 1.3 * usual.std()
+    assert abs(stretched - usual).max() > 20
     page.locator("#gallery [data-look=negative]").check()
     np.testing.assert_allclose(seen(), 255 - stretched, atol=3)
     page.locator("#gallery [data-look=band]").select_option(label="z")
@@ -671,7 +672,7 @@ def test_the_selection_is_taken_along(small, new_page, tmp_path):
         page.get_by_role("button", name="Export selection").click()
     caught.value.save_as(tmp_path / "selection.csv")
     shown = [int(row) for row in values(page, "LSBG.run.row[i]")]
-    rows = list(csv.DictReader(open(tmp_path / "selection.csv", newline="")))
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "selection.csv").read_text())))
     table = Table.read(small.parent / "annotated.fits")
     assert [int(row["row"]) for row in rows] == shown
     for row in rows:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from catalogs.errors import InputError
-from catalogs.positions import unit_vectors
+from catalogs.matching import KnownPositions
 from lsbg_classifier.training.label_files import (
     ARTIFACT,
     LSBG,

@@ -124,6 +124,12 @@ def _write(folder: Path, run: _Run, columns, sections, progress) -> Content:
     )
     (folder / "data").mkdir()
     have, heat_maps, notes = _write_pictures(folder, run, choice, progress)
+    if mismatch := run.provenance.get("mismatch"):
+        notes = [
+            f"The images are not those that the weights were made for ({visible(mismatch)}): the "
+            "probabilities are an order in which to look, and no more.",
+            *notes,
+        ]
     if not len(candidates.scored):
         notes = [_NO_PROBABILITIES, *notes]
     quantities = find_quantities(candidates.catalog, options.truth)

@@ -48,6 +48,7 @@ _PROVENANCE = {
     "date": "on",
     "threshold": "threshold",
     "select": "selection",
+    "mismatch": "images other than those of the weights",
 }
 
 _THRESHOLDS = 101

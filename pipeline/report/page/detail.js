@@ -109,8 +109,10 @@
   }
 
   async function label(value) {
-    if (!LSBG.hasPosition(i) || !await LSBG.askLabeller()) return;
-    const before = LSBG.judge(i, value, LSBG.chosenAs(i));
+    const candidate = i;
+    if (!LSBG.hasPosition(candidate) || !await LSBG.askLabeller()) return;
+    const before = LSBG.judge(candidate, value, LSBG.chosenAs(candidate));
+    if (candidate !== i) return;  // somebody has gone on meanwhile
     overtaken.push(before);
     labelled();
     $("detail-said").textContent = `Labelled ${value}`;

@@ -101,6 +101,8 @@
   }
 
   function keys(event) {
+    const card = event.target.closest(".card");
+    if (card) view.focus = Number(card.dataset.at);
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const label = KEYS[event.key.toLowerCase()];
     if (label && LSBG.shortcuts()) {

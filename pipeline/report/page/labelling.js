@@ -37,6 +37,12 @@
 
   LSBG.shortcuts = () => $("shortcuts").checked;
 
+  const chosenAs = (i) => LSBG.chosenAs(i, { learning: forLearning() });
+  // In the set for learning, a label that was given in browsing does not count: it was not blind.
+  const isJudged = (i) => {
+    const judgement = LSBG.judgement(i);
+    return judgement && !(forLearning() && judgement.chosen === "browsed");
+  };
   const forLearning = () => $("label-set").value === "learning";
   // Start at the first candidate that this labeller has not judged.
   function begin() {
@@ -44,7 +50,7 @@
       .filter(LSBG.hasPosition);
     objects = new Set(order.map((i) => LSBG.objectKey(LSBG.run.ra[i], LSBG.run.dec[i])));
     done.length = 0;
-    at = order.findIndex((i) => !LSBG.judgement(i));
+    at = order.findIndex((i) => !isJudged(i));
     if (at < 0) at = order.length;
     show();
     $("label-title").focus();
@@ -80,7 +86,7 @@
 
   function label(value) {
     if (at >= order.length) return;
-    done.push([at, LSBG.judge(order[at], value, LSBG.chosenAs(order[at]))]);
+    done.push([at, LSBG.judge(order[at], value, chosenAs(order[at]))]);
     $("label-said").textContent = `Labelled ${value}.`;
     go(at + 1);
   }
@@ -88,7 +94,7 @@
   function undo() {
     if (!done.length) return;
     const [place, before] = done.pop();
-    LSBG.judge(order[place], before?.label ?? "", before?.chosen ?? LSBG.chosenAs(order[place]), before?.time);
+    LSBG.judge(order[place], before?.label ?? "", before?.chosen ?? chosenAs(order[place]), before?.time);
     $("label-said").textContent = "Undone.";
     go(place);
   }

@@ -92,18 +92,19 @@
     return before;
   };
 
-  // Why a candidate is shown, as its labels say it: for a correction what was said before, else
-  // the half of the set for learning that it is in.
-  LSBG.chosenAs = (i) => {
-    if (!sets) {
-      sets = new Map();
-      LSBG.run.toLabel.forEach((one, place) => {
-        sets.set(one, LSBG.run.isRandom[place] ? "random" : "uncertain");
-      });
-    }
+  // Why a candidate is shown, as its label says it. A correction keeps what was said before; in the
+  // set for learning a label that was given in browsing is given again, for the half it is in.
+  LSBG.chosenAs = (i, { learning = false } = {}) => {
     const before = LSBG.judgement(i)?.chosen;
-    return before && before !== "browsed" ? before : sets.get(i) ?? "browsed";
+    if (before && before !== "browsed") return before;
+    return (learning && halves().get(i)) || "browsed";
   };
+
+  function halves() {
+    sets ??= new Map(Array.from(LSBG.run.toLabel, (i, place) => [
+      i, LSBG.run.isRandom[place] ? "random" : "uncertain"]));
+    return sets;
+  }
 
   LSBG.allJudgements = () => [...judgements.values()].filter((one) => one.label)
     .sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));

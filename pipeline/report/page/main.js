@@ -59,6 +59,8 @@
     });
   }
 
+  // On a phone pictures come first.
+  if (matchMedia("(max-width: 50rem)").matches) $("more").open = false;
   LSBG.openLabels();
   LSBG.startLook();
   LSBG.startDetail();
