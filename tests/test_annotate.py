@@ -14,13 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from viewer import Viewer
 
+from catalogs import open_catalog
 from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED, Flag
 from lsbg_classifier import load_classifier, open_source
 from lsbg_classifier.weights.registry import find_weights
 from pipeline import annotate
-from pipeline.report import ReportOptions, write_report
 from pipeline.journal import Journal, record_dtype
+from pipeline.report import ReportOptions, write_report
 
 NAMES = {
     "upper": ["P_LSBG", "FLAGS_LSBG"],

@@ -109,3 +109,13 @@ def test_the_shipped_weights_know_the_real_sky(shared):
     assert classifier.unlike_training(cutouts).mean() <= 0.02
     for kind, wrong in wrongly_made(cutouts).items():
         assert classifier.unlike_training(wrong).mean() >= 0.8, kind
+
+
+def test_images_that_no_check_knows_make_do_with_fewer(right):
+    """Of weights that are fine-tuned for another survey: they must not lose their check."""
+    assert fit_likeness(right[:120], seed=1) is None
+    assert fit_likeness(right[:60], seed=1, other_images=True) is None
+    check = fit_likeness(right[:150], seed=1, other_images=True)
+    assert check.unlike(sky(300, 7)).mean() < 0.1
+    for kind, images in wrongly_made(sky(300, 8)).items():
+        assert check.unlike(images).mean() > 0.8, kind
