@@ -1,6 +1,6 @@
 """``lsbg study``: the paper's studies on any labelled cutouts."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from catalogs.errors import InputError
@@ -20,30 +20,18 @@ SPLITS, FOLDS = 6, 5
 """What studies do unless they are told otherwise."""
 
 
-def run_study(
-    name: str,
-    cutouts: Path,
-    folder: Path,
-    *,
-    recipe: str | None,
-    overrides: dict,
-    own: dict,
-    seed: int,
-    size: int | None,
-    resume: bool,
-    overwrite: bool,
-    quiet: bool,
-    figures: bool = False,
-) -> list[str]:
-    """Run a study, write it into a folder, and return its table and what was written.
+@dataclass(frozen=True)
+class StudyRequest:
+    """A study as it was asked for.
 
-    Parameters
+    Attributes
     ----------
     name : str
         One of `STUDIES`.
     cutouts : Path
         Folder of a dataset, or of a training with one.
     folder : Path
+        Gets the trainings and the table.
     recipe : str, optional
         ``published``, ``robust`` or ``rehearsed``.
     overrides : dict
@@ -54,39 +42,64 @@ def run_study(
     seed, size, resume, overwrite, quiet, figures
         As in the command.
     """
-    _check(name, folder, own, resume, overwrite)
+
+    name: str
+    cutouts: Path
+    folder: Path
+    recipe: str | None
+    overrides: dict
+    own: dict
+    seed: int
+    size: int | None
+    resume: bool
+    overwrite: bool
+    quiet: bool
+    figures: bool = False
+
+
+def run_study(request: StudyRequest) -> list[str]:
+    """Run a study, write it into a folder, and return its table and what was written.
+
+    Raises
+    ------
+    InputError
+        If there is no such study, an option is of another, or the folder is not empty.
+    """
+    _check(request)
     start_backend()
     from lsbg_classifier.training.dataset import open_dataset
     from lsbg_classifier.training.recipes import recipe_named
     from lsbg_classifier.training.studies import Trainer
     from pipeline.progress import show_progress
 
-    dataset = open_dataset(cutouts)
+    own, folder, seed = request.own, request.folder, request.seed
+    dataset = open_dataset(request.cutouts)
     beside = open_dataset(own["beside"]) if "beside" in own else None
     usual = "published" if beside is None else "rehearsed"
-    chosen = replace(recipe_named(recipe or usual, "start" in own), **overrides)
+    recipe = replace(recipe_named(request.recipe or usual, "start" in own), **request.overrides)
     folder.mkdir(parents=True, exist_ok=True)
-    with show_progress("training steps", quiet=quiet) as progress:
-        trainer = Trainer(dataset, chosen, folder, seed, size, resume, progress, beside)
-        found = _run(name, trainer, own, seed)
-    found.write(folder, pdf=figures)
-    return [*found.to_markdown().splitlines(), "", f"wrote {folder}"]
+    with show_progress("training steps", quiet=request.quiet) as progress:
+        limits = request.size, request.resume, progress, beside
+        study = _run(request.name, Trainer(dataset, recipe, folder, seed, *limits), own, seed)
+    study.write(folder, pdf=request.figures)
+    return [*study.to_markdown().splitlines(), "", f"wrote {folder}"]
 
 
-def _check(name, folder, own, resume, overwrite):
+def _check(request: StudyRequest):
+    name, folder, own = request.name, request.folder, request.own
     if name not in STUDIES:
         raise InputError(f"no study {name!r}: choose {', '.join(STUDIES)}")
     for option in own.keys() - STUDIES[name]:
-        theirs = " and ".join(study for study, options in STUDIES.items() if option in options)
-        said = {"start": "from"}.get(option, option)
-        raise InputError(f"--{said} is for the study {theirs}, not for {name}; leave it out")
+        others = " and ".join(study for study, options in STUDIES.items() if option in options)
+        word = {"start": "from"}.get(option, option)
+        raise InputError(f"--{word} is for the study {others}, not for {name}; leave it out")
     if name == "transfer" and "start" not in own:
         raise InputError(
             "the study transfer needs the weights to start with; name them with --from"
         )
-    if folder.exists() and any(folder.iterdir()) and not (resume or overwrite):
+    if folder.exists() and any(folder.iterdir()) and not (request.resume or request.overwrite):
         raise InputError(
-            f"{folder}: not empty; add --resume to go on with what is there, or --overwrite"
+            f"{folder}: not empty; add --resume to go on with its trainings, or --overwrite"
         )
 
 
@@ -101,11 +114,11 @@ def _run(name, trainer, own, seed):
         start = find_weights(own["start"]) if "start" in own else None
         return studies.fold_study(trainer, start, own.get("count", FOLDS))
     if name == "label-noise":
-        given = own.get("fractions", FRACTIONS)
+        text = own.get("fractions", FRACTIONS)
         try:
-            fractions = [float(fraction) for fraction in given.split(",")]
+            fractions = [float(fraction) for fraction in text.split(",")]
         except ValueError:
-            raise InputError(f"--fractions: numbers separated by commas, not {given!r}") from None
+            raise InputError(f"--fractions: numbers separated by commas, not {text!r}") from None
         return studies.label_noise_study(trainer, fractions, own.get("sides", SIDES).split(","))
     if name == "transfer":
         return studies.transfer_study(trainer, find_weights(own["start"]))

@@ -329,7 +329,7 @@ def test_cutouts_that_cannot_be_used_are_one_line(lsbg, tmp_path, name, make, me
 
 def test_a_folder_with_something_in_it_is_left_alone(lsbg, cutouts, tmp_path):
     (tmp_path / "mine.txt").write_text("precious")
-    message = r"not empty; add --resume to go on with what is there, or --overwrite"
+    message = r"not empty; add --resume to go on with its trainings, or --overwrite"
     assert_one_line(lsbg("splits", cutouts, tmp_path), message)
     assert os.listdir(tmp_path) == ["mine.txt"]
 

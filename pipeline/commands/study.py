@@ -85,21 +85,20 @@ def study(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ):
     """Repeat a study of the paper on labelled cutouts: several trainings, one table."""
-    from pipeline.study import run_study
+    from pipeline.study import StudyRequest, run_study
 
-    say(
-        run_study(
-            name,
-            cutouts,
-            folder,
-            recipe=recipe,
-            overrides=given(epochs=epochs, batch=batch, learning_rate=learning_rate),
-            own=given(start=start, count=count, fractions=fractions, sides=sides, beside=beside),
-            seed=seed,
-            size=size,
-            resume=resume,
-            overwrite=overwrite,
-            quiet=quiet,
-            figures=figures,
-        )
+    request = StudyRequest(
+        name,
+        cutouts,
+        folder,
+        recipe=recipe,
+        overrides=given(epochs=epochs, batch=batch, learning_rate=learning_rate),
+        own=given(start=start, count=count, fractions=fractions, sides=sides, beside=beside),
+        seed=seed,
+        size=size,
+        resume=resume,
+        overwrite=overwrite,
+        quiet=quiet,
+        figures=figures,
     )
+    say(run_study(request))

@@ -124,14 +124,6 @@ def _write(folder: Path, run: _Run, columns, sections, progress) -> Content:
     )
     (folder / "data").mkdir()
     have, heat_maps, notes = _write_pictures(folder, run, choice, progress)
-    if mismatch := run.provenance.get("mismatch"):
-        notes = [
-            f"The images are not those that the weights were made for ({visible(mismatch)}): the "
-            "probabilities are an order in which to look, and no more.",
-            *notes,
-        ]
-    if not len(candidates.scored):
-        notes = [_NO_PROBABILITIES, *notes]
     quantities = find_quantities(candidates.catalog, options.truth)
     told_by = "labels" if options.truth is None else "truth"
     content = Content(
@@ -154,7 +146,7 @@ def _write(folder: Path, run: _Run, columns, sections, progress) -> Content:
             more=partial(draw_comparison, run.comparison),
         ),
         sections=[*score_sections(candidates, run.threshold, told_by), *sections],
-        notes=notes,
+        notes=[*_warnings(run), *notes],
         told_by=told_by,
     )
     write_page(content, folder)
@@ -162,6 +154,19 @@ def _write(folder: Path, run: _Run, columns, sections, progress) -> Content:
         _write_figures(folder / "figures", run, content, quantities)
     mark_folder(folder, {"catalog": content.name, **run.provenance})
     return content
+
+
+def _warnings(run: _Run) -> list[str]:
+    """Say what makes probabilities less than they seem."""
+    warnings = []
+    if mismatch := run.provenance.get("mismatch"):
+        warnings.append(
+            f"The images are not those that the weights were made for ({visible(mismatch)}): the "
+            "probabilities are an order in which to look, and no more."
+        )
+    if not len(run.candidates.scored):
+        warnings.append(_NO_PROBABILITIES)
+    return warnings
 
 
 def _threshold(options: ReportOptions, provenance: Mapping[str, str]) -> float:
