@@ -128,15 +128,17 @@ def _check_outputs(request: TrainingRequest):
     from lsbg_classifier.weights.registry import check_registrable, weights_path
 
     go_on = request.overwrite or request.resume
-    if request.register:
-        check_registrable(request.name, go_on)
+    checkpoint = request.folder / "checkpoint.json"
+    if request.register:  # a training that goes on replaces what it registered itself
+        goes_on = request.resume and checkpoint.exists()
+        check_registrable(request.name, request.overwrite or goes_on)
     path = weights_path(request.folder, request.name)
     if path.exists() and not go_on:
         raise InputError(
             f"{path}: exists already; add --overwrite to train again, or --resume with more "
             "--epochs to train on"
         )
-    if (request.folder / "checkpoint.json").exists() and not go_on:
+    if checkpoint.exists() and not go_on:
         raise InputError(
             f"{request.folder}: holds a training that was stopped; add --resume to go on with it, "
             "or --overwrite to start again"

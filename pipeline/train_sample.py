@@ -291,8 +291,10 @@ def _positions(wanted, source):
 def _labelled_by_eye(wanted, source):
     from lsbg_classifier.training.teaching import judgements_at, sample_of_labels
 
+    draw = {"seed": wanted.seed, "whole": wanted.whole}
+    sample_of_labels(wanted.labels, **draw)  # damaged files and too few labels are said first
     judgements, notes = judgements_at(wanted.labels, source)
-    sample = sample_of_labels(judgements, seed=wanted.seed, whole=wanted.whole)
+    sample = sample_of_labels(judgements, **draw)
     return replace(sample, notes=(*notes, *sample.notes))
 
 
