@@ -68,8 +68,8 @@ def write_report(
     Raises
     ------
     InputError
-        For anything that the user can mend, in one line: a catalog without probabilities, a truth
-        of other rows, an unknown source or column, a folder that exists.
+        For anything that the user can correct, in one line: a catalog without our columns, a
+        truth of other rows, an unknown source or column, a folder that exists.
     """
     annotated, folder, options = Path(annotated), Path(folder), options or ReportOptions()
     inputs = [annotated, *options.labels, *([] if options.truth is None else [options.truth])]
@@ -84,7 +84,7 @@ def write_report(
     with written_whole(folder) as unfinished:
         unfinished.mkdir()
         content = _write(unfinished, run, columns, sections, progress)
-    return [*_said(content), f"wrote {folder / 'index.html'}"]
+    return [*_lines(content), f"wrote {folder / 'index.html'}"]
 
 
 @dataclass(frozen=True)
@@ -241,7 +241,7 @@ def _write_figures(folder: Path, run: _Run, content: Content, quantities):
         write_figure(drawn.figure, folder / f"{drawn.name}.png", pdf=True)
 
 
-def _said(content: Content) -> list[str]:
+def _lines(content: Content) -> list[str]:
     candidates, choice = content.candidates, content.choice
     lines = [
         f"{len(candidates.scored)} of {len(candidates.probability)} candidates have a probability",
