@@ -16,7 +16,8 @@ from lsbg_classifier.injection.mocks import read_mocks
 from lsbg_classifier.injection.placement import Placement
 from lsbg_classifier.injection.psf import PsfChoice
 from lsbg_classifier.injection.tiles import Request, make_mocks, write_tile
-from lsbg_classifier.simulation.coadds import BANDS, Tile, write_tile as write_coadd
+from lsbg_classifier.simulation.coadds import BANDS, Tile
+from lsbg_classifier.simulation.coadds import write_tile as write_coadd
 from lsbg_classifier.tile_images import TileSet
 
 _SCALE = 0.263

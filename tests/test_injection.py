@@ -30,11 +30,11 @@ SCALE = 0.263
 ZERO_POINT = 30.0
 
 
-def wcs_header(size=SIZE, scale=SCALE, turn=0.0):
+def wcs_header(size=SIZE, scale=SCALE, turn=0.0, ra=359.99):
     """Return a TAN projection, turned by some degrees."""
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.crval = [359.99, -31.0]
+    wcs.wcs.crval = [ra, -31.0]
     wcs.wcs.crpix = [(size + 1) / 2] * 2
     c, s = np.cos(np.radians(turn)), np.sin(np.radians(turn))
     wcs.wcs.cd = np.array([[-c, s], [s, c]]) * scale / 3600
@@ -57,15 +57,15 @@ def write(path, pixels, header, **compression):
     hdus.writeto(path, checksum=True)
 
 
-def folder_of_tiles(folder, size=SIZE, turn=0.0, **compression):
-    folder.mkdir()
+def folder_of_tiles(folder, size=SIZE, turn=0.0, name="DES0000-3100", ra=359.99, **compression):
+    folder.mkdir(exist_ok=True)
     for number, band in enumerate(BANDS):
-        header = wcs_header(size, turn=turn)
+        header = wcs_header(size, turn=turn, ra=ra)
         header["MAGZERO"], header["GAIN"] = ZERO_POINT, 3.0
         header["PSF_FWHM"] = (1.1, "[arcsec]")
         header["OBSERVER"] = ("Vera", "kept")
         suffix = ".fz" if compression else ""
-        path = folder / f"DES0000-3100_r1_{band}.fits{suffix}"
+        path = folder / f"{name}_r1_{band}.fits{suffix}"
         write(path, noise(number, size), header, **compression)
     return folder
 

@@ -30,10 +30,9 @@ LSBG = Path(sys.executable).with_name("lsbg")
 @pytest.fixture
 def tiles(tmp_path):
     """Three small tiles with a keyword for the point-spread function."""
-    folder = folder_of_tiles(tmp_path / "tiles", **COMPRESSIONS["rice"])
-    for path in sorted(folder.iterdir()):
-        for name in ("DES0001-3100", "DES0002-3100"):
-            (folder / path.name.replace("DES0000-3100", name)).write_bytes(path.read_bytes())
+    folder = tmp_path / "tiles"
+    for name, ra in (("DES0000-3100", 359.99), ("DES0001-3100", 0.3), ("DES0002-3100", 0.6)):
+        folder_of_tiles(folder, name=name, ra=ra, **COMPRESSIONS["rice"])
     return folder
 
 
@@ -293,3 +292,25 @@ def test_the_point_spread_function_is_measured_from_stars(survey):
             psf = made.psfs[band]
             assert "stars: Moffat" in psf.origin
             assert psf.fwhm == pytest.approx(np.hypot(fwhm, 0.6 * 0.263), rel=0.06)
+
+
+@pytest.mark.slow
+def test_the_stage_of_ceci_measures_what_the_command_does(lsbg, survey, tmp_path):
+    ceci = pytest.importorskip("pipeline.stages.ceci", exc_type=ImportError)
+    stage = ceci.InjectRecoverLsbgStage
+    outputs = {
+        "mock_truth": tmp_path / "truth.fits",
+        "mock_detections": tmp_path / "detections.fits",
+        "lsbg_completeness": tmp_path / "measured",
+    }
+    options = {"coadd_tiles": survey.tiles, **outputs, "density": 0.3, "seed": 8}
+    command = [f"--{name}={value}" for name, value in options.items()]
+    stage.execute(stage.parse_command_line([stage.name, *command]))
+    same = ("inject-recover", survey.tiles, tmp_path / "out", "-q", "--density", "0.3")
+    assert lsbg(*same, "--seed", "8")[0] == 0
+    name = "completeness.json"
+    assert (tmp_path / "measured" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
+    ours, theirs = (
+        Table.read(p) for p in (outputs["mock_detections"], tmp_path / "out" / "detections.fits")
+    )
+    assert list(ours["ALPHA_J2000"]) == list(theirs["ALPHA_J2000"])

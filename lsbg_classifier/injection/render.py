@@ -18,6 +18,7 @@ _PSF_REACH = 8.0
 
 _LARGEST_SIDE = 4095
 
+
 @dataclass(frozen=True)
 class Stamp:
     """Light of one mock in one band: nanomaggies a pixel, and the pixel (x, y) it begins at."""

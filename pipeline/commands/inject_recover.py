@@ -79,33 +79,15 @@ def inject_recover(
     quiet: Quiet = False,
 ):
     """Inject mocks into tiles, find them again, score them, and measure the completeness."""
+    values = dict(locals())
     from pipeline.injection.completeness import lines_of_completeness
-    from pipeline.injection.inject import InjectOptions
     from pipeline.injection.lines import describe_recovery, shown_lines
-    from pipeline.injection.recover import RecoverOptions, prepare_recovery, run_recovery
-    from pipeline.injection.tile_job import Where
+    from pipeline.injection.recover import options_from, prepare_recovery, run_recovery
     from pipeline.progress import show_progress
 
+    inject, recover, where = options_from(values)
     job = prepare_recovery(
-        folder,
-        output,
-        InjectOptions(
-            mocks, density, least_distance, masked_share, psf, not no_noise, gain, seed, survey
-        ),
-        RecoverOptions(
-            weights,
-            None if select == "all" else select,
-            bands,
-            threshold,
-            repeats=repeats,
-            band=band,
-            match_radius=match_radius,
-            level=level,
-            allow_mismatch=allow_mismatch,
-        ),
-        where=Where(scheduler, workers),
-        resume=resume,
-        overwrite=overwrite,
+        folder, output, inject, recover, where=where, resume=resume, overwrite=overwrite
     )
     if dry_run:
         say(describe_recovery(job))

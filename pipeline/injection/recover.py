@@ -6,9 +6,11 @@ all exist at once.
 """
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.table import Table
@@ -91,6 +93,39 @@ class RecoverOptions:
         """Return how the completeness is measured."""
         threshold = threshold if self.threshold is None else self.threshold
         return Settings(self.band, self.match_radius, threshold, self.level)
+
+
+def options_from(values: Mapping[str, Any]) -> tuple[InjectOptions, RecoverOptions, Where]:
+    """Sort the values of the options of ``lsbg inject-recover``.
+
+    Parameters
+    ----------
+    values : mapping of str to object
+        By the names of the command's parameters.
+    """
+    inject = InjectOptions(
+        mocks=values["mocks"],
+        density=values["density"],
+        least_distance=values["least_distance"],
+        masked_share=values["masked_share"],
+        psf=values["psf"],
+        noise=not values["no_noise"],
+        gain=values["gain"],
+        seed=values["seed"],
+        survey=values["survey"],
+    )
+    recover = RecoverOptions(
+        weights=values["weights"],
+        select=None if values["select"] == "all" else values["select"],
+        bands=values["bands"],
+        threshold=values["threshold"],
+        repeats=values["repeats"],
+        band=values["band"],
+        match_radius=values["match_radius"],
+        level=values["level"],
+        allow_mismatch=values["allow_mismatch"],
+    )
+    return inject, recover, Where(values["scheduler"], values["workers"])
 
 
 @dataclass(frozen=True)

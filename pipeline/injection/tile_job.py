@@ -107,7 +107,8 @@ class TileJob:
         self._output = output
         self._journal = Journal(journal_of(output), identity, _RECORD, resume=resume)
         self.folder = self._journal.folder
-        self._done = {int(number) for record in self._journal.results() for number in record["unit"]}
+        finished = [record["unit"] for record in self._journal.results()]
+        self._done = {int(number) for numbers in finished for number in numbers}
 
     def run(self, function: Callable, work: object, where: Where, progress: Progress | None = None):
         """Do the units that are not done yet.

@@ -26,6 +26,7 @@ from pipeline.stages._ceci_base import (
     PipelineStage,
     parameters_of,
 )
+from pipeline.stages._ceci_injection import CompletenessLsbgStage, InjectRecoverLsbgStage
 from pipeline.stages._ceci_training import (
     TrainLsbgStage,
     TrainOnLabelsLsbgStage,
@@ -36,9 +37,11 @@ from pipeline.stages._options import options_of, report_options
 __all__ = [
     "ClassifyLsbgParquetStage",
     "ClassifyLsbgStage",
+    "CompletenessLsbgStage",
     "CsvTable",
     "FitsCatalog",
     "Folder",
+    "InjectRecoverLsbgStage",
     "ParquetCatalog",
     "ReportLsbgParquetStage",
     "ReportLsbgStage",
