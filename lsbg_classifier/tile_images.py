@@ -24,6 +24,7 @@ from lsbg_classifier.cutouts.sections import (
 from lsbg_classifier.cutouts.tile_files import ScienceImage, Side
 from lsbg_classifier.cutouts.tile_groups import BandImage, Tile, supposed_zero_point
 from lsbg_classifier.cutouts.tile_index import TileIndex
+from lsbg_classifier.cutouts.tile_report import describe_assumptions
 from lsbg_classifier.surveys import Survey
 
 NANOMAGGIE_ZERO_POINT = 22.5
@@ -108,6 +109,8 @@ class TileSet:
         Anything that ``tiles:`` reads and that is on disk.
     survey : str, optional
         Whose images they are, where the names do not tell.
+    pattern : str, optional
+        How the files are named; see `TileIndex.of_folder`.
 
     Attributes
     ----------
@@ -115,6 +118,8 @@ class TileSet:
     tiles : list of TileImages
     fingerprint : str
         Changes when an image does.
+    assumptions : list of str
+        What is supposed of the images because no file says it; plain sentences.
 
     Raises
     ------
@@ -122,14 +127,18 @@ class TileSet:
         If there is no such folder, or it is named by a URL, or its images cannot be used.
     """
 
-    def __init__(self, folder: str | Path, survey: str | None = None):
+    def __init__(self, folder: str | Path, survey: str | None = None, pattern: str | None = None):
         if is_url(folder):
             raise InputError(f"{folder}: mocks go into images on disk; download the tiles first")
         self.folder = Path(folder).expanduser()
-        index = TileIndex.of_folder(self.folder, survey)
+        index = TileIndex.of_folder(self.folder, survey, pattern)
         self.fingerprint = index.fingerprint
         tiles = [_adapted(self.folder, tile, index.survey) for tile in index.tiles]
         self.tiles = sorted(tiles, key=lambda tile: tile.name)
+        has_survey = survey is not None
+        supposed = describe_assumptions(index, self.bands, has_survey=has_survey)
+        # Only cutouts convert pixels; mocks and detections are in the images' own.
+        self.assumptions = [line for line in supposed if "converted" not in line]
 
     @property
     def bands(self) -> tuple[str, ...]:

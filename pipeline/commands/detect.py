@@ -14,7 +14,7 @@ from pipeline.commands.inject import (
     TilesFolder,
     Workers,
 )
-from pipeline.console import ANY_PATH, Survey, say
+from pipeline.console import ANY_PATH, Survey, Tiles, say
 
 
 def detect(
@@ -35,6 +35,7 @@ def detect(
         ),
     ] = False,
     survey: Survey = None,
+    tiles: Tiles = None,
     scheduler: Scheduler = None,
     workers: Workers = None,
     resume: Resume = False,
@@ -54,14 +55,18 @@ def detect(
         output,
         DetectionRequest(threshold, estimate_i),
         survey=survey,
+        pattern=tiles,
         where=Where(scheduler, workers),
         resume=resume,
         overwrite=overwrite,
     )
     if dry_run:
         bands = "".join(job.tiles.bands)
-        say([f"{len(job.units)} tiles in {bands}, catalog in {output}", "no output was written"])
+        lines = [f"{len(job.units)} tiles in {bands}, catalog in {output}"]
+        say([*lines, *job.tiles.assumptions, "no output was written"])
         return
+    if not quiet:
+        say(job.tiles.assumptions)
     with show_progress("tiles", quiet=quiet) as progress, shown_lines(quiet=quiet):
         count = run_detection(job, progress)
     if not quiet:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.console import ANY_PATH, Survey, say
+from pipeline.console import ANY_PATH, Survey, Tiles, say
 
 Mocks = Annotated[
     str,
@@ -82,6 +82,7 @@ def inject(
     ] = None,
     seed: Seed = 1,
     survey: Survey = None,
+    tiles: Tiles = None,
     scheduler: Scheduler = None,
     workers: Workers = None,
     resume: Resume = False,
@@ -105,6 +106,7 @@ def inject(
         gain=gain,
         seed=seed,
         survey=survey,
+        tiles=tiles,
         stamp_side=stamps,
     )
     where = Where(scheduler, workers)
@@ -114,6 +116,8 @@ def inject(
     if dry_run:
         say(describe_injection(job))
         return
+    if not quiet:
+        say(job.tiles.assumptions)
     with show_progress("tiles", quiet=quiet) as progress, shown_lines(quiet=quiet):
         count = run_injection(job, progress)
     if not quiet:

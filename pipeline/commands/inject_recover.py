@@ -24,7 +24,7 @@ from pipeline.commands.inject import (
     TilesFolder,
     Workers,
 )
-from pipeline.console import ANY_PATH, Survey, say
+from pipeline.console import ANY_PATH, Survey, Tiles, say
 
 
 def inject_recover(
@@ -67,6 +67,7 @@ def inject_recover(
     level: Level = 0.683,
     bands: Annotated[str, typer.Option(help="Bands of the cutouts, blue to red.")] = "grz",
     survey: Survey = None,
+    tiles: Tiles = None,
     allow_mismatch: Annotated[
         bool,
         typer.Option("--allow-mismatch", help="Score images that the weights were not made for."),

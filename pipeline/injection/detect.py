@@ -8,7 +8,7 @@ from catalogs.output import check_output
 from lsbg_classifier.detection.tiles import DetectionRequest, describe, detect_in_tile
 from lsbg_classifier.own_tables import check_table_name, write_table
 from lsbg_classifier.tile_images import TileSet
-from pipeline.injection.inject import tile_named
+from pipeline.injection.inject import TilesPlace, place_of, tile_named
 from pipeline.injection.tile_job import Progress, TileJob, Unit, UnitResult, Where, identity_of
 from pipeline.job import journal_of
 
@@ -22,7 +22,8 @@ class DetectJob:
     tiles : TileSet
     output : Path
     request : DetectionRequest
-    survey : str or None
+    survey, pattern : str or None
+        As for `TileSet`.
     where : Where
     resume : bool
     """
@@ -31,6 +32,7 @@ class DetectJob:
     output: Path
     request: DetectionRequest
     survey: str | None = None
+    pattern: str | None = None
     where: Where = field(default_factory=Where)
     resume: bool = False
 
@@ -44,9 +46,7 @@ class DetectJob:
 class DetectWork:
     """What every unit of a detection needs."""
 
-    folder: str
-    survey: str | None
-    fingerprint: str
+    place: TilesPlace
     request: DetectionRequest
 
 
@@ -56,6 +56,7 @@ def prepare_detection(
     request: DetectionRequest,
     *,
     survey: str | None = None,
+    pattern: str | None = None,
     where: Where | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -69,8 +70,8 @@ def prepare_detection(
     output : path
         The catalog: FITS or Parquet, by its ending.
     request : DetectionRequest
-    survey : str, optional
-        Survey of the tiles, where names do not tell.
+    survey, pattern : str, optional
+        Survey of the tiles, where names do not tell, and how files are named.
     where : Where, optional
     resume, overwrite : bool
         Continue an unfinished run; replace an output that exists.
@@ -82,7 +83,7 @@ def prepare_detection(
     """
     output = Path(output)
     check_table_name(output)
-    tiles = TileSet(folder, survey)
+    tiles = TileSet(folder, survey, pattern)
     unfinished = resume and (journal_of(output) / "job.json").exists()
     if output.resolve().parent != tiles.folder.resolve():
         check_output(tiles.folder, output, overwrite or unfinished)
@@ -90,7 +91,7 @@ def prepare_detection(
         raise InputError(f"{output}: lies among the tiles, where it would be taken for one")
     if not request.threshold > 0:
         raise InputError("the threshold must be positive")
-    return DetectJob(tiles, output, request, survey, where or Where(), resume)
+    return DetectJob(tiles, output, request, survey, pattern, where or Where(), resume)
 
 
 def run_detection(job: DetectJob, progress: Progress | None = None) -> int:
@@ -111,10 +112,11 @@ def run_detection(job: DetectJob, progress: Progress | None = None) -> int:
         task="detect",
         tiles=str(job.tiles.folder.resolve()),
         survey=job.survey,
+        names=job.pattern,
         **{"state of the images": job.tiles.fingerprint},
         **vars(job.request),
     )
-    work = DetectWork(str(job.tiles.folder), job.survey, job.tiles.fingerprint, job.request)
+    work = DetectWork(place_of(job.tiles, job.survey, job.pattern), job.request)
     with TileJob(job.output, identity, job.units, resume=job.resume) as tile_job:
         tile_job.run(detect_unit, work, job.where, progress)
         table = tile_job.joined("candidates")
@@ -133,6 +135,6 @@ def detect_unit(unit: Unit, work: DetectWork) -> UnitResult:
     unit : Unit
     work : DetectWork
     """
-    tile = tile_named(work.folder, work.survey, work.fingerprint, unit.tile)
+    tile = tile_named(unit.tile, work.place)
     table = detect_in_tile(tile, work.request)
     return UnitResult({"candidates": table}, (f"tile {tile.name}: {len(table)} sources",))

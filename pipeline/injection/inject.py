@@ -41,6 +41,8 @@ class InjectOptions:
     seed : int
     survey : str, optional
         Survey of the tiles, where names do not tell.
+    tiles : str, optional
+        How the files are named; see `TileSource`.
     stamp_side : float, optional
         Arcseconds: write stamps of this side around the mocks instead of whole tiles.
     """
@@ -54,6 +56,7 @@ class InjectOptions:
     gain: float | None = None
     seed: int = 1
     survey: str | None = None
+    tiles: str | None = None
     stamp_side: float | None = None
 
     def __post_init__(self):
@@ -84,11 +87,25 @@ class InjectOptions:
 
 
 @dataclass(frozen=True)
+class TilesPlace:
+    """A folder of tiles as workers open it: path, survey, names, and its fingerprint."""
+
+    folder: str
+    survey: str | None
+    pattern: str | None
+    fingerprint: str
+
+
+def place_of(tiles: TileSet, survey: str | None, pattern: str | None) -> TilesPlace:
+    """Describe a folder that is open, for workers."""
+    return TilesPlace(str(tiles.folder), survey, pattern, tiles.fingerprint)
+
+
+@dataclass(frozen=True)
 class InjectWork:
     """What every unit of an injection needs."""
 
-    folder: str
-    fingerprint: str
+    place: TilesPlace
     output: str
     request: Request
     options: InjectOptions
@@ -161,7 +178,7 @@ def prepare_injection(
         For anything that the user can fix, in one line.
     """
     request = options.request()
-    tiles = TileSet(folder, options.survey)
+    tiles = TileSet(folder, options.survey, options.tiles)
     for tile in tiles.tiles:
         request.mocks.check_bands(tile.bands, f"tile {tile.name}")
     output = Path(output)
@@ -235,8 +252,7 @@ def run_injection(job: InjectJob, progress: Progress | None = None) -> int:
         for partial in job.images.glob(".*.partial"):
             partial.unlink()  # what a killed run was writing
         work = InjectWork(
-            str(job.tiles.folder),
-            job.tiles.fingerprint,
+            place_of(job.tiles, job.options.survey, job.options.tiles),
             str(job.images),
             job.request,
             job.options,
@@ -257,7 +273,7 @@ def inject_unit(unit: Unit, work: InjectWork) -> UnitResult:
     unit : Unit
     work : InjectWork
     """
-    tile = tile_named(work.folder, work.options.survey, work.fingerprint, unit.tile)
+    tile = tile_named(unit.tile, work.place)
     injected = make_mocks(tile, work.request, unit.repeat)
     output = Path(work.output)
     if work.options.stamp_side is None:
@@ -281,24 +297,22 @@ def lines_of(tile: TileImages, injected: Injected) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4)
-def _tiles(folder: str, survey: str | None, fingerprint: str) -> dict[str, TileImages]:
-    """Index a folder once a process; the fingerprint keeps changed folders apart."""
-    tiles = TileSet(folder, survey)
-    if tiles.fingerprint != fingerprint:
-        raise InputError(f"{folder}: its images have changed since this run began")
+def _tiles(place: TilesPlace) -> dict[str, TileImages]:
+    """Index a folder once a process."""
+    tiles = TileSet(place.folder, place.survey, place.pattern)
+    if tiles.fingerprint != place.fingerprint:
+        raise InputError(f"{place.folder}: its images have changed since this run began")
     return {tile.name: tile for tile in tiles.tiles}
 
 
-def tile_named(folder: str, survey: str | None, fingerprint: str, name: str) -> TileImages:
+def tile_named(name: str, place: TilesPlace) -> TileImages:
     """Return a tile of a folder, as a worker sees it.
 
     Parameters
     ----------
-    folder : str
-    survey : str or None
-    fingerprint : str
-        What the folder's must be.
     name : str
         Of the tile.
+    place : TilesPlace
+        Where it is, and what the folder's fingerprint must be.
     """
-    return _tiles(folder, survey, fingerprint)[name]
+    return _tiles(place)[name]

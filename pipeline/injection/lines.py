@@ -53,7 +53,7 @@ def describe_recovery(job: RecoverJob) -> list[str]:
         *_describe_mocks(job.tiles, job.inject),
         f"injections into each tile: {job.recover.repeats}, units of work: {len(job.units)}",
         f"selected by {job.recover.select or 'nothing: all sources are scored'}",
-        *job.assumptions(),
+        *(line for line in job.assumptions() if line not in job.tiles.assumptions),
         f"weights: {job.weights.card.name}; recovered: probability above {settings.threshold:g}, "
         f'match within {settings.match_radius:g}"',
         f"output: truth, annotated detections and completeness in {job.output}",
@@ -75,4 +75,5 @@ def _describe_mocks(tiles, options: InjectOptions) -> list[str]:
         f"mocks: {options.mocks}, at most {count}, {options.density:g} per square arcminute, "
         f'at least {options.least_distance:g}" apart, {noise}, seed {options.seed}',
         f"point-spread function: {psf}",
+        *tiles.assumptions,
     ]

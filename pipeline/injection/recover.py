@@ -32,9 +32,11 @@ from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, WeightSet, find_we
 from pipeline.injection.completeness import files_of, measure_completeness
 from pipeline.injection.inject import (
     InjectOptions,
+    TilesPlace,
     check_folder,
     clear_folder,
     lines_of,
+    place_of,
     tile_named,
 )
 from pipeline.injection.tile_job import Progress, TileJob, Unit, UnitResult, Where, identity_of
@@ -113,6 +115,7 @@ def options_from(values: Mapping[str, Any]) -> tuple[InjectOptions, RecoverOptio
         gain=values["gain"],
         seed=values["seed"],
         survey=values["survey"],
+        tiles=values["tiles"],
     )
     recover = RecoverOptions(
         weights=values["weights"],
@@ -132,9 +135,7 @@ def options_from(values: Mapping[str, Any]) -> tuple[InjectOptions, RecoverOptio
 class RecoverWork:
     """What every unit of a recovery needs."""
 
-    folder: str
-    fingerprint: str
-    survey: str | None
+    place: TilesPlace
     request: Request
     detection: DetectionRequest
     select: str | None
@@ -178,8 +179,8 @@ class RecoverJob:
         return [Unit(number, *name) for number, name in enumerate(names)]
 
     def assumptions(self) -> list[str]:
-        """Say what is assumed about cut and bands, in lines."""
-        lines = []
+        """Say what is assumed about images, cut and bands, in lines."""
+        lines = list(self.tiles.assumptions)
         if self.estimate_i:
             lines.append(
                 "the tiles have no i band: MAG_AUTO_I is the mean of r and z, and SPREAD_MODEL_I "
@@ -227,12 +228,12 @@ def prepare_recovery(
     if inject.stamp_side is not None:
         raise InputError("stamps cannot be recovered: detection needs whole tiles")
     request, weights = inject.request(), find_weights(recover.weights)
-    tiles, output = TileSet(folder, inject.survey), Path(output)
+    tiles, output = TileSet(folder, inject.survey, inject.tiles), Path(output)
     for tile in tiles.tiles:
         request.mocks.check_bands(tile.bands, f"tile {tile.name}")
     check_folder(output, tiles.folder, overwrite=overwrite)
     if not recover.allow_mismatch:
-        source = TileSource(folder, bands=recover.bands, survey=inject.survey)
+        source = TileSource(folder, bands=recover.bands, survey=inject.survey, tiles=inject.tiles)
         check_match(weights.card, source, "--allow-mismatch")
     estimate_i = "i" not in tiles.bands and _needs_i(recover.select)
     if estimate_i and not {"r", "z"} <= {*tiles.bands}:
@@ -289,9 +290,7 @@ def run_recovery(job: RecoverJob, progress: Progress | None = None) -> Completen
         **{"detection threshold": detection.threshold},
     )
     work = RecoverWork(
-        str(job.tiles.folder),
-        job.tiles.fingerprint,
-        job.inject.survey,
+        place_of(job.tiles, job.inject.survey, job.inject.tiles),
         job.request,
         detection,
         job.recover.select,
@@ -333,17 +332,18 @@ def recover_unit(unit: Unit, work: RecoverWork) -> UnitResult:
     unit : Unit
     work : RecoverWork
     """
-    tile = tile_named(work.folder, work.survey, work.fingerprint, unit.tile)
+    place = work.place
+    tile = tile_named(unit.tile, place)
     injected = make_mocks(tile, work.request, unit.repeat)
     with tempfile.TemporaryDirectory(prefix="lsbg-inject-") as scratch:
         images = Path(scratch) / "tiles"
         images.mkdir()
         write_tile(tile, injected, images, work.request)
-        (copy,) = TileSet(images, work.survey).tiles
+        (copy,) = TileSet(images, place.survey, place.pattern).tiles
         found = detect_in_tile(copy, work.detection)
         found["REPEAT"] = np.full(len(found), unit.repeat, np.int32)
         selected = _selected(found, tile, work.select, Path(scratch))
-        source = TileSource(images, bands=work.bands, survey=work.survey)
+        source = TileSource(images, bands=work.bands, survey=place.survey, tiles=place.pattern)
         scored = _scored(found, selected, source, _classifier(work.weights, work.sha256))
     lines = (
         *lines_of(tile, injected),
