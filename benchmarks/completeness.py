@@ -19,7 +19,7 @@ from lsbg_classifier.detection.tiles import DetectionRequest
 from lsbg_classifier.simulation.survey import simulate_survey
 from pipeline.annotate import annotate
 from pipeline.injection.completeness import measure_completeness
-from pipeline.injection.detect import prepare_detection, run_detection
+from pipeline.injection.detect import DetectOptions, prepare_detection, run_detection
 from pipeline.injection.inject import InjectOptions
 from pipeline.injection.recover import RecoverOptions, prepare_recovery, run_recovery
 
@@ -29,8 +29,8 @@ _LEAST = 30
 def of_the_simulation(folder: Path, survey) -> Completeness:
     """Measure the completeness of the survey's own LSBGs."""
     found, scored = folder / "found.fits", folder / "scored.fits"
-    request = DetectionRequest(estimate_i=True)
-    run_detection(prepare_detection(survey.tiles, found, request, overwrite=True))
+    options = DetectOptions(DetectionRequest(estimate_i=True))
+    run_detection(prepare_detection(survey.tiles, found, options, overwrite=True))
     annotate(found, scored, cutouts=f"tiles:{survey.tiles}", select="des", overwrite=True)
     return measure_completeness(survey.placed, scored, folder / "known", Settings())
 

@@ -110,18 +110,25 @@ def _candidates(pixels: np.ndarray, bad: np.ndarray) -> list[_Star]:
         return []
     image = image - background.back()
     found = sep.extract(image, _DETECTION, err=noise, mask=bad, minarea=5)
-    round_ones = (
+    found = found[_round_ones(found, noise, image.shape)]
+    return _measured(found, image, bad) if len(found) else []
+
+
+def _round_ones(found, noise: float, shape: tuple[int, int]) -> np.ndarray:
+    """Return which sources are round, bright, not blended and not at an edge."""
+    return (
         (found["flag"] == 0)
         & (found["b"] > 0.75 * found["a"])
         & (found["peak"] > _BRIGHT * noise)
         & (found["x"] > _HALF + 1)
         & (found["y"] > _HALF + 1)
-        & (found["x"] < image.shape[1] - _HALF - 2)
-        & (found["y"] < image.shape[0] - _HALF - 2)
+        & (found["x"] < shape[1] - _HALF - 2)
+        & (found["y"] < shape[0] - _HALF - 2)
     )
-    found = found[round_ones]
-    if not len(found):
-        return []
+
+
+def _measured(found, image: np.ndarray, bad: np.ndarray) -> list[_Star]:
+    """Measure sources in circles of 10 pixels, and keep those with sound pixels all around."""
     radius, flags = sep.flux_radius(image, found["x"], found["y"], np.full(len(found), 10.0), 0.5)
     fluxes, _, _ = sep.sum_circle(image, found["x"], found["y"], 10.0)
     stars = []

@@ -45,7 +45,7 @@ def detect(
 ):
     """Find candidates in tiles, with the columns that published cuts need."""
     from lsbg_classifier.detection.tiles import DetectionRequest
-    from pipeline.injection.detect import prepare_detection, run_detection
+    from pipeline.injection.detect import DetectOptions, prepare_detection, run_detection
     from pipeline.injection.lines import shown_lines
     from pipeline.injection.tile_job import Where
     from pipeline.progress import show_progress
@@ -53,9 +53,7 @@ def detect(
     job = prepare_detection(
         folder,
         output,
-        DetectionRequest(threshold, estimate_i),
-        survey=survey,
-        pattern=tiles,
+        DetectOptions(DetectionRequest(threshold, estimate_i), survey, tiles),
         where=Where(scheduler, workers),
         resume=resume,
         overwrite=overwrite,

@@ -14,6 +14,24 @@ from pipeline.job import journal_of
 
 
 @dataclass(frozen=True)
+class DetectOptions:
+    """How candidates are found.
+
+    Attributes
+    ----------
+    request : DetectionRequest
+    survey : str, optional
+        Survey of the tiles, where names do not tell.
+    tiles : str, optional
+        How the files are named; see `TileSource`.
+    """
+
+    request: DetectionRequest = field(default_factory=DetectionRequest)
+    survey: str | None = None
+    tiles: str | None = None
+
+
+@dataclass(frozen=True)
 class DetectJob:
     """A checked detection: nothing is written yet.
 
@@ -21,18 +39,14 @@ class DetectJob:
     ----------
     tiles : TileSet
     output : Path
-    request : DetectionRequest
-    survey, pattern : str or None
-        As for `TileSet`.
+    options : DetectOptions
     where : Where
     resume : bool
     """
 
     tiles: TileSet
     output: Path
-    request: DetectionRequest
-    survey: str | None = None
-    pattern: str | None = None
+    options: DetectOptions
     where: Where = field(default_factory=Where)
     resume: bool = False
 
@@ -53,10 +67,8 @@ class DetectWork:
 def prepare_detection(
     folder: str | Path,
     output: str | Path,
-    request: DetectionRequest,
+    options: DetectOptions,
     *,
-    survey: str | None = None,
-    pattern: str | None = None,
     where: Where | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -69,9 +81,7 @@ def prepare_detection(
         Tiles, as ``tiles:`` reads them.
     output : path
         The catalog: FITS or Parquet, by its ending.
-    request : DetectionRequest
-    survey, pattern : str, optional
-        Survey of the tiles, where names do not tell, and how files are named.
+    options : DetectOptions
     where : Where, optional
     resume, overwrite : bool
         Continue an unfinished run; replace an output that exists.
@@ -83,15 +93,15 @@ def prepare_detection(
     """
     output = Path(output)
     check_table_name(output)
-    tiles = TileSet(folder, survey, pattern)
+    tiles = TileSet(folder, options.survey, options.tiles)
     unfinished = resume and (journal_of(output) / "job.json").exists()
     if output.resolve().parent != tiles.folder.resolve():
         check_output(tiles.folder, output, overwrite or unfinished)
     else:
         raise InputError(f"{output}: lies among the tiles, where it would be taken for one")
-    if not request.threshold > 0:
+    if not options.request.threshold > 0:
         raise InputError("the threshold must be positive")
-    return DetectJob(tiles, output, request, survey, pattern, where or Where(), resume)
+    return DetectJob(tiles, output, options, where or Where(), resume)
 
 
 def run_detection(job: DetectJob, progress: Progress | None = None) -> int:
@@ -108,21 +118,22 @@ def run_detection(job: DetectJob, progress: Progress | None = None) -> int:
     InputError
         If a tile cannot be read. What is done is kept for a resume.
     """
+    options, request = job.options, job.options.request
     identity = identity_of(
         task="detect",
         tiles=str(job.tiles.folder.resolve()),
-        survey=job.survey,
-        names=job.pattern,
+        survey=job.options.survey,
+        names=job.options.tiles,
         **{"state of the images": job.tiles.fingerprint},
-        **vars(job.request),
+        **vars(request),
     )
-    work = DetectWork(place_of(job.tiles, job.survey, job.pattern), job.request)
+    work = DetectWork(place_of(job.tiles, options.survey, options.tiles), request)
     with TileJob(job.output, identity, job.units, resume=job.resume) as tile_job:
         tile_job.run(detect_unit, work, job.where, progress)
         table = tile_job.joined("candidates")
         table["NUMBER"] = range(1, len(table) + 1)
-        table = describe(table, job.request.estimate_i)
-        write_table(table, job.output, "CANDIDATES", {"threshold": job.request.threshold})
+        table = describe(table, request.estimate_i)
+        write_table(table, job.output, "CANDIDATES", {"threshold": request.threshold})
         tile_job.finish()
     return len(table)
 

@@ -277,8 +277,22 @@ def run_recovery(job: RecoverJob, progress: Progress | None = None) -> Completen
         If a tile cannot be read or has no point-spread function, or the cut needs columns that
         detection does not give. What is done is kept for a resume.
     """
-    detection = DetectionRequest(job.recover.detection.threshold, job.estimate_i)
-    identity = identity_of(
+    with TileJob(job.output, _identity(job), job.units, resume=job.resume) as tile_job:
+        if not job.resume:
+            clear_folder(job.output, (*_OURS, *(path.name for path in files_of(job.output))))
+        tile_job.run(recover_unit, _work(job), job.where, progress)
+        job.output.mkdir(exist_ok=True)
+        _write_tables(job, tile_job)
+        settings = job.recover.settings(job.weights.card.threshold)
+        paths = (job.output / name for name in _OURS)
+        measured = measure_completeness(*paths, job.output, settings)
+        tile_job.finish()
+    return measured
+
+
+def _identity(job: RecoverJob) -> dict:
+    """Return what decides the results of the units, as JSON values."""
+    return identity_of(
         task="inject-recover",
         tiles=str(job.tiles.folder.resolve()),
         **{"state of the images": job.tiles.fingerprint},
@@ -287,9 +301,14 @@ def run_recovery(job: RecoverJob, progress: Progress | None = None) -> Completen
         select=job.recover.select,
         bands=job.recover.bands,
         repeats=job.recover.repeats,
-        **{"detection threshold": detection.threshold},
+        **{"detection threshold": job.recover.detection.threshold},
     )
-    work = RecoverWork(
+
+
+def _work(job: RecoverJob) -> RecoverWork:
+    """Return what every unit needs."""
+    detection = DetectionRequest(job.recover.detection.threshold, job.estimate_i)
+    return RecoverWork(
         place_of(job.tiles, job.inject.survey, job.inject.tiles),
         job.request,
         detection,
@@ -298,17 +317,6 @@ def run_recovery(job: RecoverJob, progress: Progress | None = None) -> Completen
         str(job.weights.path.resolve()),
         job.weights.card.sha256,
     )
-    with TileJob(job.output, identity, job.units, resume=job.resume) as tile_job:
-        if not job.resume:
-            clear_folder(job.output, (*_OURS, *(path.name for path in files_of(job.output))))
-        tile_job.run(recover_unit, work, job.where, progress)
-        job.output.mkdir(exist_ok=True)
-        _write_tables(job, tile_job)
-        settings = job.recover.settings(job.weights.card.threshold)
-        paths = (job.output / name for name in _OURS)
-        measured = measure_completeness(*paths, job.output, settings)
-        tile_job.finish()
-    return measured
 
 
 def _write_tables(job: RecoverJob, tile_job: TileJob):
