@@ -121,7 +121,7 @@ def run_detection(job: DetectJob, progress: Progress | None = None) -> int:
     options, request = job.options, job.options.request
     identity = identity_of(
         task="detect",
-        tiles=str(job.tiles.folder.resolve()),
+        images=str(job.tiles.folder.resolve()),
         survey=job.options.survey,
         names=job.options.tiles,
         **{"state of the images": job.tiles.fingerprint},

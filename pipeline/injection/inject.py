@@ -241,7 +241,7 @@ def run_injection(job: InjectJob, progress: Progress | None = None) -> int:
     """
     identity = identity_of(
         task="inject",
-        tiles=str(job.tiles.folder.resolve()),
+        images=str(job.tiles.folder.resolve()),
         **{"state of the images": job.tiles.fingerprint},
         **job.options.identity(job.request.mocks),
     )

@@ -294,7 +294,7 @@ def _identity(job: RecoverJob) -> dict:
     """Return what decides the results of the units, as JSON values."""
     return identity_of(
         task="inject-recover",
-        tiles=str(job.tiles.folder.resolve()),
+        images=str(job.tiles.folder.resolve()),
         **{"state of the images": job.tiles.fingerprint},
         **job.inject.identity(job.request.mocks),
         weights=job.weights.card.sha256,
