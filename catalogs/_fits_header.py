@@ -28,6 +28,7 @@ PROVENANCE = {
     "weights_sha256": ("LSBGSHA", "sha256 of the weights"),
     "source": ("LSBGSRC", "source of the cutouts"),
     "software": ("LSBGSOFT", "software that added the columns"),
+    "engine": ("LSBGENG", "what ran the network"),
     "threshold": ("LSBGTHR", "probability called LSBG"),
     "date": ("LSBGDATE", "date of the classification"),
     "select": ("LSBGSEL", "selection of the rows"),

@@ -73,8 +73,9 @@ def annotate(
         Add a column with the spread of the probability: its standard deviation when parts of the
         network are dropped at random, 32 times.
     engine : str
-        ``onnx`` (ONNX Runtime), ``keras``, or ``auto``: Keras where there is a GPU, else ONNX
-        Runtime.
+        ``onnx`` (ONNX Runtime), ``keras``, or ``auto``: Keras where this machine has a GPU, or
+        where ONNX Runtime cannot run the network, else ONNX Runtime. Workers use what this process
+        has chosen.
     format : str, optional
         Name of the input's format in `catalogs.formats`, where its content does not say it.
     table : str, optional

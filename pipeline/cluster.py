@@ -82,7 +82,8 @@ def connect(
 
 def _options_of_processes(count: int) -> dict:
     """Divide the cores: else the network would be computed on all of them in each process."""
-    return {"env": {"TF_NUM_INTRAOP_THREADS": str(max(1, CPU_COUNT // count))}}
+    threads = str(max(1, CPU_COUNT // count))
+    return {"env": {"LSBG_THREADS": threads, "TF_NUM_INTRAOP_THREADS": threads}}
 
 
 def _leave_interrupts_to_us():

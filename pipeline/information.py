@@ -17,7 +17,13 @@ from lsbg_classifier.weights.registry import (
 
 PACKAGE = "lsbg-classifier"
 
-_VARIABLES = ("KERAS_BACKEND", "LSBG_WEIGHTS", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
+_VARIABLES = (
+    "KERAS_BACKEND",
+    "LSBG_THREADS",
+    "LSBG_WEIGHTS",
+    "OMP_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+)
 """Environment variables that change what a run does."""
 
 _SIZES = ("B", "kB", "MB", "GB", "TB")

@@ -19,6 +19,7 @@ from catalogs.errors import InputError
 from catalogs.formats import check_name, format_named
 from catalogs.urls import is_url, masked
 from lsbg_classifier import CutoutSource, open_source
+from lsbg_classifier.engines.choice import PlannedEngine, plan_engine
 from lsbg_classifier.scoring import check_match
 from lsbg_classifier.weights.registry import WeightSet, find_weights
 from pipeline.cutout_keeper import check_kept
@@ -54,6 +55,8 @@ class Job:
     source : CutoutSource
     weights : WeightSet
     options : Options
+    engine : PlannedEngine
+        What runs the network, here and in the workers.
     selection : Selection or None
         None: all rows are selected.
     slurm : SlurmJobs or None
@@ -65,6 +68,7 @@ class Job:
     source: CutoutSource
     weights: WeightSet
     options: Options
+    engine: PlannedEngine
     selection: Selection | None = None
     slurm: SlurmJobs | None = None
 
@@ -103,6 +107,7 @@ class Job:
             weights_sha256=self.weights.card.sha256,
             source=masked(self.source.spec),
             software=_software(),
+            engine=self.engine.software,
             date=date,
             threshold=f"{self.threshold:g}",
             select=None if self.selection is None else self.selection.text,
@@ -124,7 +129,7 @@ class Job:
             "images_state": fingerprint() if fingerprint is not None else None,
             "keep_cutouts": options.keep_cutouts,
             "uncertainty": options.uncertainty,
-            "engine": options.engine,
+            "engine": self.engine.software,
             "source_options": {
                 key: masked(value) if isinstance(value, str) else value
                 for key, value in sorted(options.of_source.items())
@@ -201,7 +206,8 @@ def prepare(input_path: str | Path, output: str | Path | None, options: Options)
     if not options.allow_mismatch:
         check_match(weights.card, source, "--allow-mismatch")
     slurm = None if options.cluster is None else SlurmJobs(options.cluster)
-    job = Job(catalog, output, source, weights, options, selection, slurm)
+    engine = plan_engine(weights, options.engine)
+    job = Job(catalog, output, source, weights, options, engine, selection, slurm)
     catalog.check_annotated(job.columns, overwrite_columns=options.overwrite_columns)
     if options.only is not None:
         check_only(options.only, catalog, job.columns)

@@ -110,7 +110,7 @@ class Options:
         default="auto",
         metadata=_about(
             "Run the network with this engine: onnx (ONNX Runtime), keras, or auto, which is Keras "
-            "where there is a GPU and else ONNX Runtime."
+            "where there is a GPU or where ONNX Runtime cannot run it, and else ONNX Runtime."
         ),
     )
     format: str | None = field(

@@ -16,6 +16,8 @@ class Provenance:
         The cutout source, without passwords.
     software : str
         Name and version.
+    engine : str
+        Name and version of what ran the network.
     date : str
         Day on which the run was started, in UTC, as ``2026-11-29``; a resume does not change it.
     threshold : str
@@ -31,6 +33,7 @@ class Provenance:
     weights_sha256: str
     source: str
     software: str
+    engine: str
     date: str
     threshold: str
     select: str | None = None

@@ -186,4 +186,4 @@ def _try_to_load(job: Job):
 
 def _weights_of(job: Job) -> tuple[str, str, str]:
     """Return path and sha256 of the weights, and what runs the network."""
-    return str(job.weights.path.resolve()), job.weights.card.sha256, job.options.engine
+    return str(job.weights.path.resolve()), job.weights.card.sha256, job.engine.name

@@ -2,8 +2,9 @@
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,9 @@ from lsbg_classifier.weights.registry import WeightSet
 
 ENGINES = ("auto", "onnx", "keras")
 """Names that `load_classifier` and ``--engine`` take."""
+
+_ASKED = "asked for"
+_CANNOT = "ONNX Runtime cannot run this network"
 
 _DEVICES = Path("/dev")
 _GPU_DEVICES = ("nvidia[0-9]*", "kfd", "dxg")
@@ -64,6 +68,60 @@ class Choice:
     reason: str
 
 
+@dataclass(frozen=True)
+class PlannedEngine:
+    """The engine that a weight set would be run by; nothing is loaded.
+
+    Attributes
+    ----------
+    name : str
+        ``onnx`` or ``keras``.
+    software : str
+        Name and version.
+    reason : str
+        Why it is this engine.
+    """
+
+    name: str
+    software: str
+    reason: str
+
+
+def plan_engine(weights: WeightSet, name: str = "auto") -> PlannedEngine:
+    """Say which engine `choose_engine` would choose on this machine.
+
+    Parameters
+    ----------
+    weights : WeightSet
+    name : str
+        As for `choose_engine`.
+
+    Returns
+    -------
+    PlannedEngine
+
+    Raises
+    ------
+    InputError
+        If the name is unknown, or ONNX Runtime is asked for and cannot run the network.
+    """
+    if name not in ENGINES:
+        raise InputError(f"unknown engine {name!r}: choose one of {', '.join(ENGINES)}")
+    if name == "keras":
+        return PlannedEngine("keras", _keras_software(), _ASKED)
+    if name == "auto" and _has_gpu():
+        return PlannedEngine("keras", _keras_software(), "there is a GPU")
+    from lsbg_classifier.engines.with_onnx import conversion_problem
+
+    problem = conversion_problem(weights)
+    if problem is None:
+        reason = _ASKED if name == "onnx" else "there is no GPU"
+        return PlannedEngine("onnx", f"onnxruntime {version('onnxruntime')}", reason)
+    if name == "onnx":
+        raise _refused(weights, problem)
+    return PlannedEngine("keras", _keras_software(), f"{_CANNOT}: {problem}")
+
+
 def choose_engine(weights: WeightSet, name: str = "auto") -> Choice:
     """Load the network of a weight set into the engine that is asked for.
 
@@ -84,25 +142,19 @@ def choose_engine(weights: WeightSet, name: str = "auto") -> Choice:
         If the name is another one, the weights are damaged, or ONNX Runtime is asked for and
         cannot run the network.
     """
-    if name not in ENGINES:
-        raise InputError(f"unknown engine {name!r}: choose one of {', '.join(ENGINES)}")
-    if name == "keras":
-        return _with_keras(weights, "asked for")
-    if name == "auto" and _has_gpu():
-        return _with_keras(weights, "there is a GPU")
-    from lsbg_classifier.engines.with_onnx import CannotConvertError, OnnxEngine
+    planned = plan_engine(weights, name)
+    if planned.name == "onnx":
+        from lsbg_classifier.engines.with_onnx import CannotConvertError, OnnxEngine
 
-    try:
-        return Choice(OnnxEngine(weights), "asked for" if name == "onnx" else "there is no GPU")
-    except CannotConvertError as error:
-        if name == "onnx":
-            raise InputError(
-                f"{weights.path}: ONNX Runtime cannot run this network ({error}); choose the "
-                "engine keras or auto"
-            ) from error
-        choice = _with_keras(weights, f"ONNX Runtime cannot run this network: {error}")
-        _log.warning("%s: scored by Keras; %s", weights.path, choice.reason)
-        return choice
+        try:
+            return Choice(OnnxEngine(weights), planned.reason)
+        except CannotConvertError as error:
+            if name == "onnx":
+                raise _refused(weights, error) from error
+            planned = replace(planned, reason=f"{_CANNOT}: {error}")
+    if planned.reason.startswith(_CANNOT):
+        _log.warning("%s: scored by Keras; %s", weights.path, planned.reason)
+    return _with_keras(weights, planned.reason)
 
 
 def prepare_engine(name: str = "auto"):
@@ -119,6 +171,22 @@ def prepare_engine(name: str = "auto"):
         start_backend()
     else:
         import_module("lsbg_classifier.engines.with_onnx")
+
+
+def _refused(weights: WeightSet, problem: object) -> InputError:
+    return InputError(
+        f"{weights.path}: ONNX Runtime cannot run this network ({problem}); choose the engine "
+        "keras or auto"
+    )
+
+
+def _keras_software() -> str:
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    try:
+        backend = f"{backend} {version(backend)}"
+    except PackageNotFoundError:  # torch-cpu and others go by another name
+        pass
+    return f"keras {version('keras')} with {backend}"
 
 
 def _with_keras(weights: WeightSet, reason: str) -> Choice:

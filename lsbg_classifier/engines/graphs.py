@@ -48,12 +48,13 @@ class Graph:
 
     Parameters
     ----------
-    weights : mapping of str to list of array
+    weights : mapping of str to list of array, or None
+        None: the graph has zeros in their place, and only tells whether it can be made.
     batch : int
         Fixed number of cutouts, so that each is computed in one way, whatever is beside it.
     """
 
-    def __init__(self, weights: Weights, batch: int):
+    def __init__(self, weights: Weights | None, batch: int):
         self._weights, self._batch = weights, batch
         self._nodes, self._arrays, self._inputs = [], {}, []
         self.values: dict[str, Value] = {}
@@ -115,11 +116,13 @@ class Graph:
     def constant(self, array: np.ndarray) -> str:
         """Add an array; returns its name."""
         name = f"array:{len(self._arrays)}"
-        self._arrays[name] = np.ascontiguousarray(array, "<f4")
+        self._arrays[name] = array.astype("<f4", copy=False)
         return name
 
     def weights(self, step: Step, *shapes: tuple[int, ...]) -> list[np.ndarray]:
         """Return the arrays of a step; raises `DamagedWeightsError` if they have other shapes."""
+        if self._weights is None:
+            return [np.broadcast_to(np.float32(0), shape) for shape in shapes]
         arrays = self._weights.get(step.name, [])
         if [array.shape for array in arrays] != list(shapes):
             raise DamagedWeightsError(f"those of a {step.kind} do not have the shapes {shapes}")

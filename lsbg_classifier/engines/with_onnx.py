@@ -28,6 +28,9 @@ THREADS = "LSBG_THREADS"
 _SHAPE = (CUTOUT_SIZE, CUTOUT_SIZE, 3)
 _ERRORS = 3
 
+_CONVERSION_ERRORS = (OSError, ArithmeticError, LookupError, TypeError, ValueError, RuntimeError)
+"""What a description can cause that is damaged, or of layers unlike those known here."""
+
 
 class CannotConvertError(ValueError):
     """The network of a weight set cannot be run by ONNX Runtime; the message says why."""
@@ -69,14 +72,7 @@ class OnnxEngine:
                 f"{weights.path}: not weights of this network, {weights.card.architecture} "
                 f"({error})"
             ) from error
-        except (
-            OSError,
-            ArithmeticError,
-            LookupError,
-            TypeError,
-            ValueError,
-            RuntimeError,
-        ) as error:
+        except _CONVERSION_ERRORS as error:
             raise CannotConvertError(" ".join(str(error).split())) from error
 
     def infer(self, images: np.ndarray) -> np.ndarray:
@@ -124,6 +120,22 @@ class OnnxEngine:
                 (head.add_masked if step.name in dropouts else head.add_step)(step)
         front = self._front(weights)
         return _session(front, list(part.inputs)), _session(head, [self._steps[-1].name])
+
+
+def conversion_problem(weights: WeightSet) -> str | None:
+    """Say why the network of a weight set cannot be converted; None if it can.
+
+    Only its description is looked at, not the weights.
+    """
+    try:
+        steps = _steps(weights.path, weights.card.architecture)
+        graph = Graph(None, OnnxEngine.batch)
+        graph.add_pixels(steps[0].name, _SHAPE)
+        for step in steps[1:]:
+            graph.add_step(step)
+    except _CONVERSION_ERRORS as error:
+        return " ".join(str(error).split())
+    return None
 
 
 def threads() -> int:

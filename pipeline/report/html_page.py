@@ -45,6 +45,7 @@ _PROVENANCE = {
     "weights_sha256": "sha256 of the weights",
     "source": "images",
     "software": "annotated by",
+    "engine": "network run by",
     "date": "on",
     "threshold": "threshold",
     "select": "selection",
