@@ -2,7 +2,7 @@
 
 import logging
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,7 +19,6 @@ ENGINES = ("auto", "onnx", "keras")
 """Names that `load_classifier` and ``--engine`` take."""
 
 _ASKED = "asked for"
-_CANNOT = "ONNX Runtime cannot run this network"
 
 _DEVICES = Path("/dev")
 _GPU_DEVICES = ("nvidia[0-9]*", "kfd", "dxg")
@@ -119,7 +118,7 @@ def plan_engine(weights: WeightSet, name: str = "auto") -> PlannedEngine:
         return PlannedEngine("onnx", f"onnxruntime {version('onnxruntime')}", reason)
     if name == "onnx":
         raise _refused(weights, problem)
-    return PlannedEngine("keras", _keras_software(), f"{_CANNOT}: {problem}")
+    return _fallback(weights, problem)
 
 
 def choose_engine(weights: WeightSet, name: str = "auto") -> Choice:
@@ -151,9 +150,7 @@ def choose_engine(weights: WeightSet, name: str = "auto") -> Choice:
         except CannotConvertError as error:
             if name == "onnx":
                 raise _refused(weights, error) from error
-            planned = replace(planned, reason=f"{_CANNOT}: {error}")
-    if planned.reason.startswith(_CANNOT):
-        _log.warning("%s: scored by Keras; %s", weights.path, planned.reason)
+            planned = _fallback(weights, error)
     return _with_keras(weights, planned.reason)
 
 
@@ -171,6 +168,13 @@ def prepare_engine(name: str = "auto"):
         start_backend()
     else:
         import_module("lsbg_classifier.engines.with_onnx")
+
+
+def _fallback(weights: WeightSet, problem: object) -> PlannedEngine:
+    """Plan Keras in place of ONNX Runtime, and say so."""
+    reason = f"ONNX Runtime cannot run this network: {problem}"
+    _log.warning("%s: scored by Keras; %s", weights.path, reason)
+    return PlannedEngine("keras", _keras_software(), reason)
 
 
 def _refused(weights: WeightSet, problem: object) -> InputError:
