@@ -22,8 +22,8 @@ from lsbg_classifier import CutoutSource, open_source
 from lsbg_classifier.engines.choice import PlannedEngine, plan_engine
 from lsbg_classifier.scoring import check_match
 from lsbg_classifier.weights.registry import WeightSet, find_weights
-from pipeline.cutout_keeper import check_kept
 from pipeline.chosen_rows import check_only
+from pipeline.cutout_keeper import check_kept
 from pipeline.options import Options
 from pipeline.provenance import Provenance
 from pipeline.slurm import SlurmJobs

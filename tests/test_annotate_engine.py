@@ -1,4 +1,4 @@
-"""Which engine runs the network: one for a run, said in dry run and provenance, kept by a resume."""
+"""Which engine runs the network: one in a run, said in dry run and provenance, kept by resume."""
 
 from dataclasses import replace
 

@@ -76,7 +76,7 @@ class OnnxEngine:
             raise CannotConvertError(" ".join(str(error).split())) from error
 
     def infer(self, images: np.ndarray) -> np.ndarray:
-        """Return probabilities of a batch of uint8 cutouts, (batch, 64, 64, 3) -> (batch,) float32."""
+        """Return probabilities of a batch of uint8 cutouts: (batch, 64, 64, 3) -> (batch,)."""
         return _run(self._session, [images])[0][:, 0]
 
     @cached_property
