@@ -10,7 +10,6 @@ import numpy as np
 from lsbg_classifier.backend import start_backend
 from lsbg_classifier.calibration import scale
 from lsbg_classifier.engines.choice import Engine, choose_engine
-from lsbg_classifier.likeness import load_likeness
 from lsbg_classifier.networks.dropout import PASSES, random_masks
 from lsbg_classifier.surveys import CUTOUT_SIZE
 from lsbg_classifier.weights.cards import Card
@@ -66,6 +65,8 @@ class Classifier:
 
     def __init__(self, weights: WeightSet, engine: str = "auto"):
         self.card: Card = weights.card
+        from lsbg_classifier.likeness import load_likeness  # numba takes a while to import
+
         self._weights = weights
         self._lock = Lock()
         choice = choose_engine(weights, engine)

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS
 from pipeline.options import Options, lists_its_options
-from pipeline.progress import show_progress
-from pipeline.run import Progress, prepare_and_run
+from pipeline.progress import Report, show_progress
 from pipeline.summary import Summary
 
 
@@ -46,7 +45,7 @@ def annotate(
     vo_metadata: bool = False,
     allow_mismatch: bool = False,
     log: str | Path | None = None,
-    progress: Progress | bool | None = None,
+    progress: Report | bool | None = None,
 ) -> Summary:
     """Write the catalog again, with a probability and a flag beside every candidate.
 
@@ -153,6 +152,8 @@ def annotate(
         For an option that does not exist; the message lists those that do.
     """
     values = dict(locals())
+    from pipeline.run import prepare_and_run  # commands that score nothing start without Dask
+
     shown = values.pop("progress")
     del values["input_path"], values["output"]
     options = Options(**values | {"source_options": source_options or {}})

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
@@ -11,25 +11,23 @@ from distributed import Client
 
 from catalogs.output import remove_partials
 from lsbg_classifier.reasons import take_reasons
-from pipeline.cluster import connect, in_order_of_completion
 from pipeline.chosen_rows import write_only
+from pipeline.cluster import connect, in_order_of_completion
 from pipeline.job import Job, output_for, prepare
 from pipeline.options import Options
+from pipeline.progress import Report
 from pipeline.recorder import Recorder, opened_recorder
 from pipeline.remarks import extent_of, remarks_on
 from pipeline.run_log import RunLog, opened_log
 from pipeline.summary import Summary
 from pipeline.worker import WorkerSettings, loaded_classifier, score_unit
 
-Progress = Callable[[int, int], None]
-"""Called with (rows done, rows in all), of those that are selected."""
-
 
 def prepare_and_run(
     input_path: str | Path,
     output: str | Path | None,
     options: Options,
-    progress: Progress | None = None,
+    progress: Report | None = None,
 ) -> Summary:
     """Check a job and run it; both go to the log, if the options name one.
 
@@ -54,7 +52,7 @@ def prepare_and_run(
         return run(prepare(input_path, output, options), log, progress)
 
 
-def run(job: Job, log: RunLog, progress: Progress | None = None) -> Summary:
+def run(job: Job, log: RunLog, progress: Report | None = None) -> Summary:
     """Run a job that `prepare` has checked.
 
     Parameters
@@ -85,7 +83,7 @@ def run(job: Job, log: RunLog, progress: Progress | None = None) -> Summary:
 class _Observers:
     """Those that are told how far a run is: its summary, its log and the progress shown."""
 
-    def __init__(self, summary: Summary, log: RunLog, progress: Progress | None):
+    def __init__(self, summary: Summary, log: RunLog, progress: Report | None):
         self._summary, self._log, self._progress = summary, log, progress
         self._done = self._total = 0
 

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Protocol
 
 from catalogs.errors import InputError
 from lsbg_classifier.backend import start_backend
-from lsbg_classifier.networks.dropout import RandomPart
 from lsbg_classifier.weights.registry import WeightSet
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lsbg_classifier.networks.dropout import RandomPart
 
 ENGINES = ("auto", "onnx", "keras")
 """Names that `load_classifier` and ``--engine`` take."""
@@ -39,16 +41,16 @@ class Engine(Protocol):
     batch: int
     """Cutouts that are run together; always as many."""
 
-    random_part: RandomPart
+    random_part: "RandomPart"
     """What dropout changes; raises `InputError` if the network drops nothing."""
 
-    def infer(self, images: np.ndarray) -> np.ndarray:
+    def infer(self, images: "np.ndarray") -> "np.ndarray":
         """Return probabilities of a batch of uint8 cutouts: (batch, 64, 64, 3) -> (batch,)."""
 
-    def features(self, images: np.ndarray) -> list[np.ndarray]:
+    def features(self, images: "np.ndarray") -> "list[np.ndarray]":
         """Return what the random part takes, for a batch of uint8 cutouts."""
 
-    def infer_with_masks(self, features: list, masks: list) -> np.ndarray:
+    def infer_with_masks(self, features: list, masks: list) -> "np.ndarray":
         """Return probabilities of 32 passes from features and factors of the values dropped."""
 
 

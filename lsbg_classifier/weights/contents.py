@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import h5py
-
 from catalogs.errors import one_line
 
 _LARGEST = 1 << 28
@@ -21,6 +19,8 @@ def check_contents(path: Path):
     ValueError
         If it does, is larger than 256 MiB unpacked, or is no HDF5 file.
     """
+    import h5py  # commands that list weights start without it
+
     sizes = []
 
     def leads_out(name, item):
