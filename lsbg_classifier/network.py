@@ -10,7 +10,7 @@ from keras import layers
 
 from catalogs.errors import InputError, one_line
 from lsbg_classifier.networks.registry import DEFAULT_NETWORK, network_builder, origin
-from lsbg_classifier.networks.steps import NotPlainError, Step, steps_of
+from lsbg_classifier.networks.steps import NotPlainError, Step, pooled_normalisations, steps_of
 from lsbg_classifier.networks.stored import check_description
 from lsbg_classifier.surveys import CUTOUT_SIZE
 from lsbg_classifier.weights.registry import WeightSet
@@ -146,8 +146,7 @@ def part_of_network(
 def inference_network(network: keras.Model) -> keras.Model:
     """Arrange a trained network for speed; its weights are shared, not copied.
 
-    Pooling goes before normalisation, which then has a quarter of the pixels: the largest of
-    a x + b is a times the largest x, plus b, or where a < 0 the smallest.
+    Pooling goes before normalisation where it can; see `pooled_normalisations`.
 
     Returns
     -------
@@ -155,7 +154,7 @@ def inference_network(network: keras.Model) -> keras.Model:
         Takes uint8 cutouts, shape (N, 64, 64, 3); gives what the network gives for them / 255.
     """
     steps = network_steps(network)
-    pooled = {step.name: step.inputs[0] for step in steps if _swaps(step, steps)}
+    pooled = pooled_normalisations(steps)
     late = set(pooled.values())
 
     def replace(step, layer, inputs):
@@ -232,15 +231,6 @@ def _leading_to(steps: list[Step], outputs: list[str]) -> list[Step]:
         if step.name in needed:
             needed.update(step.inputs)
     return [step for step in steps if step.name in needed]
-
-
-def _swaps(step: Step, steps: list[Step]) -> bool:
-    """Whether a step is max-pooling of a normalisation over channels that nothing else takes."""
-    if step.kind != "MaxPooling2D":
-        return False
-    before = next(each for each in steps if each.name == step.inputs[0])
-    takers = sum(each.inputs.count(before.name) for each in steps)
-    return before.kind == "BatchNormalization" and takers == 1 and before.config["axis"] in (-1, 3)
 
 
 def _pooled_first(pooling, normalisation, values):

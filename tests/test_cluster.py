@@ -94,7 +94,7 @@ def run(survey, catalog):
 
 def processes_that_loaded_the_network(address):
     with Client(address, set_as_default=False) as client:
-        return sum(client.run(lambda: "keras" in sys.modules).values())
+        return sum(client.run(lambda: "onnxruntime" in sys.modules).values())
 
 
 @pytest.mark.slow

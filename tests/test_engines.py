@@ -18,7 +18,7 @@ from keras import layers
 from catalogs.errors import InputError
 from lsbg_classifier import load_classifier
 from lsbg_classifier.engines import choice
-from lsbg_classifier.engines.graphs import Graph, UnknownLayerError
+from lsbg_classifier.engines.graphs import Graph, UnknownLayerError, with_pooling_first
 from lsbg_classifier.engines.with_onnx import THREADS, threads
 from lsbg_classifier.network import build_network, network_steps
 from lsbg_classifier.networks.registry import NETWORKS
@@ -80,8 +80,10 @@ def run_by_onnx(network, images, folder):
     """Convert a network by way of its file of weights, and run it."""
     path = folder / "network.weights.h5"
     network.save_weights(path)
-    steps = network_steps(network)
-    graph = Graph(read_weights(path, steps), len(images))
+    steps, weights = with_pooling_first(
+        network_steps(network), read_weights(path, network_steps(network))
+    )
+    graph = Graph(weights, len(images))
     graph.add_pixels(steps[0].name, images.shape[1:])
     for step in steps[1:]:
         graph.add_step(step)
@@ -135,6 +137,24 @@ def test_what_is_not_converted_is_named(layer, tmp_path):
 def test_whole_networks(architecture, size, tmp_path):
     network = disturb(build_network(architecture=architecture), size)
     assert_the_same(network, images_of((64, 64, 3)), tmp_path)
+
+
+@pytest.mark.parametrize("gamma", [[1.0, 2.0, 0.5], [0.0, 1.0, 2.0], [1.0, -1.0, 2.0]])
+def test_pooling_before_normalisation_changes_nothing(gamma, tmp_path):
+    """It is exchanged where no gamma is negative."""
+    inputs = keras.Input((8, 9, 3))
+    normalisation = layers.BatchNormalization()
+    pooled = layers.MaxPooling2D(2)(normalisation(inputs))
+    network = keras.Model(inputs, layers.Conv2D(2, 1)(pooled))
+    disturb(network)
+    _, *others = normalisation.get_weights()
+    normalisation.set_weights([np.array(gamma), *others])
+    images = images_of((8, 9, 3))
+    assert_the_same(network, images, tmp_path)
+    weights = read_weights(tmp_path / "network.weights.h5", network_steps(network))
+    kinds = [step.kind for step in with_pooling_first(network_steps(network), weights)[0]]
+    first, second = ("MaxPooling2D", "BatchNormalization")[:: 1 if min(gamma) >= 0 else -1]
+    assert kinds == ["InputLayer", first, second, "Conv2D"]
 
 
 def test_the_description_beside_the_code_is_that_of_the_code():

@@ -4,14 +4,14 @@ Images are planar inside (batch, channel, row, column), as ONNX has them; what g
 what is flattened, has channels last, as Keras has them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from onnx import ModelProto, TensorProto, helper
 
 from lsbg_classifier.engines.windows import Window
-from lsbg_classifier.networks.steps import Step
+from lsbg_classifier.networks.steps import Step, pooled_normalisations
 from lsbg_classifier.networks.stored import DamagedWeightsError
 
 _OPSET, _FORMAT = 17, 8
@@ -130,6 +130,35 @@ class Graph:
 
     def _add_input(self, name: str, kind: int, shape: tuple[int, ...]):
         self._inputs.append(helper.make_tensor_value_info(name, kind, (self._batch, *shape)))
+
+
+def with_pooling_first(
+    steps: Sequence[Step], weights: Weights
+) -> tuple[list[Step], dict[str, list[np.ndarray]]]:
+    """Exchange normalisations and max-poolings behind them where that changes no result.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+    weights : mapping of str to list of array
+
+    Returns
+    -------
+    steps, weights
+        Where a normalisation keeps the order of values in all channels, its step is the pooling,
+        and that of the pooling is the normalisation; the last still gives the result of both.
+    """
+    by_name = {step.name: step for step in steps}
+    exchanged, changed = dict(by_name), dict(weights)
+    for pooling, normalisation in pooled_normalisations(steps).items():
+        one, other = by_name[normalisation], by_name[pooling]
+        arrays = weights.get(normalisation, [])
+        if one.config["scale"] and not (arrays and (arrays[0] >= 0).all()):
+            continue
+        exchanged[normalisation] = replace(other, name=normalisation, inputs=one.inputs)
+        exchanged[pooling] = replace(one, name=pooling, inputs=(normalisation,))
+        changed[pooling] = changed.pop(normalisation, [])
+    return list(exchanged.values()), changed
 
 
 def _conv2d(graph: Graph, step: Step, value: Value) -> Value:

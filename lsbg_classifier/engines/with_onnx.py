@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 
 from catalogs.errors import InputError
-from lsbg_classifier.engines.graphs import Graph, UnknownLayerError, Weights
+from lsbg_classifier.engines.graphs import Graph, UnknownLayerError, Weights, with_pooling_first
 from lsbg_classifier.networks.dropout import PASSES, RandomPart, random_part
 from lsbg_classifier.networks.steps import Step
 from lsbg_classifier.networks.stored import (
@@ -61,8 +61,9 @@ class OnnxEngine:
         weights.check_intact()
         self._set, self._lock = weights, Lock()
         try:
-            self._steps = _steps(weights.path, weights.card.architecture)
-            graph = self._front(read_weights(weights.path, self._steps))
+            self._described = _steps(weights.path, weights.card.architecture)
+            self._steps, arrays = self._read()
+            graph = self._front(arrays)
             self._shapes = {name: value.shape for name, value in graph.values.items()}
             if self._shapes[self._steps[-1].name] != (1,):
                 raise ValueError("it does not give one probability")
@@ -94,6 +95,9 @@ class OnnxEngine:
         """Return probabilities, shape (N,), from features and a factor for each dropped value."""
         return _run(self._halves[1], [*features, *masks])[0][:, 0]
 
+    def _read(self) -> tuple[list[Step], Weights]:
+        return with_pooling_first(self._described, read_weights(self._set.path, self._described))
+
     def _front(self, weights: Weights) -> Graph:
         graph = Graph(weights, self.batch)
         graph.add_pixels(self._steps[0].name, _SHAPE)
@@ -110,7 +114,7 @@ class OnnxEngine:
     def _built_halves(self) -> tuple[onnxruntime.InferenceSession, onnxruntime.InferenceSession]:
         part = self.random_part
         self._set.check_intact()
-        weights = read_weights(self._set.path, self._steps)
+        _, weights = self._read()
         head = Graph(weights, PASSES)
         for name in part.inputs:
             head.add_features(name, self._shapes[name])

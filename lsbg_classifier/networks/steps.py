@@ -3,7 +3,8 @@
 Nothing here needs Keras, so that the same list serves the engines that do without it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -70,6 +71,29 @@ def dependents(steps: Iterable[Step], starts: Iterable[str]) -> set[str]:
             changed.add(step.name)
             after.add(step.name)
     return after
+
+
+def pooled_normalisations(steps: Sequence[Step]) -> dict[str, str]:
+    """Find max-poolings of a normalisation over channels that nothing else takes.
+
+    Pooling may go before such a normalisation, which then has a quarter of the pixels: the largest
+    of a x + b is a times the largest x, plus b, or where a < 0 the smallest.
+
+    Returns
+    -------
+    dict of str to str
+        Name of the normalisation by that of the pooling.
+    """
+    by_name = {step.name: step for step in steps}
+    taken = Counter(name for step in steps for name in step.inputs)
+    before = {step.name: by_name[step.inputs[0]] for step in steps if step.kind == "MaxPooling2D"}
+    return {
+        name: normalisation.name
+        for name, normalisation in before.items()
+        if normalisation.kind == "BatchNormalization"
+        and normalisation.config["axis"] in (-1, 3)
+        and taken[normalisation.name] == 1
+    }
 
 
 def crossing(steps: Iterable[Step], part: set[str]) -> list[str]:
