@@ -221,5 +221,5 @@ def _check_outputs(input_path: str | Path, output: str | Path, options: Options)
     if not options.in_place:
         check_output(input_path, output, replace)
     if options.only is not None:
-        check_output(input_path, chosen_output(output), replace)
+        check_output(input_path, chosen_output(Path(output)), replace)
     check_kept(Path(output), options.cutouts, keep=options.keep_cutouts, overwrite=replace)
