@@ -126,7 +126,7 @@ class SimulateLsbgStage(LsbgStage):
         os.replace(made.truth, self.get_output("truth"))
         shutil.rmtree(coadds, ignore_errors=True)
         os.replace(made.tiles, coadds)
-        folder.rmdir()
+        shutil.rmtree(folder)  # the truth of all LSBGs is of use to lsbg completeness alone
         _say([f"{made.candidate_count} candidates, {made.lsbg_count} of them LSBGs"])
 
 
