@@ -121,27 +121,38 @@ class _Reader(io.RawIOBase):
         return self._blocks[number]
 
 
-def list_folder(url: str) -> dict[str, str]:
-    """Return the URLs of the files right below a folder, by their names.
+def list_folder(url: str, *, depth: int = 0) -> dict[str, str]:
+    """Return the URLs of the files below a folder, by their paths from there.
 
-    Over HTTP the page that the server makes of a folder is read; links that lead elsewhere are
-    left alone.
+    Over HTTP the page that the server makes of a folder is read; links that lead out of the folder
+    are not followed.
+
+    Parameters
+    ----------
+    url : str
+    depth : int
+        Folders within folders that are looked into; 0 for files right below the folder.
 
     Raises
     ------
     RemoteError
-        If the folder cannot be listed.
+        If a folder cannot be listed.
     """
     system, path = _file_system(url)
     base, mark, query = url.partition("?")
     system.invalidate_cache()
-    found = _tried(url, lambda: system.ls(path, detail=False))
     files = {}
-    for child in found:
-        beginning, _, last = child.rpartition("/")
+    for child in _tried(url, lambda: system.ls(path, detail=True)):
+        beginning, _, last = child["name"].rstrip("/").rpartition("/")
         name = unquote(last) if _is_http(url) else last
-        if name and "/" not in name and "?" not in last and _same(beginning, path):
-            files[name] = f"{base.rstrip('/')}/{last}{mark}{query}"
+        if not name or name == ".." or "/" in name or "?" in last or not _same(beginning, path):
+            continue
+        child_url = f"{base.rstrip('/')}/{last}{mark}{query}"
+        if child["type"] != "directory":
+            files[name] = child_url
+        elif depth and not name.startswith("."):
+            below = list_folder(child_url, depth=depth - 1)
+            files |= {f"{name}/{other}": other_url for other, other_url in below.items()}
     return files
 
 

@@ -86,6 +86,23 @@ def test_what_is_a_url(name, expected):
     assert is_url(name) == expected
 
 
+def test_tiles_in_folders_within_folders(survey, folder, tmp_path, monkeypatch, memory):
+    """A folder a band, on a server and in another file system."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for path in survey.tiles.glob("*.fz"):
+        below = tmp_path / "served" / "south" / path.stem[-6]
+        below.mkdir(parents=True, exist_ok=True)
+        (below / path.name).symlink_to(path)
+        memory.pipe_file(f"/south/{path.stem[-6]}/{path.name}", path.read_bytes())
+    positions = positions_in(folder / "in.fits")[:5]
+    expected = open_source(f"tiles:{survey.tiles}").fetch(positions)
+    with FileServer(tmp_path / "served") as server:
+        for url in (server.url, "memory://south"):
+            cutouts, flags = open_source(f"tiles:{url}").fetch(positions)
+            np.testing.assert_array_equal(cutouts, expected[0])
+            np.testing.assert_array_equal(flags, expected[1])
+
+
 @pytest.mark.parametrize("name", ["in.fits", "in.parquet"])
 def test_the_same_over_http(folder, server, tmp_path, name):
     server.authorization = "Basic bWU6aHVudGVyMg=="  # me:hunter2

@@ -105,7 +105,9 @@ class SkyGrid:
     def is_straight(self) -> bool:
         """Tell whether a cutout's grid is an affine map of the pixels, without looking closer."""
         wcs = self.wcs()
-        return not self.is_distorted and wcs.wcs.ctype[wcs.wcs.lng].endswith(("-TAN", "-SIN", "-ZEA"))
+        return not self.is_distorted and wcs.wcs.ctype[wcs.wcs.lng].endswith(
+            ("-TAN", "-SIN", "-ZEA")
+        )
 
 
 def read_grid(header, width: int, height: int) -> SkyGrid:

@@ -197,10 +197,10 @@ def _fill(band, x, y, fluxes, bad):
     image, mask, weight = band.image, band.mask, band.weight
     there, marks, weights = image.values, mask.values, weight.values
     line, bits = np.empty(width, there.dtype), np.empty(width, marks.dtype)
-    worth = np.empty(width, weights.dtype)
+    worth, blanks = np.empty(width, weights.dtype), band.blanks
     counts, set_bits = line.view(image.kind.dtype), bits.view(mask.kind.dtype)
     values = worth.view(weight.kind.dtype)
-    b0, b1, b2, b3 = band.blanks[0], band.blanks[1], band.blanks[2], band.blanks[3]
+    b0, b1, b2, b3 = blanks[0], blanks[1], blanks[2], blanks[3]
     sound_pixels = np.empty((height, width), np.uint8)
     first, last = _inside(x, width, image.width)
     bottom, top = _inside(y, height, image.height)

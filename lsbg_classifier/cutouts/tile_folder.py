@@ -21,6 +21,9 @@ _MOST_UNPACKED = 1 << 31
 
 _PIECE = 1 << 22
 
+_MOST_DEPTH = 10
+"""Folders within folders that are looked into on a server, which could go round in circles."""
+
 
 class LocalFile:
     """A file on disk as one memory map: what is not used of it is not read."""
@@ -176,17 +179,17 @@ class LocalFolder:
 
 
 class RemoteFolder:
-    """A remote folder of tiles, named by a URL; as `LocalFolder`, but not searched in depth."""
+    """A remote folder of tiles, named by a URL; as `LocalFolder`."""
 
     def __init__(self, url: str):
-        self.spec, self._urls = url, list_folder(url)
+        self.spec, self._urls = url, list_folder(url, depth=_MOST_DEPTH)
         self._files: dict[str, RemoteFile] = {}
 
     def __str__(self):
         return masked(self.spec)
 
     def names(self) -> list[str]:
-        """Return the names of all files in the folder."""
+        """Return the paths of all files below the folder, with ``/``."""
         return list(self._urls)
 
     def stamps(self, names: Iterable[str]) -> dict[str, list]:
