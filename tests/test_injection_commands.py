@@ -314,3 +314,46 @@ def test_the_stage_of_ceci_measures_what_the_command_does(lsbg, survey, tmp_path
         Table.read(p) for p in (outputs["mock_detections"], tmp_path / "out" / "detections.fits")
     )
     assert list(ours["ALPHA_J2000"]) == list(theirs["ALPHA_J2000"])
+
+
+def test_a_sample_holds_mocks_and_real_candidates_with_their_labels():
+    """Pieces of mocks, known LSBGs and real candidates of later injections are left out."""
+    from pipeline.injection.sample import KnownLsbgs, labels_of, sample_table
+
+    step = 1 / 3600
+    places = {"mock": 0.5, "piece": 6, "far piece": 11, "other": 40, "known": 80}
+    found = Table(
+        {"ALPHA_J2000": [10.0] * 5, "DELTA_J2000": [north * step for north in places.values()]}
+    )
+    truth = Table({"RA": [10.0], "DEC": [0.0], "R_EFF": [6.0]})
+    known = KnownLsbgs(np.array([[10.0, 81 * step]]))
+    assert list(labels_of(found, truth, known, 0)) == [1, -1, -1, 0, -1]
+    assert list(labels_of(found, truth, known, 1)) == [1, -1, -1, -1, -1]
+    cutouts = {row: np.full((64, 64, 3), row, np.uint8) for row in range(5)}
+    labels, flags = labels_of(found, truth, known, 0), np.zeros(5, np.int16)
+    table = sample_table(found, labels, flags, cutouts)
+    assert list(table["label"]) == [1, 0]
+    assert list(table["cutout"][:, 0]) == [0, 3]
+
+
+@pytest.mark.slow
+def test_a_kept_sample_can_be_trained_on(lsbg, survey, tmp_path):
+    """Its images are those that the network has scored, its labels those of mocks and others."""
+    from lsbg_classifier import load_classifier
+    from lsbg_classifier.training.assessment import LabelledCutouts
+
+    arguments = ("inject-recover", survey.tiles, tmp_path / "out", "--mocks", "des")
+    exclude = ("--exclude", survey.truth.with_name("placed.fits"))
+    code, _, err = lsbg(*arguments, "--keep-sample", *exclude)
+    assert code == 0, err
+    content = json.loads((tmp_path / "out" / "sample.json").read_text())
+    sample = LabelledCutouts.read(tmp_path / "out" / "sample.npy", tmp_path / "out" / "sample.csv")
+    assert (sample.labels == 1).sum() == content["mocks"] > 5
+    assert (sample.labels == 0).sum() == content["others"] > 5
+    area = 2 * (1500 * 0.263 / 3600) ** 2
+    assert content["expected_unknown_lsbgs"] == pytest.approx(4.8 * area, rel=1e-3)
+    assert "sample to train on" in err
+    scores = load_classifier().predict(sample.images)
+    assert scores[sample.labels == 1].mean() > scores[sample.labels == 0].mean() + 0.3
+    code, _, err = lsbg(*arguments, "--overwrite", *exclude)
+    assert code == 1 and "--exclude is for --keep-sample" in err

@@ -72,6 +72,20 @@ def inject_recover(
         bool,
         typer.Option("--allow-mismatch", help="Score images that the weights were not made for."),
     ] = False,
+    keep_sample: Annotated[
+        bool,
+        typer.Option(
+            "--keep-sample",
+            help="Write cutouts and labels to train on too, sample.npy and sample.csv: mocks that "
+            "pass the cut, and real candidates.",
+        ),
+    ] = False,
+    exclude: Annotated[
+        Path | None,
+        typer.Option(
+            help="Catalog of known LSBGs, which that sample leaves out of its others.", **ANY_PATH
+        ),
+    ] = None,
     scheduler: Scheduler = None,
     workers: Workers = None,
     resume: Resume = False,

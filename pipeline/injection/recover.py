@@ -5,6 +5,7 @@ worker's scratch folder only as long as the unit lasts, so that a survey's injec
 all exist at once.
 """
 
+import logging
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -39,7 +40,10 @@ from pipeline.injection.inject import (
     place_of,
     tile_named,
 )
+from pipeline.injection.sample import KnownLsbgs, labels_of, sample_table, write_sample
 from pipeline.injection.tile_job import Progress, TileJob, Unit, UnitResult, Where, identity_of
+
+_log = logging.getLogger(__name__)
 
 _CUT_SCALES = {"des": "0.263", "hsc": "0.168"}
 """Arcseconds a pixel that are written in the published cuts."""
@@ -72,6 +76,10 @@ class RecoverOptions:
         Probability content of the intervals.
     allow_mismatch : bool
         Score although the weights were made for other images.
+    keep_sample : bool
+        Write the cutouts of recovered mocks and of real candidates too, with labels.
+    exclude : str, optional
+        Catalog of known LSBGs, which are no examples of others in that sample.
     """
 
     weights: str = DEFAULT_WEIGHTS
@@ -84,6 +92,8 @@ class RecoverOptions:
     match_radius: float = 3.0
     level: float = 0.683
     allow_mismatch: bool = False
+    keep_sample: bool = False
+    exclude: str | None = None
 
     def __post_init__(self):
         """Refuse numbers that make no sense."""
@@ -127,6 +137,8 @@ def options_from(values: Mapping[str, Any]) -> tuple[InjectOptions, RecoverOptio
         match_radius=values["match_radius"],
         level=values["level"],
         allow_mismatch=values["allow_mismatch"],
+        keep_sample=values["keep_sample"],
+        exclude=None if values["exclude"] is None else str(values["exclude"]),
     )
     return inject, recover, Where(values["scheduler"], values["workers"])
 
@@ -142,6 +154,7 @@ class RecoverWork:
     bands: str
     weights: str
     sha256: str
+    known: KnownLsbgs | None = None
 
 
 @dataclass(frozen=True)
@@ -225,6 +238,8 @@ def prepare_recovery(
     InputError
         For anything that the user can fix, in one line.
     """
+    if recover.exclude is not None and not recover.keep_sample:
+        raise InputError("--exclude is for --keep-sample: add that")
     if inject.stamp_side is not None:
         raise InputError("stamps cannot be recovered: detection needs whole tiles")
     request, weights = inject.request(), find_weights(recover.weights)
@@ -260,6 +275,7 @@ def _other_scale(select: str | None, scale: float) -> bool:
 
 
 _OURS = ("truth.fits", "detections.fits")
+_SAMPLE = ("sample.npy", "sample.csv", "sample.json")
 
 
 def run_recovery(job: RecoverJob, progress: Progress | None = None) -> Completeness:
@@ -279,11 +295,17 @@ def run_recovery(job: RecoverJob, progress: Progress | None = None) -> Completen
     """
     with TileJob(job.output, _identity(job), job.units, resume=job.resume) as tile_job:
         if not job.resume:
-            clear_folder(job.output, (*_OURS, *(path.name for path in files_of(job.output))))
+            clear_folder(
+                job.output, (*_OURS, *_SAMPLE, *(path.name for path in files_of(job.output)))
+            )
         tile_job.run(recover_unit, _work(job), job.where, progress)
         job.output.mkdir(exist_ok=True)
         _write_tables(job, tile_job)
         settings = job.recover.settings(job.weights.card.threshold)
+        if job.recover.keep_sample:
+            area = sum(t.width * t.height * (t.pixel_scale / 3600) ** 2 for t in job.tiles.tiles)
+            for line in write_sample(tile_job.joined("sample"), area, job.output):
+                _log.info("%s", line)
         paths = (job.output / name for name in _OURS)
         measured = measure_completeness(*paths, job.output, settings)
         tile_job.finish()
@@ -302,12 +324,14 @@ def _identity(job: RecoverJob) -> dict:
         bands=job.recover.bands,
         repeats=job.recover.repeats,
         **{"detection threshold": job.recover.detection.threshold},
+        **{"choice of --keep-sample": job.recover.keep_sample, "exclude": job.recover.exclude},
     )
 
 
 def _work(job: RecoverJob) -> RecoverWork:
     """Return what every unit needs."""
     detection = DetectionRequest(job.recover.detection.threshold, job.estimate_i)
+    known = KnownLsbgs.read(job.recover.exclude) if job.recover.keep_sample else None
     return RecoverWork(
         place_of(job.tiles, job.inject.survey, job.inject.tiles),
         job.request,
@@ -316,6 +340,7 @@ def _work(job: RecoverJob) -> RecoverWork:
         job.recover.bands,
         str(job.weights.path.resolve()),
         job.weights.card.sha256,
+        known,
     )
 
 
@@ -352,12 +377,18 @@ def recover_unit(unit: Unit, work: RecoverWork) -> UnitResult:
         found["REPEAT"] = np.full(len(found), unit.repeat, np.int32)
         selected = _selected(found, tile, work.select, Path(scratch))
         source = TileSource(images, bands=work.bands, survey=place.survey, tiles=place.pattern)
-        scored = _scored(found, selected, source, _classifier(work.weights, work.sha256))
+        classifier = _classifier(work.weights, work.sha256)
+        scored, cutouts = _scored(found, selected, source, classifier)
     lines = (
         *lines_of(tile, injected),
         f"tile {tile.name}: {len(found)} sources, {int(selected.sum())} pass the cut",
     )
-    return UnitResult({"truth": injected.truth, "detections": scored}, lines)
+    tables = {"truth": injected.truth, "detections": scored}
+    if work.known is not None:
+        labels = labels_of(found, injected.truth, work.known, unit.repeat)
+        flags = np.asarray(scored[lsbg_columns((), style="upper")[1].name])
+        tables["sample"] = sample_table(found, labels, flags, cutouts)
+    return UnitResult(tables, lines)
 
 
 def _selected(found: Table, tile: TileImages, select: str | None, scratch: Path) -> np.ndarray:
@@ -380,8 +411,12 @@ def _cut_for(select: str, scale: float, scratch: Path) -> str:
     return str(path)
 
 
-def _scored(found, selected, source, classifier) -> Table:
-    """Add probabilities and flags; what the cut drops gets NOT_SELECTED alone."""
+def _scored(found, selected, source, classifier) -> tuple[Table, dict[int, np.ndarray]]:
+    """Add probabilities and flags; what the cut drops gets NOT_SELECTED alone.
+
+    Returns the cutouts too, by row.
+    """
+    cutouts = {}
     probability, flags = lsbg_columns(found.colnames, style="upper")
     scores = np.full(len(found), np.nan, np.float32)
     bits = np.full(len(found), Flag.NOT_SELECTED, np.int16)
@@ -392,8 +427,9 @@ def _scored(found, selected, source, classifier) -> Table:
             places = np.searchsorted(rows, part)
             result = score_positions(positions[places], source, classifier)
             scores[part], bits[part] = result.probability, result.flags
+            cutouts |= dict(zip(part.tolist(), result.cutouts, strict=True))
     found[probability.name], found[flags.name] = scores, bits
-    return found
+    return found, cutouts
 
 
 @lru_cache(maxsize=4)
