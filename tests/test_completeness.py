@@ -239,3 +239,21 @@ def test_catalogs_of_other_kinds_are_refused(lsbg, tmp_path):
     (tmp_path / "bad.json").write_text("{}")
     with pytest.raises(InputError, match="not a measured completeness"):
         load_completeness(tmp_path / "bad.json")
+
+
+def test_the_report_shows_a_completeness(lsbg, tmp_path):
+    write_catalogs(tmp_path)
+    truth, annotated = tmp_path / "truth.fits", tmp_path / "annotated.fits"
+    assert lsbg("completeness", truth, annotated, tmp_path / "out", "-q")[0] == 0
+    measured = tmp_path / "out" / "completeness.json"
+    code, out, err = lsbg("report", annotated, tmp_path / "page", "--completeness", measured)
+    assert code == 0, err
+    content = json.loads(measured.read_text())
+    assert f"recovered: {content['steps']['above']['fraction']:.3f}" in out
+    page = (tmp_path / "page" / "index.html").read_text()
+    assert "Completeness" in page and "mean surface brightness in g of 50%" in page
+    for theme in ("light", "dark"):
+        assert (tmp_path / "page" / "plots" / f"completeness-{theme}.svg").is_file()
+    code, _, err = lsbg("report", annotated, tmp_path / "no", "--completeness", truth)
+    assert code == 1 and "not a measured completeness" in err
+    assert not (tmp_path / "no").exists()

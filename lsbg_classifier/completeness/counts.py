@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from astropy.stats import binom_conf_interval
-from sklearn.isotonic import IsotonicRegression
 
 STEPS = ("covered", "detected", "selected", "scored", "above")
 """What a mock passes, one after the other: its centre lies on sound pixels of all bands; a
@@ -190,6 +189,8 @@ def limit_of(
 
 def _crossing(brightness, recovered, completeness) -> float:
     """Return where the falling fraction crosses a value; -inf: at once below, inf: never."""
+    from sklearn.isotonic import IsotonicRegression
+
     order = np.argsort(brightness, kind="stable")
     x = brightness[order]
     y = IsotonicRegression(increasing=False).fit_transform(x, recovered[order])

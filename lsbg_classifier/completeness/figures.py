@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from lsbg_classifier.completeness.measure import Completeness
-from lsbg_classifier.training.figures import new_figure
+from lsbg_classifier.completeness.saved import SavedCompleteness
+from lsbg_classifier.training.figure_style import drawing
 
 _SEQUENCE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Colours that the colour-blind tell apart (Okabe & Ito 2008)."""
@@ -16,7 +17,7 @@ _FEW = 5
 """Mocks below which a cell's number is grey."""
 
 
-def draw_map(measured: Completeness) -> Figure:
+def draw_map(measured: Completeness | SavedCompleteness, theme: str = "light") -> Figure:
     """Draw the completeness over mean surface brightness and effective radius.
 
     Each cell holds the fraction that was recovered, in percent, and the number of mocks below;
@@ -24,12 +25,20 @@ def draw_map(measured: Completeness) -> Figure:
 
     Parameters
     ----------
-    measured : Completeness
+    measured : Completeness or SavedCompleteness
+    theme : str
+        ``light`` or ``dark``.
     """
+    rows, columns = measured.map.mocks.shape
+    with drawing(theme, 2.0 + 0.72 * columns, 1.6 + 0.62 * rows) as (figure, _):
+        _fill_map(figure, measured)
+    return figure
+
+
+def _fill_map(figure: Figure, measured: Completeness | SavedCompleteness):
     cells = measured.map
     fraction = cells.steps["above"][1]
-    columns, rows = fraction.shape[1], fraction.shape[0]
-    figure = new_figure(2.0 + 0.72 * columns, 1.6 + 0.62 * rows)
+    rows, columns = fraction.shape
     axes = figure.add_subplot()
     image = axes.pcolormesh(
         cells.brightness_edges,
@@ -55,7 +64,6 @@ def draw_map(measured: Completeness) -> Figure:
     axes.tick_params(direction="out")
     bar = figure.colorbar(image, ax=axes, pad=0.02)
     bar.set_label(f"completeness (probability > {measured.settings.threshold:g})")
-    return figure
 
 
 def _write_cell(axes, cells, row, column):
@@ -103,12 +111,12 @@ def draw_steps(measured: Completeness) -> Figure:
     ----------
     measured : Completeness
     """
-    figure = new_figure(9.6, 7.0)
-    panels = figure.subplots(2, 2)
-    _draw_by_step(panels[0, 0], measured)
-    _draw_by_size(panels[0, 1], measured)
-    _draw_thresholds(panels[1, 0], measured)
-    _draw_calibration(panels[1, 1], measured)
+    with drawing("light", 9.6, 7.0) as (figure, _):
+        panels = figure.subplots(2, 2)
+        _draw_by_step(panels[0, 0], measured)
+        _draw_by_size(panels[0, 1], measured)
+        _draw_thresholds(panels[1, 0], measured)
+        _draw_calibration(panels[1, 1], measured)
     return figure
 
 

@@ -56,6 +56,12 @@ def report(
             help="Compare these new weights with those of ANNOTATED, by the random --labels."
         ),
     ] = None,
+    completeness: Annotated[
+        Path | None,
+        typer.Option(
+            help="Show this completeness.json of lsbg completeness or inject-recover.", **ANY_PATH
+        ),
+    ] = None,
     columns: Annotated[
         str | None,
         typer.Option(
@@ -120,6 +126,7 @@ def report(
         truth=truth,
         labels=tuple(labels or ()),
         against=against,
+        completeness=completeness,
         columns=None if columns is None else [name.strip() for name in columns.split(",")],
         count=count,
         to_label=to_label,

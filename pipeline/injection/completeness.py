@@ -184,7 +184,7 @@ def write_completeness(measured: Completeness, mocks: Mocks, output: Path):
     output : Path
     """
     from lsbg_classifier.completeness.figures import draw_map, draw_steps
-    from lsbg_classifier.training.figures import write_figure
+    from lsbg_classifier.training.figure_style import write_figure
 
     output.mkdir(exist_ok=True)
     write_figure(draw_map(measured), output / "map.png", pdf=True)

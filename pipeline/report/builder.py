@@ -16,6 +16,7 @@ from pipeline.report.candidates import Candidates, read_candidates
 from pipeline.report.choice import Choice, choose
 from pipeline.report.columns import chosen_columns, column_data
 from pipeline.report.comparison import Comparison, compare
+from pipeline.report.completeness import completeness_sections, draw_completeness
 from pipeline.report.data import visible, write_data
 from pipeline.report.folder import check_folder, mark_folder
 from pipeline.report.heat import find_used_weights, write_heat_maps
@@ -143,9 +144,13 @@ def _write(folder: Path, run: _Run, columns, sections, progress) -> Content:
             candidates,
             quantities,
             threshold=run.threshold,
-            more=partial(draw_comparison, run.comparison),
+            more=partial(_more_plots, run),
         ),
-        sections=[*score_sections(candidates, run.threshold, told_by), *sections],
+        sections=[
+            *score_sections(candidates, run.threshold, told_by),
+            *completeness_sections(options.completeness),
+            *sections,
+        ],
         notes=[*_warnings(run), *notes],
         told_by=told_by,
     )
@@ -167,6 +172,12 @@ def _warnings(run: _Run) -> list[str]:
     if not len(run.candidates.scored):
         warnings.append(_NO_PROBABILITIES)
     return warnings
+
+
+def _more_plots(run: _Run, theme: str):
+    """Draw what is there beside the run: a comparison of weights, and a completeness."""
+    yield from draw_comparison(run.comparison, theme)
+    yield from draw_completeness(run.options.completeness, theme)
 
 
 def _threshold(options: ReportOptions, provenance: Mapping[str, str]) -> float:

@@ -24,6 +24,8 @@ class ReportOptions:
         Several count as one.
     against : str, optional
         New weights, to compare with those of the catalog on the labels that were chosen at random.
+    completeness : path, optional
+        ``completeness.json`` that mocks have measured; see `lsbg completeness`.
     columns : sequence of str, optional
         Columns of the catalog to show; by default see `columns.chosen_columns`.
     count : int
@@ -48,6 +50,7 @@ class ReportOptions:
     truth: Path | None = None
     labels: Path | str | Sequence[Path | str] = ()
     against: str | None = None
+    completeness: Path | None = None
     columns: Sequence[str] | None = None
     count: int = 100_000
     to_label: int = 400
