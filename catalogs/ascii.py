@@ -1,4 +1,4 @@
-"""Tables of text with blanks between the values: SourceExtractor's ASCII_HEAD and ASCII, and others.
+"""Tables of text with blanks between the values: SourceExtractor's ASCII_HEAD and ASCII.
 
 Each row is the input's bytes, with our values at its end.
 """
@@ -6,6 +6,7 @@ Each row is the input's bytes, with our values at its end.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from urllib.parse import quote, unquote
 
 import pyarrow as pa
@@ -13,8 +14,9 @@ import pyarrow.compute as pc
 
 from catalogs.csv import holds_data
 from catalogs.formats import Content
-from catalogs.text.catalog import Layout, TextCatalog, TextColumn
+from catalogs.text.catalog import TextCatalog
 from catalogs.text.described import Described
+from catalogs.text.layout import Layout, TextColumn
 from catalogs.text.rows import RowError, Rows
 from catalogs.text.syntax import Blanks
 from catalogs.text.values import decoded
@@ -110,7 +112,7 @@ class AsciiHeadCatalog(TextCatalog):
         rows = syntax.split(content[start:], final=whole)
         count = len(_cells_of(content[start:], rows, 0)) if len(rows) else head[-1].number
         numbers = [*(named.number for named in head), count + 1]
-        sizes = [after - before for before, after in zip(numbers, numbers[1:], strict=False)]
+        sizes = [after - before for before, after in pairwise(numbers)]
         if not all(0 < size <= _LARGEST_SIZE for size in sizes):
             raise ValueError(
                 f"its header names {head[-1].number} values a row, but the first row has {count}"
@@ -123,7 +125,7 @@ class AsciiHeadCatalog(TextCatalog):
         check_counts(self, block, content, rows)
 
     def _new_header(self, dropped: set[int], columns, provenance) -> bytes:
-        """Number the columns again, and add ours in the manner of the others."""
+        """Give the columns new numbers, and add ours in the manner of the others."""
         head = self._layout.extra["head"]
         content = self._header()
         pieces, place, number = [], 0, 1
@@ -159,7 +161,9 @@ class AsciiHeadCatalog(TextCatalog):
 def _column(named: _Named, size: int) -> TextColumn:
     unit = _UNIT.search(named.note)
     note = named.note[: unit.start()].strip() if unit else named.note
-    return TextColumn(named.name, unit[1].strip() if unit else "", note, None if size == 1 else size)
+    return TextColumn(
+        named.name, unit[1].strip() if unit else "", note, None if size == 1 else size
+    )
 
 
 def _renumbered(line: bytes, number: int) -> bytes:

@@ -10,8 +10,9 @@ import re
 
 from catalogs.errors import InputError
 from catalogs.formats import Content
-from catalogs.text.catalog import Layout, TextCatalog, TextColumn
+from catalogs.text.catalog import TextCatalog
 from catalogs.text.described import Described
+from catalogs.text.layout import Layout, TextColumn
 from catalogs.text.rows import RowError, Rows
 from catalogs.text.syntax import Delimited
 from catalogs.text.values import NULLS, decoded

@@ -5,6 +5,7 @@ Each row is the input's bytes, with our values at its end
 """
 
 import re
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +14,9 @@ import pyarrow.compute as pc
 from catalogs._fits_header import PROVENANCE
 from catalogs.errors import InputError
 from catalogs.formats import Content
-from catalogs.text.catalog import Layout, TextCatalog, TextColumn
-from catalogs.text.rows import Rows, array_of
+from catalogs.text.catalog import TextCatalog
+from catalogs.text.layout import Layout, TextColumn
+from catalogs.text.rows import Rows
 from catalogs.text.syntax import Fixed
 from catalogs.text.values import decoded
 
@@ -22,9 +24,7 @@ _LINE = re.compile(rb"([^\r\n]*)(\r\n|\r|\n|\Z)")
 _KEYWORD = re.compile(rb"\\\s*(\w+)\s*=\s*'?([^\r\n]*?)'?\s*$")
 _TYPES = {"f4": "float", "i2": "int"}
 _WIDTH = 15
-_HEAD = re.compile(
-    rb"(?:\\[^\r\n]*[\r\n]+)*\|[^\r\n]*\|[ \t]*(?:\r\n|\r|\n)(\|[^\r\n]*)?"
-)
+_HEAD = re.compile(rb"(?:\\[^\r\n]*[\r\n]+)*\|[^\r\n]*\|[ \t]*(?:\r\n|\r|\n)(\|[^\r\n]*)?")
 _KNOWN_TYPES = {"", *"double d doub float f real r int i integer long l char c date".split()}
 _KEYS = {keyword: key for key, (keyword, _) in PROVENANCE.items()}
 
@@ -61,7 +61,7 @@ class IpacCatalog(TextCatalog):
         if not lines:
             raise ValueError("it has no names between bars")
         bars = [m.start() for m in re.finditer(rb"\|", content[slice(*lines[0])])]
-        edges = tuple((bar + 1, after) for bar, after in zip(bars, bars[1:], strict=False))
+        edges = tuple((bar + 1, after) for bar, after in pairwise(bars))
         texts = [[_cell(content, start, stop, edge) for edge in edges] for start, stop in lines]
         self.null = "null" if len(texts) == 4 else "nan"  # as no line says what null is
         units = texts[2] if len(texts) > 2 else [""] * len(edges)

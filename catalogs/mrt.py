@@ -5,15 +5,17 @@ Each row is the input's bytes, with our values at its end, and two lines more in
 """
 
 import re
+from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalogs.ascii import line_end
-from catalogs.columns import AddedColumn
+from catalogs.columns import AddedColumn, already_there
 from catalogs.errors import InputError
 from catalogs.formats import Content
-from catalogs.text.catalog import Layout, TextCatalog, TextColumn
+from catalogs.text.catalog import TextCatalog
+from catalogs.text.layout import Layout, TextColumn
 from catalogs.text.rows import Rows
 from catalogs.text.syntax import Fixed
 from catalogs.text.values import decoded
@@ -52,7 +54,9 @@ class MrtCatalog(TextCatalog):
                 unit = decoded(found[4])
                 columns.append(
                     TextColumn(
-                        decoded(found[5]), "" if unit == _NONE else unit, decoded(found[6]).lstrip("?")
+                        decoded(found[5]),
+                        "" if unit == _NONE else unit,
+                        decoded(found[6]).lstrip("?"),
                     )
                 )
                 last = match.end()
@@ -61,7 +65,7 @@ class MrtCatalog(TextCatalog):
             place = match.end()
         if not columns or rules < 3:
             raise ValueError("its description of the columns is not whole")
-        if any(after[0] < before[1] for before, after in zip(edges, edges[1:], strict=False)):
+        if any(after[0] < before[1] for before, after in pairwise(edges)):
             raise ValueError("its columns overlap")
         extra = {"last": last, "width": max(stop for _, stop in edges)}
         return Layout(tuple(columns), Fixed(tuple(edges)), data, extra=extra)
@@ -92,8 +96,6 @@ class MrtCatalog(TextCatalog):
             )
 
     def _dropped(self, columns) -> set[str]:
-        from catalogs.columns import already_there
-
         return set(already_there(columns, self.column_names))
 
     def _new_header(self, dropped: set[int], columns, provenance) -> bytes:
@@ -134,5 +136,5 @@ def _description(column: AddedColumn, start: int, form: str) -> str:
     stop = start + int(form[1:]) - 1
     unit = column.unit or _NONE
     null = "?" if column.dtype.startswith("f") else ""
-    label = f"{column.name:<12}"
-    return f"{start:4d}-{stop:4d} {form:<6} {unit:<7} {label} {null}{' ' * bool(null)}{column.description}"
+    note = f"{null}{' ' * bool(null)}{column.description}"
+    return f"{start:4d}-{stop:4d} {form:<6} {unit:<7} {column.name:<12} {note}"

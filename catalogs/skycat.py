@@ -13,7 +13,8 @@ from catalogs.ascii import (
     without_ours,
 )
 from catalogs.formats import Content
-from catalogs.text.catalog import Layout, TextCatalog, TextColumn
+from catalogs.text.catalog import TextCatalog
+from catalogs.text.layout import Layout, TextColumn
 from catalogs.text.syntax import Blanks, Delimited
 from catalogs.text.values import decoded
 

@@ -4,7 +4,6 @@ import csv
 import io
 import shutil
 import subprocess
-import sys
 import tracemalloc
 
 import numpy as np
@@ -24,7 +23,10 @@ from catalogs.text import catalog as text_catalog
 PROVENANCE = {"weights": "new weights", "source": "tiles:é x", "threshold": "0.4"}
 LARGE = 36407050963681540
 EVERY = settings(
-    max_examples=30, phases=(Phase.explicit, Phase.reuse, Phase.generate), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=30,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None,
 )
 needs_stilts = pytest.mark.skipif(not shutil.which("stilts"), reason="STILTS is not installed")
 
@@ -50,9 +52,7 @@ def annotate(path, output, overwrite_columns=False, **options):
 
 # --- CSV and TSV: every byte ---------------------------------------------------------------------
 
-WORDS = st.text(
-    st.sampled_from("aé 'xß.-7\u00a0"), max_size=4
-)
+WORDS = st.text(st.sampled_from("aé 'xß.-7\u00a0"), max_size=4)
 SPECIAL = st.sampled_from(["a,b", "c;d", "e|f", 'quote " in it', "two\nlines", "x\ty", ""])
 
 
@@ -66,7 +66,7 @@ def tables(draw, delimiter=None):
     count = draw(st.integers(1, 6))
     rows = [
         [
-            draw(st.floats(0, 360)), draw(st.floats(-90, 90)),
+            draw(st.floats(0, 359)), draw(st.floats(-90, 90)),
             draw(st.one_of(WORDS, SPECIAL)), LARGE + n, draw(st.one_of(WORDS, SPECIAL)),
         ]
         for n in range(count)
@@ -127,7 +127,9 @@ def test_values_of_csv(table, tmp_path):
     order = np.arange(len(rows))[::-1]
     assert read_values(catalog, details["id"], order).tolist() == [r[3] for r in rows][::-1]
     if details["a name"].kind == "text":
-        said = [text or "" for text in read_values(catalog, details["a name"], np.arange(len(rows)))]
+        said = [
+            text or "" for text in read_values(catalog, details["a name"], np.arange(len(rows)))
+        ]
         assert said == [row[2].strip(" ") for row in rows]
 
 
@@ -165,7 +167,9 @@ def test_odd_csv(name, tmp_path):
     catalog = open_catalog(path)
     assert catalog.read_positions(0, 2).tolist() == [[1, 2], [3, 4]]
     output = annotate(path, tmp_path / "out.csv").read_bytes()
-    without = output.replace(b",P_LSBG,FLAGS_LSBG", b"").replace(b",,0", b"").replace(b",0.25,1", b"")
+    without = (
+        output.replace(b",P_LSBG,FLAGS_LSBG", b"").replace(b",,0", b"").replace(b",0.25,1", b"")
+    )
     assert without == content and len(output) == len(content) + 18 + 3 + 7
     assert open_catalog(tmp_path / "out.csv").column_names[-2:] == ("P_LSBG", "FLAGS_LSBG")
 
@@ -234,7 +238,7 @@ def test_large_integers_are_exact(tmp_path):
     assert read_values(catalog, detail, np.arange(3)).tolist() == [LARGE, 2**64 - 1, None]
 
 
-# --- SourceExtractor, IPAC, SkyCat, MRT, plain ASCII ------------------------------------------------
+# --- SourceExtractor, IPAC, SkyCat, MRT, plain ASCII -------------------------------------------
 
 HEAD = """#   1 NUMBER                 Running object number
 #   2 FLUX_APER              Flux vector within fixed circular aperture(s)              [count]
@@ -252,7 +256,7 @@ def head_tables(draw):
     numbers = st.floats(-1e6, 1e6, width=32)
     rows = []
     for n in range(count):
-        row = [n + 1, *(draw(numbers) for _ in range(3)), draw(st.floats(0, 360)),
+        row = [n + 1, *(draw(numbers) for _ in range(3)), draw(st.floats(0, 359)),
                draw(st.floats(-90, 90)), draw(st.integers(0, 99))]  # fmt: skip
         width = draw(st.integers(0, 14))
         rows.append((" ".join(f"{value!r:>{width}}" for value in row), row))
@@ -340,7 +344,7 @@ def ipac_tables(draw):
     ]
     rows = []
     for n in range(draw(st.integers(1, 5))):
-        values = [draw(st.floats(0, 360)), draw(st.floats(-90, 90)), f"a {n}", LARGE + n]
+        values = [draw(st.floats(0, 359)), draw(st.floats(-90, 90)), f"a {n}", LARGE + n]
         text = " " + " ".join(f"{v!s:>{w}}" for v, w in zip(values, widths, strict=True))
         rows.append((text + draw(st.sampled_from(["", " "])), values))
     separators = [end] * len(rows)
@@ -421,7 +425,11 @@ def a_table():
 )
 def test_astropy_reads_what_was_made_of_its_tables(name, tmp_path):
     path = tmp_path / "in.txt"
-    table = a_table() if name not in ("basic", "commented_header", "no_header") else a_table()["ra", "dec", "name", "id"]
+    table = (
+        a_table()
+        if name not in ("basic", "commented_header", "no_header")
+        else a_table()["ra", "dec", "name", "id"]
+    )
     if name == "rdb":
         table = Table({column: np.ma.asarray(table[column]) for column in table.colnames})
     ascii.write(table, path, format=name)
@@ -455,7 +463,13 @@ def test_stilts_reads_what_was_made_of_its_tables(kind, tmp_path):
     path = tmp_path / "in.txt"
     stilts(f"in={tmp_path / 'a.fits'}", f"out={path}", f"ofmt={kind}")
     output = annotate(path, tmp_path / "out.txt")
-    got = stilts(f"in={output}", f"ifmt={kind}", "omode=out", "ofmt=csv", "cmd=keepcols 'id P_LSBG FLAGS_LSBG'")
+    got = stilts(
+        f"in={output}",
+        f"ifmt={kind}",
+        "omode=out",
+        "ofmt=csv",
+        "cmd=keepcols 'id P_LSBG FLAGS_LSBG'",
+    )
     rows = [line.split(",") for line in got.splitlines()[1:]]
     assert [(int(row[0]), float(row[1] or "nan") or None, int(row[2])) for row in rows[1:]] == [
         (2, 0.25, 1), (3, 0.5, 2)
@@ -489,24 +503,35 @@ def test_compressed_text(ending, tmp_path):
     assert again.read_text() == "ra,dec,P_LSBG,FLAGS_LSBG\n1,2,,0\n3,4,0.25,1\n"
 
 
-# --- What cannot be read --------------------------------------------------------------------------
+# --- What cannot be read -------------------------------------------------------------------------
 
 WRONG = {
     "a row too short": (b"ra,dec,n\n1,2,a\n3,4\n5,6,c\n", "line 3: 2 values instead of 3"),
     "a row too long": (b"ra,dec,n\n1,2,a\n5,6,c\n\n3,4,b,x\n", "line 5: 4 values instead of 3"),
-    "a quote that stays open": (b'ra,dec,n\n1,2,a\n3,4,"b\n5,6,c\n', "line 3: a quote is not closed"),
-    "no number": (b"ra,dec,n\n1,2,a\n" * 1 + b"1,2,a\n" * 2000 + b"x,4,b\n", "ra in line 2003 is 'x'"),
+    "a quote that stays open": (
+        b'ra,dec,n\n1,2,a\n3,4,"b\n5,6,c\n',
+        "line 3: a quote is not closed",
+    ),
+    "no number": (
+        b"ra,dec,n\n1,2,a\n" * 1 + b"1,2,a\n" * 2000 + b"x,4,b\n",
+        "ra in line 2003 is 'x'",
+    ),
     "UTF-16": ("ra,dec\n1,2\n".encode("utf-16"), "iconv -f UTF-16 -t UTF-8"),
     "no position": (b"a,b\n1,2\n3,4\n", "no position column"),
     "twice the same": (b"ra,dec,ra\n1,2,3\n4,5,6\n", "2 columns are called ra"),
     "only comments": (b"# a\n# b\n", "of none of the formats"),
     "prose": (b"This is a text.\nIt has no columns at all\n", "of none of the formats"),
-    "ASCII_HEAD cut": (HEAD.encode() + b" 1 2 3\n", "names 7 values a row, but the first row has 3"),
+    "ASCII_HEAD cut": (
+        HEAD.encode() + b" 1 2 3\n",
+        "names 7 values a row, but the first row has 3",
+    ),
     "ASCII_HEAD ragged": (
-        HEAD.encode() + b" 1 0 0 0 5 6 7\n 1 0 0 0 5 6\n", "line 7: 6 values instead of 7"
+        HEAD.encode() + b" 1 0 0 0 5 6 7\n 1 0 0 0 5 6\n",
+        "line 7: 6 values instead of 7",
     ),
     "IPAC too wide": (
-        b"| ra | dec|\n|real|real|\n  1.0  2.0\n  1.0  2.0 x\n", "line 4 goes on behind the last bar"
+        b"| ra | dec|\n|real|real|\n  1.0  2.0\n  1.0  2.0 x\n",
+        "line 4 goes on behind the last bar",
     ),
     "bars": (b"| ra | dec|\n| 1.0| 2.0|\n", "ascii.fixed_width"),
 }
@@ -532,9 +557,7 @@ def test_nothing_half_written(tmp_path):
         raise InputError("no more")
 
     with pytest.raises(InputError, match="no more"):
-        catalog.write_annotated(
-            tmp_path / "out.csv", lsbg_columns(()), broken, PROVENANCE
-        )
+        catalog.write_annotated(tmp_path / "out.csv", lsbg_columns(()), broken, PROVENANCE)
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
 
 
@@ -552,7 +575,7 @@ def test_mrt_columns_are_not_replaced(tmp_path):
         annotate(output, tmp_path / "again.mrt", overwrite_columns=True)
 
 
-# --- Size ------------------------------------------------------------------------------------------
+# --- Size ----------------------------------------------------------------------------------------
 
 
 def test_memory_does_not_grow_with_the_rows(tmp_path):

@@ -5,10 +5,7 @@ A format says how its header is read and written, and how its rows are divided; 
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -29,10 +26,11 @@ from catalogs.positions import (
     says_no_unit,
 )
 from catalogs.text.exact import kind_of_cells, read_cells
+from catalogs.text.layout import Block, Layout
 from catalogs.text.rows import RowError, Rows, inserted, some_rows, without
-from catalogs.text.syntax import UNCLOSED, Blanks, Delimited, Fixed
+from catalogs.text.syntax import UNCLOSED
 from catalogs.text.values import (
-    BadValue,
+    ValueTextError,
     as_exact,
     as_floats,
     cells_of,
@@ -52,68 +50,6 @@ _HEADER = 1 << 20
 
 _SAMPLE = 1000
 """Rows whose values tell at first what a column holds."""
-
-
-@dataclass(frozen=True)
-class TextColumn:
-    """One column.
-
-    Attributes
-    ----------
-    name : str
-    unit, description : str
-        Empty where the table says none.
-    size : int, optional
-        Cells of a vector column; None: one value a row.
-    """
-
-    name: str
-    unit: str = ""
-    description: str = ""
-    size: int | None = None
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a file is written.
-
-    Attributes
-    ----------
-    columns : tuple of TextColumn
-    syntax : Delimited, Blanks or Fixed
-    data_start : int
-        The byte that the rows begin at; before it is the header.
-    decimal_comma : bool
-        Whether a comma stands for the decimal point.
-    extra : mapping
-        What else the format needs to write the header again.
-    """
-
-    columns: tuple[TextColumn, ...]
-    syntax: Delimited | Blanks | Fixed
-    data_start: int
-    decimal_comma: bool = False
-    extra: Mapping[str, object] = field(default_factory=dict)
-
-    @cached_property
-    def firsts(self) -> tuple[int, ...]:
-        """Number of the first cell of each column, and of all cells at the end."""
-        sizes = [1 if column.size is None else column.size for column in self.columns]
-        return tuple(int(first) for first in np.concatenate([[0], np.cumsum(sizes)]))
-
-    @property
-    def cell_count(self) -> int:
-        """Return the number of cells in a row."""
-        return self.firsts[-1]
-
-
-class _Block(NamedTuple):
-    """Where a block of rows is in the file: bytes [start, stop), and its first row."""
-
-    start: int
-    stop: int
-    first: int
-    rows: int
 
 
 class TextCatalog:
@@ -141,14 +77,19 @@ class TextCatalog:
         self.row_count = sum(block.rows for block in self._blocks)
         self.column_names = tuple(column.name for column in self._layout.columns)
         self._parsed: dict[int, tuple[bytes, Rows, dict[int, np.ndarray]]] = {}
-        infos = self._infos()
-        options = {"ra": ra, "dec": dec, "unit": position_unit}
+        self._known_kinds: dict[int, str | None] = {}
+        self._find_positions({"ra": ra, "dec": dec, "unit": position_unit})
+
+    def _find_positions(self, options: Mapping[str, str | None]):
+        """Find the position among the columns; see `catalogs.positions.find_positions`."""
+        infos, where = self._infos(), str(self.path)
+        sample = Sample(self, 0, self.row_count)
         self.position_columns: PositionColumns = find_positions(
-            infos, str(path), **options, sample=Sample(self, 0, self.row_count)
+            infos, where, **options, sample=sample
         )
-        if position_unit is None and says_no_unit(self.position_columns, infos):
+        if options["unit"] is None and says_no_unit(self.position_columns, infos):
             first = self.read_positions(0, min(self.row_count, 10_000))
-            check_not_radians(first, self.position_columns, str(path))
+            check_not_radians(first, self.position_columns, where)
 
     # --- What a format says ----------------------------------------------------------------------
 
@@ -173,16 +114,14 @@ class TextCatalog:
         """Return the header for the output: without some columns, by number, and with new ones."""
         raise NotImplementedError
 
-    def _check_rows(self, block: "_Block", content: bytes, rows: Rows):
+    def _check_rows(self, block: Block, content: bytes, rows: Rows):
         """Refuse rows that cannot be extended; most formats find them when they are read."""
 
     def _cells(self, columns, values: list[pa.Array], lengths: np.ndarray, dropped) -> pa.Array:
         """Return what is put at the end of each row; its length is that without dropped cells."""
         between = getattr(self._layout.syntax, "delimiter", b" ").decode("latin-1")
         nothing = pa.scalar("", pa.large_string())
-        return pc.binary_join_element_wise(
-            nothing, *values, pa.scalar(between, pa.large_string())
-        )
+        return pc.binary_join_element_wise(nothing, *values, pa.scalar(between, pa.large_string()))
 
     def provenance(self) -> dict[str, str]:
         """Return what the file says of our columns, by the keys of `write_annotated`."""
@@ -197,9 +136,11 @@ class TextCatalog:
             return self._layout_of(content, len(content) <= _HEADER)
         except ValueError as error:
             reason = " ".join(str(error).split())[:300]
-            raise InputError(f"{self.path}: not a readable {self.format} table ({reason})") from error
+            raise InputError(
+                f"{self.path}: not a readable {self.format} table ({reason})"
+            ) from error
 
-    def _scan(self) -> Iterator[tuple[_Block, bytes, Rows]]:
+    def _scan(self) -> Iterator[tuple[Block, bytes, Rows]]:
         """Yield the blocks of the file: where they are, their bytes, and the rows in them."""
         syntax, first = self._layout.syntax, 0
         with open(self._file, "rb") as file:
@@ -216,7 +157,7 @@ class TextCatalog:
                 if len(rest) > _LONGEST or (final and rest):
                     raise self._refused(RowError(0, UNCLOSED), start, rest)
                 yield (
-                    _Block(start, start + rows.used, first, len(rows)),
+                    Block(start, start + rows.used, first, len(rows)),
                     block[: rows.used] if rest else block,
                     rows,
                 )
@@ -258,9 +199,7 @@ class TextCatalog:
         """Return the texts of cells in all rows of a block."""
         content, rows, _ = self._block_of(number)
         try:
-            return self._layout.syntax.texts(
-                content, rows, self._layout.cell_count, tuple(cells)
-            )
+            return self._layout.syntax.texts(content, rows, self._layout.cell_count, tuple(cells))
         except RowError as error:
             raise self._refused(error, self._blocks[number].start, content, rows) from error
 
@@ -268,10 +207,11 @@ class TextCatalog:
         """Return numbers of cells in all rows of a block: float64, NaN where there is no value."""
         _, rows, known = self._block_of(number)
         missing = [cell for cell in dict.fromkeys(cells) if cell not in known]
-        for cell, texts in zip(missing, self._texts(number, missing) if missing else (), strict=True):
+        new = self._texts(number, missing) if missing else ()
+        for cell, column in zip(missing, new, strict=True):
             try:
-                known[cell] = as_floats(texts, decimal_comma=self._layout.decimal_comma)
-            except BadValue as error:
+                known[cell] = as_floats(column, decimal_comma=self._layout.decimal_comma)
+            except ValueTextError as error:
                 line = self._line_at(self._blocks[number].start + int(rows.starts[error.row]))
                 raise InputError(
                     f"{self.path}: {self._name_of(cell)} in line {line} is {str(error)!r}, not a "
@@ -353,22 +293,25 @@ class TextCatalog:
         with open(self.path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    @cached_property
-    def _kinds(self) -> list[str | None]:
-        """What each cell holds, over all rows."""
-        count, comma = self._layout.cell_count, self._layout.decimal_comma
-        kinds: list[str | None] = [None] * count
-        for number in range(len(self._blocks)):
-            texts = self._texts(number, range(count))
-            new = (kind_of(text, decimal_comma=comma) for text in texts)
-            kinds = [joined_kind(*pair) for pair in zip(kinds, new, strict=True)]
-        return kinds
+    def _kinds_of(self, cells: Sequence[int]) -> list[str | None]:
+        """Return what cells hold, over all rows."""
+        missing = [cell for cell in cells if cell not in self._known_kinds]
+        if missing:
+            comma = self._layout.decimal_comma
+            kinds: list[str | None] = [None] * len(missing)
+            for number in range(len(self._blocks)):
+                new = (kind_of(t, decimal_comma=comma) for t in self._texts(number, missing))
+                kinds = [joined_kind(*pair) for pair in zip(kinds, new, strict=True)]
+            self._known_kinds |= zip(missing, kinds, strict=True)
+        return [self._known_kinds[cell] for cell in cells]
 
     def describe_columns(self) -> list[ColumnDetail]:
         """List the columns with one value a row, by what all their values are."""
+        firsts = self._layout.firsts[:-1]
+        kinds = self._kinds_of(firsts)
         return [
-            ColumnDetail(column.name, self._kinds[first] or "number", column.unit, column.description)
-            for column, first in zip(self._layout.columns, self._layout.firsts, strict=False)
+            ColumnDetail(column.name, kind or "number", column.unit, column.description)
+            for column, kind in zip(self._layout.columns, kinds, strict=True)
             if column.size is None
         ]
 
@@ -416,7 +359,7 @@ class TextCatalog:
             for block, content, rows in self._scan():
                 file.write(some_rows(content, rows, keep[block.first : block.first + block.rows]))
 
-    def _new_values(self, columns, values, block: _Block) -> list[pa.Array]:
+    def _new_values(self, columns, values, block: Block) -> list[pa.Array]:
         """Return the added columns' values in the rows of a block, as texts."""
         pieces: list[list[pa.Array]] = [[] for _ in columns]
         for first in range(block.first, block.first + block.rows, _ROWS):
@@ -426,9 +369,12 @@ class TextCatalog:
                 if self._layout.decimal_comma:
                     texts = pc.replace_substring(texts, ".", ",")
                 piece.append(texts)
-        return [pa.concat_arrays(piece) if piece else pa.array([], pa.large_string()) for piece in pieces]
+        return [
+            pa.concat_arrays(piece) if piece else pa.array([], pa.large_string())
+            for piece in pieces
+        ]
 
-    def _extended(self, block: _Block, content: bytes, rows: Rows, dropped, columns, new) -> bytes:
+    def _extended(self, block: Block, content: bytes, rows: Rows, dropped, columns, new) -> bytes:
         """Return a block with cells at the end of each row, and without those of some columns."""
         stops, lengths = rows.stops, rows.stops - rows.starts
         if dropped and len(rows):
@@ -444,7 +390,7 @@ class TextCatalog:
         return inserted(content, stops, self._cells(columns, new, lengths, dropped))
 
     def _cuts(self, spans: np.ndarray, rows: Rows, dropped: set[int]) -> np.ndarray:
-        """Return what is cut out of each row: cells, and what divides them from their neighbours."""
+        """Return what is cut out of each row: cells, and what divides them from others."""
         firsts = self._layout.firsts
         cells = [c for number in sorted(dropped) for c in range(firsts[number], firsts[number + 1])]
         first_kept = next(c for c in range(firsts[-1]) if c not in cells)

@@ -53,9 +53,7 @@ def _ours(about: Path) -> dict[str, str]:
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return {}
     return {
-        key.removeprefix(_OURS): str(value)
-        for key, value in notes.items()
-        if key.startswith(_OURS)
+        key.removeprefix(_OURS): str(value) for key, value in notes.items() if key.startswith(_OURS)
     }
 
 

@@ -15,7 +15,7 @@ from catalogs.exact import (
     no_rows,
     texts,
 )
-from catalogs.text.values import as_exact
+from catalogs.text.values import as_exact, joined_kind
 
 if TYPE_CHECKING:
     from catalogs.text.catalog import TextCatalog
@@ -30,9 +30,11 @@ def kind_of_cells(catalog: "TextCatalog", name: str) -> tuple[ColumnKind, int]:
     name : str
     """
     number = catalog._number_of(name)
-    first = catalog._layout.firsts[number]
-    kind = ColumnKind(catalog._kinds[first] or "number", catalog._layout.columns[number].size)
-    return kind, first
+    first, stop = catalog._layout.firsts[number : number + 2]
+    kind = None
+    for cell_kind in catalog._kinds_of(range(first, stop)):
+        kind = joined_kind(kind, cell_kind)
+    return ColumnKind(kind or "number", catalog._layout.columns[number].size), first
 
 
 def read_cells(

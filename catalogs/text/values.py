@@ -13,7 +13,7 @@ _TRUE, _FALSE = ("true", "t"), ("false", "f")
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 
 
-class BadValue(ValueError):
+class ValueTextError(ValueError):
     """A text that is no value of the kind; `row` is its number among the texts."""
 
     def __init__(self, row: int, text: str):
@@ -51,7 +51,7 @@ def as_floats(texts: pa.Array, *, decimal_comma: bool = False) -> np.ndarray:
 
     Raises
     ------
-    BadValue
+    ValueTextError
         If a text is neither.
     """
     strings = _stripped(texts)
@@ -72,7 +72,7 @@ def _floats_one_by_one(strings: pa.Array) -> np.ndarray:
             values[row] = float(lower.replace("d", "e") if "inf" not in lower else lower)
         except ValueError:
             if lower not in _TRUE + _FALSE:
-                raise BadValue(row, text[:40]) from None
+                raise ValueTextError(row, text[:40]) from None
             values[row] = lower in _TRUE
     return values
 
@@ -82,7 +82,7 @@ def as_exact(texts: pa.Array, kind: str) -> list:
 
     Raises
     ------
-    BadValue
+    ValueTextError
         If a text is no whole number.
     """
     if kind == "text":
@@ -91,7 +91,7 @@ def as_exact(texts: pa.Array, kind: str) -> list:
     values = []
     for row, text in enumerate(_stripped(texts).to_pylist()):
         if text is not None and not _WHOLE.fullmatch(text):
-            raise BadValue(row, text[:40])
+            raise ValueTextError(row, text[:40])
         values.append(None if text is None else int(text))
     return values
 
@@ -108,7 +108,7 @@ def kind_of(texts: pa.Array, *, decimal_comma: bool = False) -> str | None:
         return "logical"
     try:
         as_floats(texts, decimal_comma=decimal_comma)
-    except BadValue:
+    except ValueTextError:
         return "text"
     if pc.any(pc.is_in(pc.utf8_lower(strings), words)).as_py():
         return "text"
