@@ -275,7 +275,7 @@ class ParquetCatalog:
                 for batch in _readable(file.iter_batches(_ROWS, columns=[detail.name]), part.path):
                     first, last = np.searchsorted(rows, (start, start + batch.num_rows))
                     if first < last:
-                        values += batch.column(0).take(rows[first:last] - start).to_pylist()
+                        values += _picked(batch.column(0), rows[first:last] - start)
                     start += batch.num_rows
         return [str(v) if detail.kind == "text" and v is not None else v for v in values]
 
@@ -458,6 +458,14 @@ def _kind(kind) -> str | None:
     return "text" if is_text or types.is_date(kind) or types.is_timestamp(kind) else None
 
 
+def _picked(array: pa.Array, rows: np.ndarray) -> list:
+    """Return the values of some rows."""
+    try:
+        return array.take(pa.array(rows)).to_pylist()
+    except pa.ArrowNotImplementedError:  # of types that are new, such as string_view
+        return [array[row].as_py() for row in rows.tolist()]
+
+
 def _as_float(array: pa.Array) -> np.ndarray:
     """Return float64 with NaN where null; integers beyond 2**53 are rounded."""
     numbers = pc.cast(array, pa.float64(), safe=False)
@@ -562,6 +570,9 @@ def _writer_options(metadata: pq.FileMetaData, dropped: list[str]) -> dict:
     options["compression"] = {
         path: "NONE" if codec == "UNCOMPRESSED" else codec.lower() for path, codec in codecs.items()
     }
+    options["write_page_index"] = all(chunks[i].has_offset_index for i in kept)
+    dates = [i for i in kept if metadata.schema.column(i).physical_type == "INT96"]
+    options["use_deprecated_int96_timestamps"] = bool(dates)
     sorting = groups[0].sorting_columns
     if sorting and all(group.sorting_columns == sorting for group in groups):
         options["sorting_columns"] = [

@@ -44,7 +44,8 @@ def is_text(kind: pa.DataType) -> bool:
     """Tell whether a type holds texts, perhaps as a dictionary."""
     if pa.types.is_dictionary(kind):
         return is_text(kind.value_type)
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    types = pa.types
+    return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
 
 
 def describe(

@@ -399,3 +399,31 @@ def test_row_groups_that_are_large_in_memory_are_written_as_several(tmp_path, mo
     probability, flags = values_for(0, rows)
     np.testing.assert_array_equal(pq.read_table(output)["flags_lsbg"].to_numpy(), flags)
     np.testing.assert_array_equal(pq.read_table(output)["p_lsbg"].to_numpy(), probability)
+
+
+def test_page_indexes_and_int96_are_kept(tmp_path):
+    when = pa.array([1_600_000_000_000_000_000, None], pa.timestamp("ns"))
+    table = pa.table({"ra": [1.0, 2.0], "dec": [3.0, 4.0], "when": when})
+    for page_index, old_dates in ((True, True), (False, False)):
+        path, output = tmp_path / f"{page_index}.parquet", tmp_path / f"out{page_index}.parquet"
+        options = {"use_deprecated_int96_timestamps": old_dates, "write_page_index": page_index}
+        pq.write_table(table, path, **options)
+        annotate(path, output)
+        chunks = pq.read_metadata(output).row_group(0)
+        assert all(chunks.column(n).has_column_index is page_index for n in (0, 1, 3, 4))
+        assert all(chunks.column(n).has_offset_index is page_index for n in range(5))
+        assert chunks.column(2).physical_type == ("INT96" if old_dates else "INT64")
+        assert pq.read_table(output)["when"].to_pylist() == table["when"].to_pylist()
+
+
+def test_string_view_is_text(tmp_path):
+    tile = pa.array(["DES0208-4000", None, "a"], pa.string_view())
+    table = pa.table({"ra": [1.0, 2.0, 3.0], "dec": [3.0, 4.0, 5.0], "tile": tile})
+    pq.write_table(table, tmp_path / "in.parquet")
+    output = annotate(tmp_path / "in.parquet", tmp_path / "out.parquet")
+    catalog = open_catalog(output)
+    detail = next(d for d in catalog.describe_columns() if d.name == "tile")
+    assert detail.kind == "text"
+    found = catalog.exact_values(detail, np.array([0, 1, 2]))
+    assert found == tile.to_pylist()
+    assert pq.read_schema(output).field("tile").type == pa.string_view()
