@@ -8,13 +8,13 @@ from catalogs.errors import InputError
 from catalogs.exact import ColumnKind, ExactValues, fitting, texts
 
 if TYPE_CHECKING:
-    from catalogs.fits import _Column
+    from catalogs._fits_table import BinaryColumn
 
 _NUMBERS = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 _WHOLE = "BIJK"
 
 
-def kind_of_column(column: "_Column", where: object) -> ColumnKind:
+def kind_of_column(column: "BinaryColumn", where: object) -> ColumnKind:
     """Return what a column holds.
 
     Parameters
@@ -41,7 +41,7 @@ def kind_of_column(column: "_Column", where: object) -> ColumnKind:
     return ColumnKind("integer" if _is_whole(column, letter) else "number", size)
 
 
-def values_of_column(column: "_Column", element: int | None, rows: np.ndarray) -> ExactValues:
+def values_of_column(column: "BinaryColumn", element: int | None, rows: np.ndarray) -> ExactValues:
     """Return the values of a column, or of one of its elements.
 
     Parameters
@@ -70,17 +70,17 @@ def values_of_column(column: "_Column", element: int | None, rows: np.ndarray) -
     return ExactValues(column.scaled(stored))
 
 
-def _form(column: "_Column") -> tuple[int, str]:
+def _form(column: "BinaryColumn") -> tuple[int, str]:
     form = column.form.strip()
     digits = form[: len(form) - len(form.lstrip("0123456789"))]
     return int(digits or 1), form[len(digits) : len(digits) + 1]
 
 
-def _is_whole(column: "_Column", letter: str) -> bool:
+def _is_whole(column: "BinaryColumn", letter: str) -> bool:
     return letter in _WHOLE and column.scale == 1 and column.zero == int(column.zero)
 
 
-def _integers(column: "_Column", stored: np.ndarray) -> ExactValues:
+def _integers(column: "BinaryColumn", stored: np.ndarray) -> ExactValues:
     missing = None if column.null is None else stored == column.null
     zero, values = int(column.zero), stored.astype(np.int64)
     if zero == 1 << 63:  # the convention for unsigned ones

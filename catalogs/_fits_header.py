@@ -21,6 +21,9 @@ _OF_COLUMNS = (
 _INDEXED = re.compile(rf"({_OF_COLUMNS.replace(' ', '|')})([1-9]\d*)")
 _PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 _FORMATS = {"f4": "E", "i2": "I"}
+ASCII_FORMATS = {"f4": ("E15.8", 15), "i2": ("I6", 6)}
+"""TFORM and bytes of each type of column that is added to an ASCII table."""
+
 _BYTES = {"L": 1, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8}
 _BYTES |= {"C": 8, "M": 16, "P": 8, "Q": 16}
 PROVENANCE = {
@@ -105,12 +108,29 @@ class Cards:
                 kept.append(card if (index or 0) <= number else _renumbered(card, index - 1))
         self._cards = kept
 
-    def add_columns(self, columns: Sequence[AddedColumn], first: int):
-        """Describe new columns, the first of which has the number `first`, after the last one."""
+    def add_columns(
+        self, columns: Sequence[AddedColumn], first: int, *, ascii_start: int | None = None
+    ):
+        """Describe new columns after the last one.
+
+        Parameters
+        ----------
+        columns : sequence of AddedColumn
+        first : int
+            Number of the first of them.
+        ascii_start : int, optional
+            Byte of the row that they begin at, in an ASCII table.
+        """
         new = []
         for number, column in enumerate(columns, first):
             new += _images(f"TTYPE{number}", column.name)
-            new += _images(f"TFORM{number}", _FORMATS[column.dtype])
+            if ascii_start is None:
+                new += _images(f"TFORM{number}", _FORMATS[column.dtype])
+            else:
+                form, width = ASCII_FORMATS[column.dtype]
+                new += _images(f"TBCOL{number}", ascii_start + 2)
+                new += _images(f"TFORM{number}", form)
+                ascii_start += width + 1
             new += _images(f"TUNIT{number}", column.unit) if column.unit else []
             new += _images(f"TCOMM{number}", column.description)
             new += _images(f"TUCD{number}", column.ucd)

@@ -1,7 +1,7 @@
 """Writes a FITS file with some of the rows of a table."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,43 +15,51 @@ _COPIED = 1 << 20
 _NROWS = re.compile(rb"""(<(?:\w+:)?TABLE\b[^>]*?\bnrows\s*=\s*)(["'])(\s*\d+\s*)\2""")
 
 
-def write_rows(
-    file: Path, table, cards: Cards, read: Callable, keep: np.ndarray, output: Path
-) -> None:
-    """Write the file again with some rows of one table; all else stays as it is.
+def write_rows(file: Path, tables: Sequence, read: Callable, keep: np.ndarray, output: Path):
+    """Write the file again with some rows of its tables; all else stays as it is.
 
     Parameters
     ----------
     file : Path
         The input, unpacked.
-    table : table of `catalogs.fits`
-        Where the table lies in it.
-    cards : Cards
-        Its header.
+    tables : sequence of (table, Cards)
+        Where each table lies in the file, and its header.
     read : callable
-        Given (start, stop), returns the bytes of rows.
+        Given (table, start, stop), returns the bytes of rows.
     keep : array of bool, shape (rows,)
+        Of all tables, one after another.
     output : Path
     """
+    with written_packed(output) as partial, open(file, "rb") as source:
+        with open(partial, "w+b") as target:
+            first, place = 0, tables[0][0].header_start
+            count = int(np.count_nonzero(keep[: tables[0][0].rows]))
+            _write_before(source, target, tables[0][0], count)
+            for table, cards in tables:
+                _copy(source, target, place, table.header_start)
+                _write_table(source, target, table, cards, read, keep[first : first + table.rows])
+                first, place = first + table.rows, table.end
+            _copy(source, target, place, file.stat().st_size)
+
+
+def _write_table(source, target, table, cards: Cards, read: Callable, keep: np.ndarray):
+    """Write one table with some of its rows."""
     count = int(np.count_nonzero(keep))
     cards.set("NAXIS2", count)
     if table.heap_offset is not None:
         gap = table.heap_offset - table.row_bytes * table.rows
         cards.set("THEAP", table.row_bytes * count + gap)
-    with written_packed(output) as partial, open(file, "rb") as source:
-        with open(partial, "w+b") as target:
-            _write_before(source, target, table, count)
-            start = target.tell()
-            target.write(cards.to_bytes())
-            data_start = target.tell()
-            for first in range(0, table.rows, _ROWS):
-                last = min(first + _ROWS, table.rows)
-                target.write(np.ascontiguousarray(read(first, last)[keep[first:last]]))
-            _copy(source, target, table.heap_start, table.heap_end)
-            target.write(b"\0" * (-(target.tell() - data_start) % BLOCK))
-            _update_checksums(target, cards, start, data_start)
-            target.seek(0, 2)
-            _copy(source, target, table.end, file.stat().st_size)
+    start = target.tell()
+    target.write(cards.to_bytes())
+    data_start = target.tell()
+    for first in range(0, table.rows, _ROWS):
+        last = min(first + _ROWS, table.rows)
+        target.write(np.ascontiguousarray(read(table, first, last)[keep[first:last]]))
+    _copy(source, target, table.heap_start, table.heap_end)
+    padding = b" " if table.is_ascii else b"\0"
+    target.write(padding * (-(target.tell() - data_start) % BLOCK))
+    _update_checksums(target, cards, start, data_start)
+    target.seek(0, 2)
 
 
 def _write_before(source, target, table, count: int):

@@ -14,11 +14,13 @@ from urllib.parse import unquote
 import numpy as np
 from astropy.io import fits
 
+from catalogs._fits_ascii import AsciiColumn, added_bytes, ascii_cells
 from catalogs._fits_checksum import add_to_sum, encode
 from catalogs._fits_exact import kind_of_column, values_of_column
-from catalogs._fits_header import BLOCK, PROVENANCE, Cards, column_bytes
+from catalogs._fits_header import BLOCK, PROVENANCE, Cards
 from catalogs._fits_plus import Changes, is_fits_plus, updated_primary
 from catalogs._fits_rows import write_rows
+from catalogs._fits_table import WHOLE, BinaryColumn, FitsTable
 from catalogs.columns import AddedColumn, already_there, check_free
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError, one_line
@@ -26,7 +28,6 @@ from catalogs.exact import ColumnKind, ExactValues, Wanted
 from catalogs.fits_headers import UNREADABLE, check_headers
 from catalogs.packed import plain_file, written_packed
 from catalogs.positions import (
-    ColumnInfo,
     PositionColumns,
     Sample,
     check_not_radians,
@@ -38,104 +39,6 @@ from catalogs.positions import (
 
 _ROWS = 65_536
 _MOST_COLUMNS = 999
-_NUMBERS = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
-
-
-_WHOLE = ("B", "I", "J", "K")
-"""Types of whole numbers, by their letter in TFORM."""
-
-
-@dataclass(frozen=True)
-class _Column:
-    """A column as the header describes it; `offset` and `width` in bytes of a row."""
-
-    name: str
-    form: str
-    offset: int
-    width: int
-    unit: str | None
-    scale: float
-    zero: float
-    null: int | None
-    dimensions: str | None = None
-    ucd: str | None = None
-
-    @property
-    def dtype(self) -> str | None:
-        """Numpy's type if the column is one real number a row, else None."""
-        return _NUMBERS.get(self.form.strip().removeprefix("1")[:1])
-
-    @property
-    def is_logical(self) -> bool:
-        return self.form.strip() in ("L", "1L")
-
-    def to_float(self, rows: np.ndarray) -> np.ndarray:
-        """Return float64, NaN where null, from the bytes of rows, shape (rows, bytes a row)."""
-        raw = rows[:, self.offset : self.offset + self.width]
-        if self.is_logical:
-            return np.select([raw[:, 0] == ord("T"), raw[:, 0] == ord("F")], [1.0, 0.0], np.nan)
-        return self.scaled(np.ascontiguousarray(raw).view(self.dtype)[:, 0])
-
-    def scaled(self, stored: np.ndarray) -> np.ndarray:
-        """Return float64, NaN where null, of numbers as they are stored."""
-        values = stored.astype(np.float64)
-        if (self.scale, self.zero) != (1, 0):
-            values = values * self.scale + self.zero
-        return values if self.null is None else np.where(stored == self.null, np.nan, values)
-
-    def info(self) -> ColumnInfo:
-        is_text = self.form.strip().lstrip("0123456789")[0] == "A"
-        return ColumnInfo(self.dtype is not None, is_text, self.unit, self.ucd)
-
-
-class _Table:
-    """Where one binary table lies in the file, and its columns."""
-
-    def __init__(self, number: int, hdu):
-        header, place = hdu.header, hdu.fileinfo()
-        self.number, self.name = number, hdu.name
-        self.label = f"extension {number} {hdu.name}".rstrip()
-        self.header_start = place["hdrLoc"]
-        self.data_start = place["datLoc"]
-        self.end = place["datLoc"] + place["datSpan"]
-        self.row_bytes, self.rows = header["NAXIS1"], header["NAXIS2"]
-        self.heap_start = self.data_start + self.row_bytes * self.rows
-        self.heap_end = self.heap_start + header.get("PCOUNT", 0)
-        self.heap_offset = header.get("THEAP")
-        self.columns = _columns(header)
-        if min(self.rows, self.heap_end - self.heap_start) < 0:
-            raise ValueError(f"{self.label}: NAXIS2 or PCOUNT is negative")
-        if sum(column.width for column in self.columns) != self.row_bytes:
-            raise ValueError(f"{self.label}: NAXIS1 is not the sum of the columns")
-
-    def infos(self) -> dict[str, ColumnInfo]:
-        return {column.name: column.info() for column in self.columns}
-
-
-def _columns(header) -> list[_Column]:
-    columns, offset = [], 0
-    for n in range(1, header["TFIELDS"] + 1):
-        form = header[f"TFORM{n}"]
-        column = _Column(
-            name=str(header.get(f"TTYPE{n}", f"col{n}")),
-            form=form,
-            offset=offset,
-            width=column_bytes(form),
-            unit=str(header.get(f"TUNIT{n}", "")).strip() or None,
-            scale=float(header.get(f"TSCAL{n}", 1)),
-            zero=_number(header.get(f"TZERO{n}", 0)),
-            null=header.get(f"TNULL{n}"),
-            dimensions=header.get(f"TDIM{n}"),
-            ucd=header.get(f"TUCD{n}"),
-        )
-        offset += column.width
-        columns.append(column)
-    return columns
-
-
-def _number(value) -> int | float:
-    """Return an integer as it is: as a float, one of 64 bits would be rounded."""
-    return value if type(value) is int else float(value)
 
 
 class FitsCatalog:
@@ -148,9 +51,11 @@ class FitsCatalog:
         self._file = plain_file(path, self)
         tables, self._plus = _tables(path, self._file)
         options = {"ra": ra, "dec": dec, "unit": position_unit}
-        self._table = _chosen(path, tables, table, options)
-        self._header()
-        self.row_count = self._table.rows
+        self._tables = _chosen(path, tables, table, options)
+        self._table = self._tables[0]
+        for chosen in self._tables:
+            self._header(chosen)
+        self.row_count = sum(chosen.rows for chosen in self._tables)
         self.column_names = tuple(column.name for column in self._table.columns)
         infos = self._table.infos()
         self.position_columns: PositionColumns = find_positions(
@@ -180,14 +85,23 @@ class FitsCatalog:
 
     def column_kind(self, name: str) -> ColumnKind:
         """Return what a column holds; see `catalogs.Catalog`."""
-        return kind_of_column(self._column(name), self.path)
+        column = self._column(name)
+        if isinstance(column, AsciiColumn):
+            return ColumnKind(column.kind)
+        return kind_of_column(column, self.path)
 
     def read_exact(self, wanted: Sequence[Wanted], start: int, stop: int) -> list[ExactValues]:
         """Return values as they are; see `catalogs.Catalog`."""
-        rows = self._rows(start, stop)
-        return [values_of_column(self._column(name), number, rows) for name, number in wanted]
+        rows, found = self._rows(start, stop), []
+        for name, number in wanted:
+            column = self._column(name)
+            is_ascii = isinstance(column, AsciiColumn)
+            found.append(
+                column.exact_values(rows) if is_ascii else values_of_column(column, number, rows)
+            )
+        return found
 
-    def _column(self, name: str) -> _Column:
+    def _column(self, name: str) -> BinaryColumn | AsciiColumn:
         """Return the one column of that name."""
         found = [column for column in self._table.columns if column.name == name]
         if not found:
@@ -224,13 +138,15 @@ class FitsCatalog:
         found = []
         for column in self._table.columns:
             form = column.form.strip()
-            if form.lstrip("0123456789")[:1] == "A" and column.width:
+            if isinstance(column, AsciiColumn):
+                kind = column.kind
+            elif form.lstrip("0123456789")[:1] == "A" and column.width:
                 kind = "text"
             elif column.is_logical:
                 kind = "logical"
             elif column.dtype is None:
                 continue
-            elif form.removeprefix("1")[0] in _WHOLE and column.scale == 1:
+            elif form.removeprefix("1")[0] in WHOLE and column.scale == 1:
                 kind = "integer"
             else:
                 kind = "number"
@@ -241,6 +157,8 @@ class FitsCatalog:
         """Return integers or texts of ascending rows; see `catalogs.Catalog`."""
         column = self._column(detail.name)
         table = self._rows(0, self.row_count)
+        if isinstance(column, AsciiColumn):
+            return column.exact(table[rows], detail.kind)
         raw = np.ascontiguousarray(table[rows, column.offset : column.offset + column.width])
         if detail.kind == "text":
             texts = raw.view(f"S{column.width}")[:, 0]
@@ -251,7 +169,9 @@ class FitsCatalog:
 
     def provenance(self) -> dict[str, str]:
         """Return what the header says of our columns, by the keys of `write_annotated`."""
-        header = fits.Header.fromstring(self._header().to_bytes().decode("ascii", "replace"))
+        header = fits.Header.fromstring(
+            self._header(self._table).to_bytes().decode("ascii", "replace")
+        )
         said = {name: header.get(keyword) for name, (keyword, _) in PROVENANCE.items()}
         return {name: unquote(str(value)) for name, value in said.items() if value is not None}
 
@@ -268,16 +188,22 @@ class FitsCatalog:
         self.check_annotated(columns, overwrite_columns=overwrite_columns)
         dropped = set(already_there(columns, self.column_names))
         kept = [column for column in self._table.columns if column.name not in dropped]
-        cards = self._cards(kept, columns, provenance)
         with written_packed(output) as partial:
             with open(self._file, "rb") as source, open(partial, "w+b") as target:
                 self._write_before(source, target, dropped, columns, provenance)
-                self._write_table(source, target, cards, kept, columns, values)
-                _copy(source, target, self._table.end, None)
+                first, place = 0, self._table.header_start
+                for table in self._tables:
+                    _copy(source, target, place, table.header_start)
+                    cards = self._cards(table, kept, columns, provenance)
+                    new = _shifted(values, first)
+                    self._write_table(source, target, table, cards, kept, columns, new)
+                    first, place = first + table.rows, table.end
+                _copy(source, target, place, None)
 
     def write_rows(self, output: Path, keep: np.ndarray):
         """Write the file again with some of the rows; see `catalogs.Catalog`."""
-        write_rows(self._file, self._table, self._header(), self._rows, keep, output)
+        tables = [(table, self._header(table)) for table in self._tables]
+        write_rows(self._file, tables, self._rows_of, keep, output)
 
     def _write_before(self, source, target, dropped, columns, provenance):
         """Copy what stands before the table; a VOTable there that describes it is updated."""
@@ -293,16 +219,23 @@ class FitsCatalog:
 
     def _rows(self, start: int, stop: int) -> np.ndarray:
         """Bytes of rows [start, stop), shape (rows, bytes a row)."""
-        table = self._table
-        if start >= stop:
-            return np.empty((0, table.row_bytes), np.uint8)
-        offset = table.data_start + start * table.row_bytes
-        shape = (stop - start, table.row_bytes)
-        return np.memmap(self._file, np.uint8, "r", offset, shape)
+        pieces, first = [], 0
+        for table in self._tables:
+            low, high = max(start - first, 0), min(stop - first, table.rows)
+            if low < high:
+                pieces.append(self._rows_of(table, low, high))
+            first += table.rows
+        if not pieces:
+            return np.empty((0, self._table.row_bytes), np.uint8)
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
-    def _header(self) -> Cards:
-        """Return the table's header as it stands in the file, or refuse one that is damaged."""
-        table = self._table
+    def _rows_of(self, table: FitsTable, start: int, stop: int) -> np.ndarray:
+        """Bytes of rows [start, stop) of one table."""
+        offset = table.data_start + start * table.row_bytes
+        return np.memmap(self._file, np.uint8, "r", offset, (stop - start, table.row_bytes))
+
+    def _header(self, table: FitsTable) -> Cards:
+        """Return a table's header as it stands in the file, or refuse one that is damaged."""
         try:
             with open(self._file, "rb") as file:
                 file.seek(table.header_start)
@@ -310,47 +243,82 @@ class FitsCatalog:
         except ValueError as error:
             raise InputError(f"{self.path}: not a readable FITS file ({error})") from error
 
-    def _cards(self, kept, columns, provenance) -> Cards:
+    def _cards(self, table: FitsTable, kept, columns, provenance) -> Cards:
         """Edit the header: `columns` added, and only `kept` of the old ones."""
-        table = self._table
-        cards = self._header()
+        cards = self._header(table)
         for number in range(len(table.columns), 0, -1):
             if table.columns[number - 1] not in kept:
                 cards.drop_column(number)
-        row_bytes = sum(column.width for column in kept) + _added_bytes(columns)
+        old_bytes = _row_bytes(table, kept)
+        row_bytes = old_bytes + added_bytes(columns, is_ascii=table.is_ascii)
         cards.set("NAXIS1", row_bytes)
         cards.set("TFIELDS", len(kept) + len(columns))
         if table.heap_offset is not None:
             gap = table.heap_offset - table.row_bytes * table.rows
             cards.set("THEAP", row_bytes * table.rows + gap)
-        cards.add_columns(columns, len(kept) + 1)
+        if table.is_ascii:
+            for number, place in enumerate(_places(table, kept), 1):
+                cards.set(f"TBCOL{number}", place + 1)
+        start = old_bytes if table.is_ascii else None
+        cards.add_columns(columns, len(kept) + 1, ascii_start=start)
         cards.set_provenance(provenance)
         return cards
 
-    def _write_table(self, source, target, cards, kept, columns, values):
+    def _write_table(self, source, target, table, cards, kept, columns, values):
         """Write header, rows, heap and padding; and the checksums if there were any."""
         start = target.tell()
         target.write(cards.to_bytes())
         data_start = target.tell()
-        for first in range(0, self.row_count, _ROWS):
-            last = min(first + _ROWS, self.row_count)
-            old = self._rows(first, last)
-            parts = [old[:, c.offset : c.offset + c.width] for c in kept]
-            if len(kept) == len(self._table.columns):
-                parts = [old]
+        cells = ascii_cells if table.is_ascii else _binary_cells
+        for first in range(0, table.rows, _ROWS):
+            last = min(first + _ROWS, table.rows)
+            old = self._rows_of(table, first, last)
+            parts = [old[:, a:b] for a, b in _slices(table, kept)]
             parts += [
-                np.asarray(value).astype(f">{column.dtype}").view(np.uint8).reshape(len(old), -1)
+                cells(column, value)
                 for column, value in zip(columns, values(first, last), strict=True)
             ]
             target.write(np.concatenate(parts, axis=1))
-        _copy(source, target, self._table.heap_start, self._table.heap_end)
-        target.write(b"\0" * (-(target.tell() - data_start) % BLOCK))
+        _copy(source, target, table.heap_start, table.heap_end)
+        padding = b" " if table.is_ascii else b"\0"
+        target.write(padding * (-(target.tell() - data_start) % BLOCK))
         _update_checksums(target, cards, start, data_start)
         target.seek(0, 2)
 
 
-def _added_bytes(columns: Sequence[AddedColumn]) -> int:
-    return sum(np.dtype(column.dtype).itemsize for column in columns)
+def _binary_cells(column: AddedColumn, values: np.ndarray) -> np.ndarray:
+    """Return values as the bytes of a binary table: uint8, shape (rows, bytes of the column)."""
+    new = np.ascontiguousarray(values).astype(f">{column.dtype}")
+    return new.view(np.uint8).reshape(len(new), -1)
+
+
+def _slices(table: FitsTable, kept) -> list[tuple[int, int]]:
+    """Return the bytes of a row that are written again; in ASCII with the blanks before them."""
+    if len(kept) == len(table.columns):
+        return [(0, table.row_bytes)]
+    if not table.is_ascii:
+        return [(column.offset, column.offset + column.width) for column in kept]
+    ends = sorted(column.offset + column.width for column in table.columns)
+    before = [max((end for end in ends if end <= column.offset), default=0) for column in kept]
+    return [(low, c.offset + c.width) for low, c in zip(before, kept, strict=True)]
+
+
+def _row_bytes(table: FitsTable, kept) -> int:
+    return sum(high - low for low, high in _slices(table, kept))
+
+
+def _places(table: FitsTable, kept) -> list[int]:
+    """Return where the columns of an ASCII table begin in the rows that are written."""
+    if len(kept) == len(table.columns):
+        return [column.offset for column in kept]
+    slices = _slices(table, kept)
+    ends = np.cumsum([high - low for low, high in slices]).tolist()
+    return [end - column.width for end, column in zip(ends, kept, strict=True)]
+
+
+def _shifted(values: Callable, first: int) -> Callable:
+    """Return what gives values by rows of a table that begins with a row of the whole."""
+    return lambda start, stop: values(first + start, first + stop)
 
 
 @dataclass(frozen=True)
@@ -370,27 +338,25 @@ def _fits_plus(hdu) -> _Primary | None:
     return _Primary(place["datLoc"], hdu.header["NAXIS1"], place["datLoc"] + place["datSpan"])
 
 
-def _tables(path: Path, file: Path) -> tuple[list[_Table], _Primary | None]:
+def _tables(path: Path, file: Path) -> tuple[list[FitsTable], _Primary | None]:
     """Find the binary tables of a file, or raise `InputError` if it has none."""
-    kinds = []
     try:
         check_headers(file)
         with warnings.catch_warnings(action="ignore"), fits.open(file, memmap=True) as hdus:
             tables = []
             for number, hdu in enumerate(hdus):
-                kinds.append(type(hdu).__name__)
                 compressed = hdu.header.get("ZIMAGE") or hdu.header.get("ZTABLE")
                 header_only = hdu.name == "LDAC_IMHEAD"
-                if hdu.header.get("XTENSION") == "BINTABLE" and not (compressed or header_only):
-                    tables.append(_Table(number, hdu))
+                kind = hdu.header.get("XTENSION")
+                if kind in ("BINTABLE", "TABLE") and not (compressed or header_only):
+                    tables.append(FitsTable(number, hdu))
             _check_whole(path, file, hdus, tables)
             primary = _fits_plus(hdus[0])
     except UNREADABLE as error:
         reason = one_line(error)
         raise InputError(f"{path}: not a readable FITS file ({reason})") from error
     if not tables:
-        reason = " but an ASCII table; convert it to a binary one" if "TableHDU" in kinds else ""
-        raise InputError(f"{path}: no FITS binary table in it{reason}")
+        raise InputError(f"{path}: no FITS binary table in it")
     return tables, primary
 
 
@@ -413,26 +379,33 @@ def _check_whole(path, file, hdus, tables):
             )
 
 
-def _chosen(path, tables: list[_Table], table, options) -> _Table:
-    """Pick the table by name or number, or the only one that has positions."""
+def _chosen(path, tables: list[FitsTable], table, options) -> list[FitsTable]:
+    """Pick the table by name or number, the only one with positions, or one for each chip."""
     if table is not None:
         wanted = str(table).strip().upper()
         named = [t for t in tables if wanted in (str(t.number), t.name.upper())]
         if len(named) != 1:
             labels = ", ".join(t.label for t in tables)
             raise InputError(f"{path}: no single table {table!r}; there are {labels}")
-        return named[0]
+        return named
     if len(tables) == 1:
-        return tables[0]
+        return tables
     usable = []
     for candidate in tables:
         if has_positions(candidate.infos(), options):
             usable.append(candidate)
-    if len(usable) != 1:
+    if len(usable) != 1 and not _are_chips(usable):
         labels = ", ".join(t.label for t in usable or tables)
         count = "several tables" if usable else "no table"
         raise InputError(f"{path}: {count} with positions; choose with --table: {labels}")
-    return usable[0]
+    return usable
+
+
+def _are_chips(tables: list[FitsTable]) -> bool:
+    """Tell whether these are SourceExtractor's tables of the chips of one exposure, all alike."""
+    return len(tables) > 1 and all(
+        table.name == "LDAC_OBJECTS" and table.columns == tables[0].columns for table in tables
+    )
 
 
 def _copy(source, target, start: int, stop: int | None):

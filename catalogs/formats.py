@@ -118,6 +118,14 @@ FORMATS = (
         "as Parquet, and the files that describe the catalog",
     ),
     CatalogFormat(
+        "fits-folder",
+        "folder of FITS tables",
+        (),
+        recognised_by("catalogs.fits_folder:is_fits_folder"),
+        "catalogs.fits_folder:FitsFolderCatalog",
+        "every other byte of every file; other files are copied",
+    ),
+    CatalogFormat(
         "parquet",
         "Parquet file, or folder of them",
         PARQUET_SUFFIXES,
@@ -127,7 +135,7 @@ FORMATS = (
     ),
     CatalogFormat(
         "fits",
-        "FITS table, FITS_LDAC",
+        "FITS table (binary or ASCII), FITS_LDAC",
         (".fits", ".fit", ".fts", ".ldac", ".cat"),
         begins_with(b"SIMPLE"),
         "catalogs.fits:FitsCatalog",

@@ -41,12 +41,31 @@ def check_output(source: Path | str, output: Path | str, overwrite: bool):
 
 
 def _check_replaceable(source, output):
-    """Only a folder of Parquet may be replaced, and only by another."""
+    """Refuse to replace a folder, unless by another, and one that holds tables."""
     if not source.is_dir():
         raise InputError(f"{output}: is a folder; name a file")
     parquet = (file.suffix.lower() in PARQUET_SUFFIXES for file in output.rglob("*"))
-    if any(output.iterdir()) and not any(parquet):
-        raise InputError(f"{output}: holds other things than Parquet and is not replaced")
+    names = {file.relative_to(output) for file in output.rglob("*")}
+    if not any(parquet) and not all((source / name).exists() for name in names):
+        raise InputError(f"{output}: holds other files than {source} and is not replaced")
+
+
+def files_below(root: Path) -> Iterator[Path]:
+    """Yield all files below a folder, following links; refuse links that lead nowhere or back."""
+
+    def refuse(error):
+        raise InputError(f"{error.filename}: {error.strerror}; the folder cannot be read")
+
+    for folder, names, files in os.walk(root, onerror=refuse, followlinks=True):
+        folder = Path(folder)
+        for path in (folder / name for name in [*names, *files]):
+            if not path.exists():
+                raise InputError(f"{path}: a link to nothing; fix or remove it")
+        back = {above.resolve() for above in (folder, *folder.parents)}
+        for path in (folder / name for name in names):
+            if path.resolve() in back:
+                raise InputError(f"{path}: a link to a folder that it lies in; remove it")
+        yield from (folder / name for name in files)
 
 
 @contextmanager

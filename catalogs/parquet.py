@@ -1,7 +1,6 @@
 """Parquet files and folders of them: read positions, and write them again with columns added."""
 
 import hashlib
-import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ from catalogs.columns import AddedColumn, already_there, check_free
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError, one_line
 from catalogs.exact import ColumnKind, ExactValues, Wanted, joined, no_rows
-from catalogs.output import PARQUET_SUFFIXES, written_whole
+from catalogs.output import PARQUET_SUFFIXES, files_below, written_whole
 from catalogs.positions import (
     ColumnInfo,
     PositionColumns,
@@ -340,7 +339,7 @@ def _parts(path: Path) -> list[_Part]:
     if path.is_dir():
         files = sorted(
             file
-            for file in _files(path)
+            for file in files_below(path)
             if file.suffix.lower() in PARQUET_SUFFIXES
             and not any(name.startswith((".", "_")) for name in file.relative_to(path).parts)
         )
@@ -356,24 +355,6 @@ def _parts(path: Path) -> list[_Part]:
         parts.append(_Part(file, first, rows, schema))
         first += rows
     return parts
-
-
-def _files(root: Path) -> Iterator[Path]:
-    """Yield all files below a folder, following links; refuse links that lead nowhere or back."""
-
-    def refuse(error):
-        raise InputError(f"{error.filename}: {error.strerror}; the folder cannot be read")
-
-    for folder, names, files in os.walk(root, onerror=refuse, followlinks=True):
-        folder = Path(folder)
-        for path in (folder / name for name in [*names, *files]):
-            if not path.exists():
-                raise InputError(f"{path}: a link to nothing; mend or remove it")
-        back = {above.resolve() for above in (folder, *folder.parents)}
-        for path in (folder / name for name in names):
-            if path.resolve() in back:
-                raise InputError(f"{path}: a link to a folder that it lies in; remove it")
-        yield from (folder / name for name in files)
 
 
 def _opened(path: Path) -> pq.ParquetFile:

@@ -373,12 +373,6 @@ def test_logical_columns_are_read_as_labels(tmp_path):
     [
         (lambda p: fits.PrimaryHDU(np.eye(3)).writeto(p), "no FITS binary table"),
         (lambda p: fits.CompImageHDU(np.eye(30, dtype="i4")).writeto(p), "no FITS binary table"),
-        (
-            lambda p: fits.TableHDU.from_columns([fits.Column("RA", "F10.3", array=[1.0])]).writeto(
-                p
-            ),
-            "ASCII table; convert",
-        ),
         (lambda p: p.write_bytes(b"A text.\nNo table at all\n"), "of none of the formats HATS"),
         (lambda p: p.write_bytes(b""), "of none of the formats HATS"),
         (lambda p: p.write_bytes(write_all_types(p).read_bytes()[:-9000]), "truncated"),
