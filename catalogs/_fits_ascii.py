@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from catalogs._fits_header import ASCII_FORMATS
 from catalogs.columns import AddedColumn
-from catalogs.errors import InputError
 from catalogs.exact import ExactValues, integers, texts
 from catalogs.positions import ColumnInfo
 from catalogs.text.values import ValueTextError, as_exact, as_floats
@@ -78,13 +77,14 @@ class AsciiColumn:
 
         Raises
         ------
-        InputError
+        ValueTextError
             If a value is no number.
         """
         try:
             values = as_floats(self._texts(rows))
         except ValueTextError as error:
-            raise InputError(f"{self.name} has {str(error)!r}, which is no number") from error
+            message = f"{self.name} has {str(error)!r}, which is no number"
+            raise ValueTextError(error.row, message) from error
         return values * self.scale + self.zero
 
     def exact(self, rows: np.ndarray, kind: str) -> list:
@@ -92,7 +92,8 @@ class AsciiColumn:
         try:
             return as_exact(self._texts(rows), kind)
         except ValueTextError as error:
-            raise InputError(f"{self.name} has {str(error)!r}, no whole number") from error
+            message = f"{self.name} has {str(error)!r}, which is no whole number"
+            raise ValueTextError(error.row, message) from error
 
     def exact_values(self, rows: np.ndarray) -> ExactValues:
         """Return values as they are."""

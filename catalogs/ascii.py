@@ -39,16 +39,15 @@ def looks_like_ascii_head(content: Content) -> bool:
 
 def looks_like_ascii(content: Content) -> bool:
     """Tell whether a text has the same number of values, between blanks, in each line."""
-    beginning = content.beginning
-    if b"\0" in beginning:
-        return False
+    return b"\0" not in content.beginning and count_between_blanks(content.beginning) > 1
+
+
+def count_between_blanks(beginning: bytes) -> int:
+    """Return the number of values between blanks in each of the first lines; 0 if it varies."""
     cut = max(beginning.rfind(b"\n"), beginning.rfind(b"\r"))
-    if cut < 0:
-        return False
-    syntax = Blanks(quoted=True)
-    rows = syntax.split(beginning[: cut + 1], final=True)
+    rows = Blanks(quoted=True).split(beginning[: cut + 1], final=True)
     counts = {len(_cells_of(beginning, rows, number)) for number in range(min(len(rows), 100))}
-    return len(counts) == 1 and counts.pop() > 1
+    return counts.pop() if len(counts) == 1 else 0
 
 
 def _cells_of(content: bytes, rows: Rows, number: int) -> list[str]:

@@ -49,7 +49,13 @@ def _recognised(content: Content, delimiters: tuple[bytes, ...]) -> bool:
     if b"\0" in beginning:
         return False
     syntax = _sniffed(beginning, _DELIMITERS, whole=False)
-    return syntax is not None and syntax.delimiter in delimiters
+    if syntax is None or syntax.delimiter not in delimiters:
+        return False
+    if b"#" not in beginning[:1]:
+        return True
+    from catalogs.ascii import count_between_blanks
+
+    return len(_first_rows(beginning, syntax, whole=False)[0]) >= count_between_blanks(beginning)
 
 
 def _sniffed(content: bytes, delimiters: tuple[bytes, ...], *, whole: bool) -> Delimited | None:

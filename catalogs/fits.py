@@ -6,7 +6,8 @@ the end of each row. Nothing else is parsed, so nothing else can change.
 
 import hashlib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -36,6 +37,7 @@ from catalogs.positions import (
     read_positions,
     says_no_unit,
 )
+from catalogs.text.values import ValueTextError
 
 _ROWS = 65_536
 _MOST_COLUMNS = 999
@@ -81,7 +83,16 @@ class FitsCatalog:
             if column.dtype is None and not column.is_logical:
                 raise InputError(f"{self.path}: {column.name} is not one real number a row")
         rows = self._rows(start, stop)
-        return [column.to_float(rows) for column in columns]
+        with self._naming_file():
+            return [column.to_float(rows) for column in columns]
+
+    @contextmanager
+    def _naming_file(self) -> Iterator[None]:
+        """Say which file it is whose value is none."""
+        try:
+            yield
+        except ValueTextError as error:
+            raise InputError(f"{self.path}: {error}; correct it") from error
 
     def column_kind(self, name: str) -> ColumnKind:
         """Return what a column holds; see `catalogs.Catalog`."""
@@ -95,10 +106,11 @@ class FitsCatalog:
         rows, found = self._rows(start, stop), []
         for name, number in wanted:
             column = self._column(name)
-            is_ascii = isinstance(column, AsciiColumn)
-            found.append(
-                column.exact_values(rows) if is_ascii else values_of_column(column, number, rows)
-            )
+            if isinstance(column, AsciiColumn):
+                with self._naming_file():
+                    found.append(column.exact_values(rows))
+            else:
+                found.append(values_of_column(column, number, rows))
         return found
 
     def _column(self, name: str) -> BinaryColumn | AsciiColumn:
@@ -158,7 +170,8 @@ class FitsCatalog:
         column = self._column(detail.name)
         table = self._rows(0, self.row_count)
         if isinstance(column, AsciiColumn):
-            return column.exact(table[rows], detail.kind)
+            with self._naming_file():
+                return column.exact(table[rows], detail.kind)
         raw = np.ascontiguousarray(table[rows, column.offset : column.offset + column.width])
         if detail.kind == "text":
             texts = raw.view(f"S{column.width}")[:, 0]

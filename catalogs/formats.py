@@ -31,6 +31,25 @@ _OTHER_ENDINGS = (
 """Endings of formats that are not written at all."""
 
 
+_REFUSED = (
+    (
+        b"\x89HDF",
+        "HDF5",
+        'convert it: python -c "from astropy.table import Table; '
+        "Table.read('{name}', path='TABLE').write('{stem}.fits')\"",
+    ),
+    (
+        b"ARROW1",
+        "Arrow IPC",
+        'convert it: python -c "import pyarrow.feather as f, pyarrow.parquet as p; '
+        "p.write_table(f.read_table('{name}'), '{stem}.parquet')\"",
+    ),
+    (b"PK\x03\x04", "zip archive or Excel file", "unpack it, or save it as CSV"),
+    (b"SQLite format 3", "SQLite", "write the table as CSV"),
+)
+"""What well-known files that are not read begin with, what they are, and what to do."""
+
+
 @dataclass(frozen=True)
 class Content:
     """What a format is recognised by.
@@ -318,6 +337,10 @@ def recognise(path: Path) -> CatalogFormat:
                     f"first: {packing.command} -d {path.name}"
                 )
             return known
+    for mark, title, advice in _REFUSED:
+        if content.beginning.startswith(mark):
+            what_to_do = advice.format(name=path.name, stem=path.stem)
+            raise InputError(f"{path}: {title}, which is not read; {what_to_do}")
     raise InputError(f"{path}: of none of the formats {titles()}; convert it to one of them")
 
 

@@ -50,7 +50,10 @@ class SkycatCatalog(AsciiHeadCatalog):
             if row.count(b"\t") + 1 != len(names):
                 syntax, names = Blanks(comments=_COMMENTS), decoded(head[1]).split()
                 if len(split_blanks(row)) != len(names):
-                    raise ValueError(f"its header names {len(names)} columns, its rows have others")
+                    raise ValueError(
+                        f"its header names {len(names)} columns, its rows have other ones, perhaps "
+                        "vectors; have SourceExtractor write CATALOG_TYPE ASCII_HEAD or FITS_LDAC"
+                    )
         spans = [head.span(1), head.span(2)]
         return Layout(tuple(map(TextColumn, names)), syntax, start, extra={"spans": spans})
 

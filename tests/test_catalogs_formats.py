@@ -100,7 +100,9 @@ def test_the_content_tells_the_format_not_the_name(tmp_path, name):
 
 def test_an_unknown_format_is_answered_with_the_known_ones(tmp_path):
     path = written(tmp_path / "in.fits", "fits")
-    with pytest.raises(InputError, match="unknown catalog format 'fit'; there are hats, parquet"):
+    with pytest.raises(
+        InputError, match="unknown catalog format 'fit'; there are hats, fits-folder"
+    ):
         open_catalog(path, format="fit")
     with pytest.raises(InputError, match=r"in\.fits: not a readable Parquet file"):
         open_catalog(path, format="parquet")
@@ -182,6 +184,23 @@ def test_packed_parquet_is_answered_with_the_command(tmp_path):
     (tmp_path / "in.parquet.gz").write_bytes(gzip.compress(content))
     with pytest.raises(InputError, match=r"unpack it first: gzip -d in\.parquet\.gz"):
         open_catalog(tmp_path / "in.parquet.gz")
+
+
+@pytest.mark.parametrize(
+    ("beginning", "message"),
+    [
+        (b"\x89HDF\r\n\x1a\n", "HDF5, which is not read; convert it: "),
+        (b"ARROW1\0\0", "Arrow IPC, which is not read; convert it: "),
+        (b"PK\x03\x04", "zip archive or Excel file, which is not read; unpack it"),
+        (b"SQLite format 3\0", "SQLite, which is not read; "),
+    ],
+)
+def test_well_known_files_are_refused_by_name(tmp_path, beginning, message):
+    path = tmp_path / "in"
+    path.write_bytes(beginning + bytes(100))
+    with pytest.raises(InputError, match=message) as error:
+        open_catalog(path)
+    assert "\n" not in str(error.value)
 
 
 PLUGIN = """

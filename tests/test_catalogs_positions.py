@@ -149,7 +149,7 @@ def test_outputs_that_are_refused(tmp_path):
     ]:
         with pytest.raises(InputError, match=message):
             check_output(source, output, overwrite)
-    with pytest.raises(InputError, match="holds other things"):
+    with pytest.raises(InputError, match="holds other files"):
         (tmp_path / "parts").mkdir()
         check_output(tmp_path / "parts", tmp_path / "folder", True)
     check_output(source, tmp_path / "there.fits", True)

@@ -182,29 +182,54 @@ def test_stilts_reads_it_back(case, tmp_path):
         np.testing.assert_array_equal(table.array[name].data, expected[name])
 
 
-def test_a_catalog_of_several_images_is_annotated_table_by_table(survey, images, tmp_path):
+def test_a_catalog_of_several_images_is_annotated_in_one_run(survey, images, tmp_path):
     source = extract(images / "both.fits", tmp_path / "before.cat", "FITS_LDAC")
     tiles = f"tiles:{survey.tiles}"
-    with pytest.raises(InputError, match=r"--table.*2 LDAC_OBJECTS.*4 LDAC_OBJECTS"):
-        annotate(source, tmp_path / "first.cat", cutouts=tiles)
     annotate(source, tmp_path / "first.cat", cutouts=tiles, table="2")
     annotate(tmp_path / "first.cat", tmp_path / "second.cat", cutouts=tiles, table="4")
-    before, first, second = (
-        split(tmp_path / f"{name}.cat") for name in ("before", "first", "second")
+    annotate(source, tmp_path / "both.cat", cutouts=tiles)
+    before, first, second, both = (
+        split(tmp_path / f"{name}.cat") for name in ("before", "first", "second", "both")
     )
     assert [i for i in range(5) if first[i] != before[i]] == [2]
     assert [i for i in range(5) if second[i] != first[i]] == [4]
-    with fits.open(tmp_path / "second.cat") as hdus:
-        assert hdus[2].columns.names == hdus[4].columns.names == NAMES + OURS
+    assert [i for i in range(5) if both[i] != before[i]] == [2, 4]
+    with fits.open(tmp_path / "both.cat") as hdus, fits.open(tmp_path / "second.cat") as others:
+        for number in (2, 4):
+            assert hdus[number].columns.names == NAMES + OURS
+            for name in OURS:
+                one, other = hdus[number].data[name], others[number].data[name]
+                np.testing.assert_allclose(one, other, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["ASCII_HEAD", "ASCII", "ASCII_SKYCAT"])
-def test_text_catalogs_are_refused_with_a_way_out(survey, images, tmp_path, kind):
+def test_text_catalogs_get_the_same_values(survey, images, tmp_path, kind, monkeypatch):
+    if kind == "ASCII_SKYCAT":  # its header does not say which columns are vectors
+        monkeypatch.setattr(f"{__name__}.PARAMETERS", "NUMBER ALPHA_J2000 DELTA_J2000 MAG_AUTO")
+    where = {"ra": "col2", "dec": "col3"} if kind == "ASCII" else {}
     source = extract(images / "one.fits", tmp_path / "before.cat", kind)
-    with pytest.raises(InputError, match=r"CATALOG_TYPE FITS_1\.0 or FITS_LDAC") as caught:
-        annotate(source, tmp_path / "after.cat", cutouts=f"tiles:{survey.tiles}")
-    assert str(source) in str(caught.value) and "\n" not in str(caught.value)
-    assert not (tmp_path / "after.cat").exists()
+    binary = extract(images / "one.fits", tmp_path / "before.fits", "FITS_1.0")
+    tiles = f"tiles:{survey.tiles}"
+    annotate(source, tmp_path / "after.cat", cutouts=tiles, **where)
+    annotate(binary, tmp_path / "after.fits", cutouts=tiles)
+    expected = fits.getdata(tmp_path / "after.fits")
+    rows = [
+        line.split()
+        for line in (tmp_path / "after.cat").read_text().splitlines()
+        if line.split()[:1] and line.split()[0].isdigit()
+    ]
+    assert len(rows) == len(expected) > 50
+    np.testing.assert_allclose([float(row[-2]) for row in rows], expected["P_LSBG"], atol=1e-6)
+    assert [int(row[-1]) for row in rows] == expected["FLAGS_LSBG"].tolist()
+    old, new = (tmp_path / f"{name}.cat" for name in ("before", "after"))
+    kept = new.read_text().splitlines()
+    assert all(any(line.startswith(text) for line in kept) for text in old.read_text().splitlines())
+
+
+def test_vectors_in_skycat_are_refused_with_a_way_out(images, tmp_path):
+    source = extract(images / "one.fits", tmp_path / "before.cat", "ASCII_SKYCAT")
+    with pytest.raises(InputError, match="CATALOG_TYPE ASCII_HEAD or FITS_LDAC"):
+        annotate(source, tmp_path / "after.cat", cutouts="tiles:nowhere")
 
 
 def test_its_votable_comes_back_with_our_columns_alone(survey, images, tmp_path):

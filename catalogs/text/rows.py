@@ -127,6 +127,8 @@ def outside_quotes(places: np.ndarray, quotes: np.ndarray) -> np.ndarray:
 def texts_at(block: bytes, starts: np.ndarray, stops: np.ndarray) -> pa.Array:
     """Return the bytes [start, stop) of a block as Arrow's binary; spans ascend, none overlap."""
     count = len(starts)
+    if not count:
+        return pa.array([], pa.large_binary())
     offsets = np.zeros(2 * count + 1, np.int64)
     offsets[:-1:2], offsets[1::2] = starts, stops
     offsets[-1:] = offsets[-2:-1]
