@@ -193,9 +193,11 @@ class Classifier:
     @cached_property
     def _network(self):
         """The network in Keras, which is loaded when it is first asked for."""
-        if self.engine.name == "keras":
-            return self.engine.network
         start_backend()
+        from lsbg_classifier.engines.with_keras import KerasEngine
+
+        if isinstance(self.engine, KerasEngine):
+            return self.engine.network
         from lsbg_classifier.network import load_network
 
         return load_network(self._weights)

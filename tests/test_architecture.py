@@ -80,7 +80,16 @@ def test_no_print_and_no_assert(path):
             assert node.func.id != "print", f"line {node.lineno}"
 
 
-HEAVY = ("tensorflow", "keras", "galsim", "matplotlib", "sklearn")
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "onnxruntime",
+    "numba",
+    "distributed",
+    "galsim",
+    "matplotlib",
+    "sklearn",
+)
 
 
 @pytest.mark.parametrize("module", ["catalogs", "lsbg_classifier", "pipeline", "pipeline.cli"])

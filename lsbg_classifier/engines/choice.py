@@ -41,8 +41,9 @@ class Engine(Protocol):
     batch: int
     """Cutouts that are run together; always as many."""
 
-    random_part: "RandomPart"
-    """What dropout changes; raises `InputError` if the network drops nothing."""
+    @property
+    def random_part(self) -> "RandomPart":
+        """What dropout changes; raises `InputError` if the network drops nothing."""
 
     def infer(self, images: "np.ndarray") -> "np.ndarray":
         """Return probabilities of a batch of uint8 cutouts: (batch, 64, 64, 3) -> (batch,)."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from onnx import ModelProto, TensorProto, helper
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 from lsbg_classifier.engines.windows import Window
 from lsbg_classifier.networks.steps import Step, pooled_normalisations
@@ -56,7 +56,9 @@ class Graph:
 
     def __init__(self, weights: Weights | None, batch: int):
         self._weights, self._batch = weights, batch
-        self._nodes, self._arrays, self._inputs = [], {}, []
+        self._nodes: list[NodeProto] = []
+        self._inputs: list[ValueInfoProto] = []
+        self._arrays: dict[str, np.ndarray] = {}
         self.values: dict[str, Value] = {}
 
     def add_pixels(self, step: str, shape: tuple[int, ...]):
@@ -64,7 +66,7 @@ class Graph:
         self._add_input(step, TensorProto.UINT8, shape)
         planar = self.add("Transpose", [step], perm=_TO_PLANAR)
         floats = self.add("Cast", [planar], to=TensorProto.FLOAT)
-        scaled = self.add("Mul", [floats, self.constant(np.float32(1 / 255))])
+        scaled = self.add("Mul", [floats, self.constant(np.array(1 / 255, np.float32))])
         self.values[step] = Value(scaled, shape)
 
     def add_features(self, step: str, shape: tuple[int, ...]):

@@ -16,9 +16,9 @@ class Window:
         Whether the image is padded so that only the strides make it smaller.
     """
 
-    size: tuple[int, int]
-    strides: tuple[int, int]
-    dilation: tuple[int, int]
+    size: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilation: tuple[int, ...]
     same: bool
 
     @classmethod
@@ -44,7 +44,7 @@ class Window:
         dilation = _pair(config.get("dilation_rate", 1))
         return cls(_pair(size), _pair(strides), dilation, padding == "same")
 
-    def result(self, shape: tuple[int, ...]) -> tuple[int, int]:
+    def result(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return rows and columns of the result for an image of (rows, columns, ...)."""
         if self.same:
             return tuple(-(-n // step) for n, step in zip(shape, self.strides, strict=False))
@@ -53,7 +53,8 @@ class Window:
 
     def options(self, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
         """Return the attributes of the ONNX operator for an image of (rows, columns, ...)."""
-        before, after = (0, 0), (0, 0)
+        before: tuple[int, ...] = (0, 0)
+        after: tuple[int, ...] = (0, 0)
         if self.same:
             sides = zip(shape, self.result(shape), self._reach(), self.strides, strict=False)
             pads = [max((m - 1) * step + reach - n, 0) for n, m, reach, step in sides]
@@ -66,11 +67,11 @@ class Window:
             "pads": (*before, *after),
         }
 
-    def _reach(self) -> tuple[int, int]:
+    def _reach(self) -> tuple[int, ...]:
         """Return how many pixels a window spans."""
         sides = zip(self.size, self.dilation, strict=True)
         return tuple((n - 1) * gap + 1 for n, gap in sides)
 
 
-def _pair(value) -> tuple[int, int]:
+def _pair(value) -> tuple[int, ...]:
     return (value, value) if isinstance(value, int) else tuple(value)

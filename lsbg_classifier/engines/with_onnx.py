@@ -148,7 +148,7 @@ def threads() -> int:
         value = os.environ.get(name, "")
         if value.isdecimal() and int(value) > 0:
             return int(value)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _steps(path: Path, architecture: str) -> list[Step]:

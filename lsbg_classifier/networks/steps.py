@@ -6,6 +6,7 @@ Nothing here needs Keras, so that the same list serves the engines that do witho
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 class NotPlainError(ValueError):
@@ -30,7 +31,7 @@ class Step:
 
     name: str
     kind: str
-    config: Mapping[str, object]
+    config: Mapping[str, Any]
     inputs: tuple[str, ...]
 
 

@@ -148,7 +148,7 @@ def read_weights(path: Path, steps: Sequence[Step]) -> dict[str, list[np.ndarray
 
 def _groups(steps: Sequence[Step], groups: h5py.Group) -> Iterator[tuple[str, str]]:
     """Give the steps that have weights, and the names of their groups."""
-    kinds = Counter()
+    kinds: Counter[str] = Counter()
     for step in steps:
         kind = _snake_case(step.kind)
         name = f"{kind}_{kinds[kind]}" if kinds[kind] else kind

@@ -139,6 +139,7 @@ def _of_one_size(maps: np.ndarray) -> np.ndarray:
     if maps.shape[1:] == (SIDE, SIDE):
         return maps
     resized = [
-        np.asarray(Image.fromarray(one).resize((SIDE, SIDE), Image.BILINEAR)) for one in maps
+        np.asarray(Image.fromarray(one).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+        for one in maps
     ]
     return np.array(resized, np.float32).reshape(-1, SIDE, SIDE)
