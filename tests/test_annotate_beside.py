@@ -114,7 +114,7 @@ def test_a_condition_that_cannot_be_is_refused_before_anything_is_scored(
         with pytest.raises(InputError, match=message):
             annotate(candidates, tmp_path / "out.fits", cutouts=tiles, only=only)
     (tmp_path / "out_only.fits").touch()
-    with pytest.raises(InputError, match="out_only.fits: exists already"):
+    with pytest.raises(InputError, match=r"out_only.fits: exists already"):
         annotate(candidates, tmp_path / "out.fits", cutouts=tiles, only="P_LSBG > 0.8")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cat.fits", "out_only.fits"]
 

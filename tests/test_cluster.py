@@ -186,7 +186,9 @@ def test_workers_that_come_later_get_work(monkeypatch):
 def test_worker_processes_divide_the_cores():
     """They would else compute the network on all cores each."""
     with cluster.connect(None, 2) as client:
-        shares = client.run(lambda: (os.environ["LSBG_THREADS"], os.environ["TF_NUM_INTRAOP_THREADS"]))
+        shares = client.run(
+            lambda: (os.environ["LSBG_THREADS"], os.environ["TF_NUM_INTRAOP_THREADS"])
+        )
     assert len(shares) == 2
     assert set(shares.values()) == {(str(max(1, CPU_COUNT // 2)),) * 2}
 
