@@ -216,7 +216,7 @@ def test_labels_of_another_catalog_are_one_line(
     )
     cutouts = f"kept:{annotated}" if source == "kept" else f"tiles:{survey.tiles}"
     for more in ((), ("--dry-run",)):
-        code, _, err = train(tmp_path / "out", "--labels", path, "--cutouts", cutouts, *more)
+        code, _, err = train(tmp_path / "out", "--labels", path, "--cutouts", cutouts, "-q", *more)
         assert code == 1 and err.count("\n") == 1 and "of another catalog" in err
         assert not (tmp_path / "out").exists()
 

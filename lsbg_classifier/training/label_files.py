@@ -154,7 +154,7 @@ def _verdict(text: str) -> int:
     except ValueError:
         number = None
     if number not in (LSBG, ARTIFACT):
-        raise ValueError(f"label is LSBG, artifact or unsure (or 1, 0, empty), not {text[:40]!r}")
+        raise ValueError(f"label is LSBG, artifact or unsure, not {text[:40]!r}")
     return int(number)
 
 

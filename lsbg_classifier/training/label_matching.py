@@ -1,6 +1,6 @@
 """Find the candidates of a catalog that labels were given to, also where positions were rounded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,12 +15,12 @@ _WIDEST = 5.0
 
 @dataclass(frozen=True)
 class MatchedJudgements:
-    """Judgements at the positions of a catalog.
+    """Judgements of the candidates of a catalog.
 
     Attributes
     ----------
     judgements : Judgements
-        With the catalog's positions.
+        Within 0.5" of candidates: those with rounded positions have the catalog's.
     notes : tuple of str
         What was assumed, and what was left out.
     """
@@ -86,9 +86,12 @@ def match_judgements(
         notes.append(f"{missing} left out: their positions are on no candidate of {catalog}")
     if unclear:
         notes.append(f'{unclear} left out: several candidates lie within {radius.max():.1f}"')
-    kept = [entry for entry, is_usable in zip(judgements.entries, usable, strict=True) if is_usable]
-    matched = Judgements(judgements.name, positions, np.zeros(0, bool), {}, tuple(kept))
-    return MatchedJudgements(matched.with_positions(positions[rows[usable]]), tuple(notes))
+    usable_entries = tuple(np.array(judgements.entries, object)[usable])
+    # positions that were not rounded stay as they are
+    rounded = radius[usable] > SAME_POSITION
+    places = np.where(rounded[:, None], positions[rows[usable]], labelled[usable])
+    matched = replace(judgements, entries=usable_entries)
+    return MatchedJudgements(matched.with_positions(places), tuple(notes))
 
 
 def _count(positions: np.ndarray) -> int:

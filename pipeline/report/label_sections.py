@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from catalogs.matching import KnownPositions
 from lsbg_classifier.training.intervals import METRICS, TITLES, scores_with_intervals
 from lsbg_classifier.training.judgements import AGREEMENT_HEADER, Judgements, read_judgements
 from lsbg_classifier.training.label_matching import match_judgements
@@ -29,7 +30,7 @@ def open_labels(
     Returns
     -------
     judgements : Judgements
-        At the positions of the candidates.
+        Of the candidates, within 0.5" of them.
     candidates : Candidates
         Labelled where labellers agree: the random ones if there are any, for only those say
         something of all candidates; -1 elsewhere.
@@ -57,7 +58,7 @@ def open_labels(
         lines.append("None was chosen at random: what the plots say holds for these alone.")
     if candidates.label is None:
         label = np.full(len(candidates.probability), -1)
-        rows = _rows_of(consensus.positions[counted], candidates.positions)
+        rows = KnownPositions(candidates.positions).match(consensus.positions[counted])
         label[rows] = consensus.labels[counted]
         candidates = replace(candidates, label=label)
     agreement = [one.cells() for one in judgements.agreements()]
@@ -93,9 +94,3 @@ def score_sections(candidates: Candidates, threshold: float, told_by: str) -> li
     header = ["counted", *(TITLES.get(name, name) for name in METRICS)]
     values = [score_text(scores[name]) for name in METRICS]
     return [Section(f"Against the {told_by}", lines, header, [[f"above {threshold:g}", *values]])]
-
-
-def _rows_of(positions: np.ndarray, catalog: np.ndarray) -> np.ndarray:
-    """Return the row of a catalog that has each of these positions, which are its own."""
-    row_of = {tuple(position): row for row, position in enumerate(catalog.tolist())}
-    return np.array([row_of[tuple(position)] for position in positions.tolist()], int)
