@@ -107,10 +107,8 @@ class Band(NamedTuple):
         Whether pixels of a weight that is not positive have no data.
     zeros_are_data : bool
         Whether exact zeros are data wherever they lie.
-    lowest : float32
-        Counts from here downwards have no data.
-    blanks : array of float32, shape (4,)
-        Counts that stand for "no data".
+    lowest, blanks : float32; array of float32, shape (4,)
+        Counts without data: from the lowest downwards, and these.
     """
 
     image: Pixels
