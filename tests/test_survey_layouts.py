@@ -435,6 +435,16 @@ def test_the_image_without_background_is_the_second_choice(tmp_path):
     assert_same_cutout(cutouts[0], SKY.cutout())
 
 
+@pytest.mark.parametrize(
+    ("write", "count"), [(des, 0), (hsc, 0), (legacy, 0), (sdss, 2), (kids, 3), (rubin_silent, 3)]
+)
+def test_what_is_supposed_of_a_layout(tmp_path, write, count):
+    """Colours, pixels and zero points that no file and no name tells; nothing of known surveys."""
+    write(tmp_path)
+    bands = "gri" if write is kids else "grz"
+    assert len(open_source(f"tiles:{tmp_path}", bands=bands).assumptions()) == count
+
+
 def test_many_objects_in_folders_of_their_own(tmp_path):
     """Each with its g.fits, r.fits and z.fits; a third without z."""
     for number in range(3):

@@ -35,6 +35,11 @@ class Layout:
     survey: str
     zero_point: float | None = None
 
+    @property
+    def has_own_colours(self) -> bool:
+        """Whether `survey` is the survey that took the images."""
+        return self.survey == self.name.partition("-")[0]
+
 
 def _layout(name, title, pattern, survey, zero_point=None) -> Layout:
     return Layout(name, title, re.compile(pattern), survey, zero_point)
@@ -77,7 +82,7 @@ LAYOUTS = (
         31.4,
     ),
     _layout(
-        "legacysurvey",
+        "decals",
         "Legacy Surveys bricks",
         r"legacysurvey-(?P<tile>\d+[mp]\d+)-(?P<kind>[a-z0-9]+)(?:-(?P<band>[ugrizY]))?",
         "decals",

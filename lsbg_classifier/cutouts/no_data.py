@@ -85,7 +85,7 @@ def bits_of_mask(header, layout: str, band: str) -> MaskBits:
     if planes:
         bad = sum(1 << planes[name] for name in ("BAD", "SAT") if name in planes)
         return MaskBits(1 << planes["NO_DATA"] if "NO_DATA" in planes else 0, bad)
-    if layout == "legacysurvey" or "BRICK" in header or "BRICKNAM" in header:
+    if layout == "decals" or "BRICK" in header or "BRICKNAM" in header:
         return MaskBits(
             1 << _LEGACY_ALL_MASKED[band] if band in _LEGACY_ALL_MASKED else 0,
             1 << _LEGACY_SATURATED[band] if band in _LEGACY_SATURATED else 0,

@@ -71,7 +71,7 @@ def _images(index: TileIndex, bands: Iterable[str]) -> Iterator[tuple[Tile, Scie
 
 def _assumed_survey(index: TileIndex, has_survey: bool) -> list[str]:
     layouts = {tile.layout.name: tile.layout for tile in index.tiles}
-    if has_survey or any(layout.survey == layout.name for layout in layouts.values()):
+    if has_survey or all(layout.has_own_colours for layout in layouts.values()):
         return []
     titles = ", ".join(layout.title for layout in layouts.values())
     return [
