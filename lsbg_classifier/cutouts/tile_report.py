@@ -116,7 +116,7 @@ def _doubt(index: TileIndex, images: list[tuple[Tile, ScienceImage]]) -> str:
     return (
         f". That is hardly right: the noise of its sky would be {noise:.1g} nanomaggies a pixel, "
         f"{'less' if noise < _PLAUSIBLE_NOISE[0] else 'more'} than any survey's; write MAGZERO or "
-        "BUNIT into the headers"
+        "BUNIT into the headers, or give the zero point in a .toml file for --survey"
     )
 
 
