@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,15 +64,18 @@ class SavedCompleteness:
 
 
 def _settings(values: dict) -> Settings:
-    known = {field.name for field in fields(Settings)}
-    used = {key: value for key, value in values.items() if key in known}
-    return Settings(**{k: tuple(v) if isinstance(v, list) else v for k, v in used.items()})
+    names = [field.name for field in fields(Settings) if field.name in values]
+    used: dict[str, Any] = {name: values[name] for name in names}
+    if "radius_edges" in used:
+        used["radius_edges"] = tuple(used["radius_edges"])
+    return Settings(**used)
 
 
 def _map(values: dict) -> CompletenessMap:
-    steps = {
+    steps: dict[str, Any] = {
         name: tuple(np.array(parts[part], float) for part in _PARTS)
         for name, parts in values["steps"].items()
     }
-    edges = (np.array(values[name], float) for name in ("brightness_edges", "radius_edges"))
-    return CompletenessMap(*edges, np.array(values["mocks"]), steps)
+    brightness = np.array(values["brightness_edges"], float)
+    radius = np.array(values["radius_edges"], float)
+    return CompletenessMap(brightness, radius, np.array(values["mocks"]), steps)

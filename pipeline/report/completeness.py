@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.report.html_page import Section
+from  import Section
 from pipeline.report.run_figures import Drawn
 
 _STEPS = {
