@@ -44,6 +44,7 @@ def wcs_header(size=SIZE, scale=SCALE, turn=0.0, ra=359.99):
 def noise(seed, size=SIZE):
     image = np.random.default_rng(seed).normal(0, 2.0, (size, size)).astype(np.float32)
     image[:40, :60] = 0  # a corner without data
+    image[300:304, 300:304] = 3e5  # a bright star
     return image
 
 

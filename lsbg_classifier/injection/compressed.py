@@ -20,6 +20,9 @@ ALGORITHMS = ("RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "HCOMPRESS_1", "NOCOMPRE
 _NULL, _ZERO = -2_147_483_647, -2_147_483_646
 """Stored numbers that mean "not a number" and, with the second dither, "exactly 0"."""
 
+_HCOMPRESS_BYTES = 8
+"""Of the integers within HCOMPRESS_1: sums over a block exceed 32 bits."""
+
 _INTEGERS = {8: np.dtype("u1"), 16: np.dtype(">i2"), 32: np.dtype(">i4")}
 _FLOATS = {-32: np.dtype(">f4"), -64: np.dtype(">f8")}
 
@@ -119,8 +122,18 @@ def pack(numbers: np.ndarray, layout: Layout, kind: np.dtype) -> bytes:
     if algorithm == "GZIP_2":
         return gzip.compress(raw.view(np.uint8).reshape(-1, kind.itemsize).T.tobytes(), 1, mtime=0)
     if algorithm == "HCOMPRESS_1":
-        return bytes(_hcompress(layout, numbers.shape, scale=0).encode(numbers.astype(np.int32)))
+        return _pack_hcompress(numbers, layout)
     return raw.tobytes() if algorithm == "NOCOMPRESS" else gzip.compress(raw.tobytes(), 1, mtime=0)
+
+
+def _pack_hcompress(numbers: np.ndarray, layout: Layout) -> bytes:
+    """Encode without loss, and make sure of it."""
+    codec = _hcompress(layout, numbers.shape, scale=0)
+    packed = bytes(codec.encode(numbers.astype(np.int64)))
+    again = np.asarray(codec.decode(np.frombuffer(packed, np.uint8))).reshape(numbers.shape)
+    if not np.array_equal(again, numbers):
+        raise ValueError("its numbers are too large for HCOMPRESS_1")
+    return packed
 
 
 def _byte_pix(layout: Layout) -> int:
@@ -134,7 +147,7 @@ def _hcompress(layout: Layout, shape: tuple[int, ...], scale: int | None = None)
     rows, columns = [1, *shape][-2:]
     scale = int(layout.options.get("SCALE", 0)) if scale is None else scale
     smooth = bool(layout.options.get("SMOOTH", 0))
-    return HCompress1(scale=scale, smooth=smooth, bytepix=4, nx=rows, ny=columns)
+    return HCompress1(scale=scale, smooth=smooth, bytepix=_HCOMPRESS_BYTES, nx=rows, ny=columns)
 
 
 def raise_integers(

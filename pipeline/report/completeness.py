@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from  import Section
+from lsbg_classifier.training.score_tables import Section
 from pipeline.report.run_figures import Drawn
 
 _STEPS = {
