@@ -1,6 +1,6 @@
 """Whether injection measures the completeness that a simulated survey really has.
 
-python -m benchmarks.completeness FOLDER [--tiles 4] [--size 3000] [--repeats 2] [--seed 5]
+python -m benchmarks.completeness FOLDER [--tiles 4] [--size 3000] [--lsbgs 150] [--repeats 2]
 
 A survey is simulated. The completeness of its own LSBGs, all of which are known, is measured
 through detection, cut and network; then that of mocks injected into the same tiles. Both are
@@ -89,6 +89,7 @@ def main():
     parser.add_argument("folder", type=Path)
     parser.add_argument("--tiles", type=int, default=4)
     parser.add_argument("--size", type=int, default=3000)
+    parser.add_argument("--lsbgs", type=int, default=150, help="per 3000 x 3000 pixels")
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--seed", type=int, default=5)
     options = parser.parse_args()
@@ -98,6 +99,7 @@ def main():
         options.folder,
         tiles=options.tiles,
         tile_size=options.size,
+        lsbgs=options.lsbgs,
         seed=options.seed,
         overwrite=True,
     )
