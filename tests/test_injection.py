@@ -2,6 +2,9 @@
 
 import bz2
 import gzip
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import galsim
 import numpy as np
@@ -454,3 +457,28 @@ def test_weights_and_masks_beside_the_images_come_along(tmp_path):
     assert before.bands["g"].nanomaggies == pytest.approx(1e9)
     assert np.isnan(read(after, "r")[:, :200]).all()
     assert (mocks.truth["X_IMAGE"] > 200).all()
+
+
+def test_threads_read_hcompressed_images_right(tmp_path):
+    """Astropy's code for them keeps its state in static variables."""
+    folder = folder_of_tiles(tmp_path / "tiles", **COMPRESSIONS["hcompress"])
+    tile = TileSet(folder).tiles[0]
+    expected = {band: fits.getdata(tile.bands[band].path, 1) * 0.001 for band in BANDS}
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            found = list(pool.map(partial(_read_in_strips, tile), BANDS))
+    finally:
+        sys.setswitchinterval(before)
+    for band, image in zip(BANDS, found, strict=True):
+        seen = np.isfinite(image)
+        np.testing.assert_allclose(image[seen], expected[band][seen], rtol=1e-6)
+
+
+def _read_in_strips(tile, band):
+    with OpenImages(tile) as images:
+        strips = [slice(start, min(start + 32, SIZE)) for start in range(0, SIZE, 32)]
+        return np.concatenate(
+            [images.read(band, rows, slice(0, SIZE))[0].copy() for rows in strips]
+        )

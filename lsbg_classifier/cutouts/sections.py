@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +17,11 @@ from lsbg_classifier.cutouts.tile_folder import FetchedFile, LocalFile, Unpacked
 
 # Of a file that is cut off, what is there is read; candidates that need more get a reason.
 warnings.filterwarnings("ignore", "File may have been truncated")
+
+
+ASTROPY_CODECS = Lock()
+"""To be held while astropy packs or unpacks pixels: its code for HCOMPRESS_1 keeps its state in
+static variables, and two threads at a time get wrong pixels from it."""
 
 
 class UnreadableImageError(Exception):
@@ -142,7 +148,8 @@ class _Section:
         self._plane = () if plane is None else (plane,)
 
     def read(self, rows: slice, columns: slice) -> np.ndarray:
-        return self._hdu.section[(*self._plane, rows, columns)]
+        with ASTROPY_CODECS:
+            return self._hdu.section[(*self._plane, rows, columns)]
 
 
 class _Asinh:

@@ -15,6 +15,8 @@ import imagecodecs
 import numpy as np
 from astropy.io import fits
 
+from lsbg_classifier.cutouts.sections import ASTROPY_CODECS
+
 ALGORITHMS = ("RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "HCOMPRESS_1", "NOCOMPRESS")
 
 _NULL, _ZERO = -2_147_483_647, -2_147_483_646
@@ -103,7 +105,8 @@ def unpack(packed: bytes, layout: Layout, shape: tuple[int, ...], kind: np.dtype
         planes = np.frombuffer(gzip.decompress(packed), np.uint8).reshape(kind.itemsize, count)
         numbers = np.ascontiguousarray(planes.T).view(kind)
     elif algorithm == "HCOMPRESS_1":
-        numbers = _hcompress(layout, shape).decode(np.frombuffer(packed, np.uint8))
+        with ASTROPY_CODECS:
+            numbers = _hcompress(layout, shape).decode(np.frombuffer(packed, np.uint8))
     else:
         raw = packed if algorithm == "NOCOMPRESS" else gzip.decompress(packed)
         numbers = np.frombuffer(raw, kind)
@@ -129,8 +132,9 @@ def pack(numbers: np.ndarray, layout: Layout, kind: np.dtype) -> bytes:
 def _pack_hcompress(numbers: np.ndarray, layout: Layout) -> bytes:
     """Encode without loss, and make sure of it."""
     codec = _hcompress(layout, numbers.shape, scale=0)
-    packed = bytes(codec.encode(numbers.astype(np.int64)))
-    again = np.asarray(codec.decode(np.frombuffer(packed, np.uint8))).reshape(numbers.shape)
+    with ASTROPY_CODECS:
+        packed = bytes(codec.encode(numbers.astype(np.int64)))
+        again = np.asarray(codec.decode(np.frombuffer(packed, np.uint8))).reshape(numbers.shape)
     if not np.array_equal(again, numbers):
         raise ValueError("its numbers are too large for HCOMPRESS_1")
     return packed
