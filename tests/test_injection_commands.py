@@ -357,3 +357,17 @@ def test_a_kept_sample_can_be_trained_on(lsbg, survey, tmp_path):
     assert scores[sample.labels == 1].mean() > scores[sample.labels == 0].mean() + 0.3
     code, _, err = lsbg(*arguments, "--overwrite", *exclude)
     assert code == 1 and "--exclude is for --keep-sample" in err
+
+
+def test_a_simulated_survey_lists_all_its_lsbgs(survey):
+    placed, truth = Table.read(survey.placed), Table.read(survey.truth)
+    candidates = Table.read(survey.candidates)
+    assert len(placed) > survey.lsbg_count > 0
+    lsbgs = candidates[truth["LABEL"] == 1]
+    for candidate, true in zip(lsbgs, truth[truth["LABEL"] == 1], strict=True):
+        north = placed["DEC"] - candidate["DELTA_J2000"]
+        east = (placed["RA"] - candidate["ALPHA_J2000"]) * np.cos(np.radians(placed["DEC"]))
+        nearest = np.hypot(north, east).argmin()
+        assert np.hypot(north, east)[nearest] * 3600 < 3
+        assert placed["MAG_G"][nearest] == pytest.approx(true["MAG_G_TRUE"], abs=1e-4)
+        assert placed["R_EFF"][nearest] == pytest.approx(true["R_EFF_TRUE"], abs=1e-4)
