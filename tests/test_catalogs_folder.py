@@ -283,3 +283,20 @@ def test_other_readers_of_ascii_tables(tmp_path):
         rows = [line.split(",") for line in done.stdout.splitlines()]
         assert rows[0] == ["RA", "NAME", "DEC", "N", "P_LSBG", "FLAGS_LSBG"]
         assert [row[4] for row in rows[1:]] in (["NaN", "0.125", "0.25"], ["", "0.125", "0.25"])
+
+
+# --- Some of the rows ---
+
+
+def test_some_rows_of_folders_and_chips(folder, tmp_path):
+    keep = np.array([True, False, True, False, False, True, True])
+    open_catalog(folder).write_rows(tmp_path / "some", keep)
+    assert open_catalog(tmp_path / "some").read_positions(0, 4)[:, 0].tolist() == [0, 3, 7.5, 9]
+    path = ldac(tmp_path / "in.cat", chip(0, 3), chip(3, 4))
+    open_catalog(path).write_rows(tmp_path / "some.cat", keep)
+    with fits.open(tmp_path / "some.cat") as hdus:
+        assert hdus[2].data["ID"].tolist() == [LARGE, LARGE + 2]
+        assert hdus[4].data["ID"].tolist() == [LARGE + 5, LARGE + 6]
+    keep = np.array([False, True, True])
+    open_catalog(ascii_table(tmp_path / "in.fits")).write_rows(tmp_path / "some.fits", keep)
+    assert fits.getdata(tmp_path / "some.fits")["RA"].tolist() == [11.25, 12.125]
