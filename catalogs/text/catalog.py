@@ -34,6 +34,7 @@ from catalogs.text.values import (
     as_exact,
     as_floats,
     cells_of,
+    is_utf8,
     joined_kind,
     kind_of,
 )
@@ -69,8 +70,9 @@ class TextCatalog:
         self.path = path
         self._file = plain_file(path, self)
         self._layout = self._read_layout()
-        self._blocks, self._longest = [], 0
+        self._blocks, self._longest, self.is_utf8 = [], 0, True
         for block, content, rows in self._scan():
+            self.is_utf8 = self.is_utf8 and is_utf8(content)
             self._check_rows(block, content, rows)
             self._blocks.append(block)
             self._longest = max(self._longest, int((rows.stops - rows.starts).max(initial=0)))
@@ -294,9 +296,9 @@ class TextCatalog:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def _kinds_of(self, cells: Sequence[int]) -> list[str | None]:
-        """Return what cells hold, over all rows."""
-        missing = [cell for cell in cells if cell not in self._known_kinds]
-        if missing:
+        """Return what cells hold, over all rows; all of them are found out at once."""
+        missing = range(self._layout.cell_count)
+        if any(cell not in self._known_kinds for cell in cells):
             comma = self._layout.decimal_comma
             kinds: list[str | None] = [None] * len(missing)
             for number in range(len(self._blocks)):
@@ -322,7 +324,8 @@ class TextCatalog:
             low, high = np.searchsorted(rows, (block.first, block.first + block.rows))
             if low < high:
                 texts = self._texts(number, [cell])[0]
-                values += as_exact(texts.take(pa.array(rows[low:high] - block.first)), detail.kind)
+                picked = texts.take(pa.array(rows[low:high] - block.first))
+                values += as_exact(picked, detail.kind, utf8=self.is_utf8)
         return values
 
     # --- Writing ---------------------------------------------------------------------------------

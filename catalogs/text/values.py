@@ -54,6 +54,9 @@ def as_floats(texts: pa.Array, *, decimal_comma: bool = False) -> np.ndarray:
     ValueTextError
         If a text is neither.
     """
+    numbers = None if decimal_comma else _all_of(texts, pa.float64())
+    if numbers is not None:
+        return numbers.to_numpy(zero_copy_only=False)
     strings = _stripped(texts)
     if decimal_comma:
         strings = pc.replace_substring(strings, ",", ".")
@@ -62,6 +65,14 @@ def as_floats(texts: pa.Array, *, decimal_comma: bool = False) -> np.ndarray:
     except pa.ArrowInvalid:
         return _floats_one_by_one(strings)
     return numbers.fill_null(np.nan).to_numpy(zero_copy_only=False)
+
+
+def _all_of(texts: pa.Array, kind: pa.DataType) -> pa.Array | None:
+    """Return all texts as numbers of a type; None if one of them is none: the usual case, fast."""
+    try:
+        return texts.cast(pa.large_string()).cast(kind)
+    except pa.ArrowInvalid:
+        return None
 
 
 def _floats_one_by_one(strings: pa.Array) -> np.ndarray:
@@ -77,8 +88,24 @@ def _floats_one_by_one(strings: pa.Array) -> np.ndarray:
     return values
 
 
-def as_exact(texts: pa.Array, kind: str) -> list:
+def is_utf8(content: bytes) -> bool:
+    """Tell whether bytes are text in UTF-8; else they are taken for Latin-1."""
+    try:
+        return content.isascii() or bool(content.decode("utf-8"))
+    except UnicodeDecodeError:
+        return False
+
+
+def as_exact(texts: pa.Array, kind: str, *, utf8: bool = True) -> list:
     """Return whole numbers (int) or texts (str), None where there is no value.
+
+    Parameters
+    ----------
+    texts : array of binary
+    kind : str
+        ``integer`` or ``text``.
+    utf8 : bool
+        Whether the whole table is in UTF-8; else it is Latin-1.
 
     Raises
     ------
@@ -86,7 +113,8 @@ def as_exact(texts: pa.Array, kind: str) -> list:
         If a text is no whole number.
     """
     if kind == "text":
-        strings = (decoded(text).strip(" ") for text in texts.to_pylist())
+        decode = decoded if utf8 else (lambda text: text.decode("latin-1"))
+        strings = (decode(text).strip(" ") for text in texts.to_pylist())
         return [text or None for text in strings]
     values = []
     for row, text in enumerate(_stripped(texts).to_pylist()):
@@ -98,6 +126,13 @@ def as_exact(texts: pa.Array, kind: str) -> list:
 
 def kind_of(texts: pa.Array, *, decimal_comma: bool = False) -> str | None:
     """Tell what all texts are: ``integer``, ``number``, ``logical`` or ``text``; None: no value."""
+    if len(texts) and not decimal_comma:
+        first = decoded(texts[0].as_py()).strip()
+        if _WHOLE.fullmatch(first) and _all_of(texts, pa.int64()) is not None:
+            return "integer"
+        numbers = None if _WHOLE.fullmatch(first) else _all_of(texts, pa.float64())
+        if numbers is not None:
+            return "number" if pc.any(pc.is_finite(numbers)).as_py() else None
     strings = _stripped(texts).drop_null()
     if not len(strings):
         return None
