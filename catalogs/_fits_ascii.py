@@ -46,7 +46,7 @@ class AsciiColumn:
     @property
     def width(self) -> int:
         """Return the bytes of the column."""
-        return int(_FORM.fullmatch(self.form)[2])
+        return int(self.form[1:].partition(".")[0])
 
     @property
     def kind(self) -> str:

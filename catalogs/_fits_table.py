@@ -44,7 +44,7 @@ class BinaryColumn:
         raw = rows[:, self.offset : self.offset + self.width]
         if self.is_logical:
             return np.select([raw[:, 0] == ord("T"), raw[:, 0] == ord("F")], [1.0, 0.0], np.nan)
-        return self.scaled(np.ascontiguousarray(raw).view(self.dtype)[:, 0])
+        return self.scaled(np.ascontiguousarray(raw).view(self.dtype or "V")[:, 0])
 
     def scaled(self, stored: np.ndarray) -> np.ndarray:
         """Return float64, NaN where null, of numbers as they are stored."""
@@ -104,7 +104,8 @@ def _ascii_columns(header) -> list["BinaryColumn | AsciiColumn"]:
 
 
 def _columns(header) -> list[BinaryColumn | AsciiColumn]:
-    columns, offset = [], 0
+    columns: list[BinaryColumn | AsciiColumn] = []
+    offset = 0
     for n in range(1, header["TFIELDS"] + 1):
         form = header[f"TFORM{n}"]
         column = BinaryColumn(

@@ -208,7 +208,7 @@ class FitsCatalog:
                 for table in self._tables:
                     _copy(source, target, place, table.header_start)
                     cards = self._cards(table, kept, columns, provenance)
-                    new = _shifted(values, first)
+                    new = shifted(values, first)
                     self._write_table(source, target, table, cards, kept, columns, new)
                     first, place = first + table.rows, table.end
                 _copy(source, target, place, None)
@@ -329,7 +329,7 @@ def _places(table: FitsTable, kept) -> list[int]:
     return [end - column.width for end, column in zip(ends, kept, strict=True)]
 
 
-def _shifted(values: Callable, first: int) -> Callable:
+def shifted(values: Callable, first: int) -> Callable:
     """Return what gives values by rows of a table that begins with a row of the whole."""
     return lambda start, stop: values(first + start, first + stop)
 

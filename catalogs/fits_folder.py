@@ -14,7 +14,7 @@ from catalogs.columns import AddedColumn
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
 from catalogs.exact import ColumnKind, ExactValues, Wanted, joined
-from catalogs.fits import FitsCatalog
+from catalogs.fits import FitsCatalog, shifted
 from catalogs.formats import Content
 from catalogs.output import PARQUET_SUFFIXES, files_below, written_whole
 from catalogs.packed import PACKED_ENDINGS
@@ -155,7 +155,7 @@ class FitsFolderCatalog:
                 part.write_annotated(
                     partial / part.path.relative_to(self.path),
                     columns,
-                    lambda start, stop, first=first: values(first + start, first + stop),
+                    shifted(values, first),
                     provenance,
                     overwrite_columns=overwrite_columns,
                 )

@@ -56,8 +56,8 @@ def files_below(root: Path) -> Iterator[Path]:
     def refuse(error):
         raise InputError(f"{error.filename}: {error.strerror}; the folder cannot be read")
 
-    for folder, names, files in os.walk(root, onerror=refuse, followlinks=True):
-        folder = Path(folder)
+    for place, names, files in os.walk(root, onerror=refuse, followlinks=True):
+        folder = Path(place)
         for path in (folder / name for name in [*names, *files]):
             if not path.exists():
                 raise InputError(f"{path}: a link to nothing; fix or remove it")

@@ -327,8 +327,8 @@ def _check_whole(path, table: ScannedTable, tables: list[ScannedTable]):
     """Refuse a table whose columns or data are not its own."""
     if table.elsewhere:
         raise InputError(
-            f"{path}: its data are in another file; write a VOTable that holds them (TABLEDATA or "
-            "BINARY2), or classify that file"
+            f"{path}: its data are in another file; write a VOTable that holds them: "
+            f"stilts tpipe in={path.name} ofmt=votable-binary2-inline out=whole.vot"
         )
     if not table.fields:
         raise InputError(f"{path}: the table {table.label} has no columns of its own")
