@@ -616,3 +616,23 @@ def test_the_published_lists(shared, name, survey, lsbg, tmp_path):
     names = ("col2", "col3") if ending == "dat" else ("ra", "dec")
     expected = np.stack([np.asarray(numbers[column], float) for column in names], axis=1)
     np.testing.assert_array_equal(catalog.read_positions(0, catalog.row_count), expected)
+
+
+@pytest.mark.slow
+def test_a_run_and_its_report(survey, lsbg, tmp_path):
+    rows = Table.read(survey.candidates)[:40]
+    names = [name for name in rows.colnames if rows[name].ndim == 1]
+    ascii.write(rows[names], tmp_path / "in.csv", format="csv")
+    rows[names].write(tmp_path / "in.fits")
+    for ending in ("csv", "fits"):
+        paths = tmp_path / f"in.{ending}", tmp_path / f"out.{ending}"
+        code, _, err = lsbg("classify", *paths, "--cutouts", f"tiles:{survey.tiles}", "--quiet")
+        assert code == 0, err
+    text, binary = ascii.read(tmp_path / "out.csv"), Table.read(tmp_path / "out.fits")
+    found = np.ma.filled(np.ma.asarray(text["P_LSBG"]).astype("f4"), np.nan)
+    np.testing.assert_array_equal(found, np.ma.filled(binary["P_LSBG"], np.nan))
+    np.testing.assert_array_equal(text["FLAGS_LSBG"], binary["FLAGS_LSBG"])
+    options = ("--cutouts", f"tiles:{survey.tiles}")
+    code, _, err = lsbg("report", tmp_path / "out.csv", tmp_path / "report", *options)
+    assert code == 0, err
+    assert "weights" in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
