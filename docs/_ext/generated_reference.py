@@ -1,14 +1,9 @@
-"""Write the pages of the reference that repeat what the code says, before Sphinx reads them.
-
-Each page comes from the table that the program itself uses, so it cannot say anything else.
-"""
+"""Write the page of all commands and options from the parser, before Sphinx reads the pages."""
 
 from pathlib import Path
 
 from typer.main import get_command
 
-from catalogs.columns import NAMING_STYLES, OUTPUT_COLUMNS
-from catalogs.flags import Flag
 from pipeline import cli, train
 
 
@@ -21,7 +16,7 @@ def setup(app):
 def _write_pages(app, config):
     folder = Path(app.srcdir) / "reference" / "generated"
     folder.mkdir(parents=True, exist_ok=True)
-    pages = {"commands": _commands(), "columns": _columns()}
+    pages = {"commands": _commands()}
     for name, lines in pages.items():
         path, text = folder / f"{name}.md", "\n".join(lines) + "\n"
         if not path.exists() or path.read_text(encoding="utf-8") != text:
@@ -63,20 +58,3 @@ def _described(item) -> str:
     if item.required:
         return f"{text} Required."
     return text if item.default in (None, False) else f"{text} Default: `{item.default}`."
-
-
-def _columns() -> list[str]:
-    lines = ["# Columns and flags", "", "## Columns", ""]
-    lines += [
-        f"| meaning | {' | '.join(NAMING_STYLES)} | type | UCD |",
-        "|---|---|---|---|---|---|",
-    ]
-    for column in OUTPUT_COLUMNS:
-        names = " | ".join(f"`{column.names[style]}`" for style in NAMING_STYLES)
-        lines.append(f"| {column.description} | {names} | {column.dtype} | {column.ucd} |")
-    lines += ["", "## Flags", "", "| bit | name | scored | meaning |", "|---|---|---|---|"]
-    for flag in Flag:
-        link = f"[`{flag.name}`](../../howto/flags.md#{flag.name.lower()})"
-        scored = "yes" if flag.scored else "no"
-        lines.append(f"| {int(flag)} | {link} | {scored} | {flag.description} |")
-    return lines
