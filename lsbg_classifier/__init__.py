@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from catalogs.errors import InputError
     from catalogs.flags import Flag
     from lsbg_classifier.classifier import Classifier, load_classifier
+    from lsbg_classifier.completeness.model import load_completeness
     from lsbg_classifier.cutouts.source import CutoutSource, open_source
     from lsbg_classifier.scoring import classify_positions
     from pipeline.annotate import annotate
@@ -32,6 +33,7 @@ __all__ = [
     "annotate",
     "classify_positions",
     "load_classifier",
+    "load_completeness",
     "open_catalog",
     "open_source",
     "show",
@@ -45,6 +47,7 @@ _HOMES = {
     "annotate": "pipeline.annotate",
     "classify_positions": "lsbg_classifier.scoring",
     "load_classifier": "lsbg_classifier.classifier",
+    "load_completeness": "lsbg_classifier.completeness.model",
     "open_catalog": "catalogs",
     "open_source": "lsbg_classifier.cutouts.source",
     "show": "pipeline.show",

@@ -17,7 +17,7 @@ EXTENDING = {"docs/plugins.md", "docs/pipelines.md", "docs/clusters.md", "docs/h
 
 FACE = {
     *("annotate", "classify_positions", "load_classifier", "open_source", "open_catalog", "show"),
-    *("Flag", "InputError", "Classifier", "CutoutSource", "__version__"),
+    *("Flag", "InputError", "Classifier", "CutoutSource", "__version__", "load_completeness"),
 }
 
 
