@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -10,6 +11,11 @@ from lsbg_classifier.backend import start_backend
 from lsbg_classifier.surveys import survey_named
 from pipeline.console import command_line
 from pipeline.train_sample import WantedSample, make_dataset, plan_sample
+
+if TYPE_CHECKING:  # these load Keras, which a command does only where it needs it
+    from lsbg_classifier.training.dataset import CutoutDataset
+    from lsbg_classifier.training.recipes import Recipe
+    from lsbg_classifier.weights.registry import WeightSet
 
 
 @dataclass(frozen=True)
@@ -101,10 +107,10 @@ def run_training(request: TrainingRequest, wanted: WantedSample, *, dry_run: boo
 class _Method:
     """How it is trained: the recipe and its name, what it starts from, what is beside it."""
 
-    recipe: object
+    recipe: "Recipe"
     recipe_name: str
-    start: object
-    beside: object
+    start: "WeightSet | None"
+    beside: "CutoutDataset | None"
 
 
 def _method(request: TrainingRequest, wanted: WantedSample) -> _Method:

@@ -10,6 +10,7 @@ import numpy as np
 import typer
 
 from catalogs.errors import InputError
+from lsbg_classifier.surveys import Imaging
 from lsbg_classifier.training.samples import FRACTIONS, SPLITS
 
 _PUBLISHED = {"des": ("baseline", "random"), "hsc": ("published",)}
@@ -104,7 +105,7 @@ class PlannedSample:
     """
 
     count: int
-    imaging: object = None
+    imaging: Imaging | None = None
 
 
 def plan_sample(wanted: WantedSample) -> PlannedSample:

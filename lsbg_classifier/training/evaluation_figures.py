@@ -55,7 +55,7 @@ def draw_evaluation(labels: np.ndarray, probabilities: np.ndarray) -> Figure:
 def _draw_roc_with_band(axes, labels, probabilities, theme: Theme):
     grid = np.linspace(0, 1, 201)
     rng = np.random.default_rng(0)
-    curves = []
+    curves: list[np.ndarray] = []
     while len(curves) < _RESAMPLINGS:
         rows = rng.integers(0, len(labels), len(labels))
         if len(np.unique(labels[rows])) == 2:
@@ -92,7 +92,7 @@ def draw_heat_maps(rows: Mapping[str, tuple[np.ndarray, Mapping[str, np.ndarray]
     kinds = 1 + max(len(maps) for _, maps in rows.values())
     width, height = 1.1 * columns + 0.3, (1.2 * kinds + 0.2) * len(rows)
     with drawing("light", width, height) as (figure, _):
-        panels = np.atleast_1d(figure.subfigures(len(rows), 1))
+        panels = figure.subfigures(len(rows), 1, squeeze=False)[:, 0]
         for panel, (title, (images, maps)) in zip(panels, rows.items(), strict=True):
             panel.suptitle(title, fontsize=10)
             grid = panel.subplots(kinds, columns, squeeze=False)

@@ -182,9 +182,8 @@ def read_judgements(*paths: Path | str) -> Judgements:
     InputError
         If one is no such file, with the number of the line that is wrong.
     """
-    paths = [Path(path) for path in paths]
-    entries = []
-    for path in paths:
+    entries: list[Judgement] = []
+    for path in map(Path, paths):
         read = read_label_file(path)
         if not read:
             raise InputError(f"{path}: holds no labels")
@@ -198,8 +197,10 @@ def read_judgements(*paths: Path | str) -> Judgements:
 
 def gather(name: str, entries: list[Judgement]) -> Judgements:
     """Bring the judgements of each candidate together, the last of each labeller."""
-    if all(entry.time is not None for entry in entries):
-        entries = sorted(entries, key=lambda entry: entry.time)
+    times = [entry.time for entry in entries if entry.time is not None]
+    if len(times) == len(entries):
+        order = sorted(range(len(entries)), key=times.__getitem__)
+        entries = [entries[number] for number in order]
     positions = np.array([entry.position for entry in entries])
     candidate, first = _candidates(positions)
     verdicts = {

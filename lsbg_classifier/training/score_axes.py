@@ -29,7 +29,7 @@ def draw_histogram(axes: Axes, probability: np.ndarray, labels: np.ndarray, them
         not known.
     theme : Theme
     """
-    bins = np.linspace(0, 1, 41)
+    bins = np.linspace(0, 1, 41).tolist()
     known = labels >= 0
     if not known.all():
         count = f"all ({len(labels):,})" if known.any() else None

@@ -220,7 +220,7 @@ def predict(network: keras.Model, images: np.ndarray) -> np.ndarray:
 
 def score(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
     """Return the scores of a card, each with the ends of its 95% interval, where defined."""
-    scores = {"count": len(labels), "lsbgs": int(np.sum(labels))}
+    scores: dict[str, float] = {"count": len(labels), "lsbgs": int(np.sum(labels))}
     for name, (value, low, high) in scores_with_intervals(labels, probabilities).items():
         scores |= {name: value, f"{name}_low": low, f"{name}_high": high}
     scores["calibration_error"] = calibration_error(labels, probabilities)

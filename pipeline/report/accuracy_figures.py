@@ -164,8 +164,7 @@ def roc_curves(
         )
         for (name, scored), (colour, line) in zip(curves.items(), styles, strict=False):
             title = f"{_plain(name)}, area {evaluation.area_under_roc(*scored):.3f}"
-            style = {"color": colour, "linestyle": line, "linewidth": 1.7, "label": title}
-            draw_roc(axes, *scored, **style)
+            draw_roc(axes, *scored, color=colour, linestyle=line, linewidth=1.7, label=title)
         axes.set(aspect="equal")
         figure.legend(loc="outside upper center", ncols=1)
     return figure

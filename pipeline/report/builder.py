@@ -73,7 +73,7 @@ def write_report(
         truth of other rows, an unknown source or column, a folder that exists.
     """
     annotated, folder, options = Path(annotated), Path(folder), options or ReportOptions()
-    inputs = [annotated, *options.labels, *([] if options.truth is None else [options.truth])]
+    inputs = [annotated, *options.label_files, *([] if options.truth is None else [options.truth])]
     check_folder(folder, map(Path, inputs), options.overwrite)
     candidates = read_candidates(annotated, options.truth, options.catalog_options)
     pictures = Pictures.open(candidates, options.cutouts, options.source_options)

@@ -60,11 +60,15 @@ class ReportOptions:
     overwrite: bool = False
     catalog_options: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def label_files(self) -> tuple[Path, ...]:
+        """The files of labels, also if one was named alone."""
+        labels = self.labels or ()
+        return tuple(map(Path, (labels,) if isinstance(labels, str | Path) else labels))
+
     def __post_init__(self):
         """Refuse numbers that make no sense; make a list of one file of labels."""
-        labels = self.labels or ()
-        labels = (labels,) if isinstance(labels, str | Path) else labels
-        object.__setattr__(self, "labels", tuple(map(Path, labels)))
+        object.__setattr__(self, "labels", self.label_files)
         if self.count < 1:
             raise InputError(f"at least one candidate must be shown, not {self.count}")
         if self.to_label < 0 or (self.heat_maps or 0) < 0:
