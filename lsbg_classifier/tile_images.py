@@ -195,7 +195,8 @@ class OpenImages:
     """
 
     def __init__(self, tile: TileImages):
-        self._tile, self._files = tile, {}
+        self._tile = tile
+        self._files: dict[Path, ImageFile] = {}
         with ExitStack() as opened:
             self._parts = {
                 band: {
@@ -248,7 +249,7 @@ class OpenImages:
             blank |= ~(parts["weight"] > 0)
         elif not file.image.is_integer:
             blank |= counts == 0
-        if "mask" in parts:
+        if file.image.mask is not None:
             bits = file.image.mask.bits.get(band, MaskBits())
             blank |= (parts["mask"] & _bits(parts["mask"], bits.no_data)) != 0
             bad = (parts["mask"] & _bits(parts["mask"], bits.bad)) != 0
@@ -270,9 +271,9 @@ def _blanks(counts: np.ndarray, file: BandFile) -> np.ndarray:
     return blank
 
 
-def _bits(mask: np.ndarray, bits: int) -> np.integer:
+def _bits(mask: np.ndarray, bits: int) -> np.ndarray:
     """Return bits in the type of a mask, which has no others."""
-    return np.array(bits).astype(mask.dtype)[()]
+    return np.array(bits).astype(mask.dtype)
 
 
 @contextmanager

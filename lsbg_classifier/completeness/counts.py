@@ -128,10 +128,11 @@ def map_of(
     steps = {}
     for name, mask in passed.items():
         fractions = [[fraction_of(mask[rows], level) for rows in line] for line in cells]
-        steps[name] = tuple(
+        count, fraction, low, high = (
             np.array([[getattr(f, part) for f in line] for line in fractions])
             for part in ("recovered", "fraction", "low", "high")
         )
+        steps[name] = (count, fraction, low, high)
     return CompletenessMap(edges[0], edges[1], mocks, steps)
 
 
@@ -181,8 +182,8 @@ def limit_of(
         return Limit(np.nan, np.nan, np.nan, "never" if value < 0 else "beyond")
     generator = np.random.default_rng(seed)
     rows = generator.integers(0, len(brightness), (_RESAMPLES, len(brightness)))
-    values = [_crossing(brightness[r], recovered[r], completeness) for r in rows]
-    values = np.clip(values, brightness.min(), brightness.max())
+    crossings = [_crossing(brightness[r], recovered[r], completeness) for r in rows]
+    values = np.clip(crossings, brightness.min(), brightness.max())
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Limit(float(value), float(low), float(high), "yes")
 

@@ -92,7 +92,8 @@ def _draw_model(axes, measured):
     edges = measured.map.radius_edges
     heights = np.linspace(0, len(edges) - 1, 160)
     radius = np.interp(heights, np.arange(len(edges)), edges)
-    brightness = np.linspace(*measured.map.brightness_edges[[0, -1]], 200)
+    limits = measured.map.brightness_edges
+    brightness = np.linspace(limits[0], limits[-1], 200)
     grid = measured.model.predict(brightness[None, :], radius[:, None])
     if np.isfinite(grid).any() and np.nanmin(grid) < 0.9:
         style = {"colors": "white", "linestyles": ["-", "--"], "zorder": 1.5}

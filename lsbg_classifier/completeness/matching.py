@@ -77,7 +77,7 @@ def _pairs(mocks: Sky, detections: Sky, radius: float) -> list[tuple[float, int,
     ours, theirs = mocks.vectors(offset), detections.vectors(offset)
     usable = np.isfinite(mocks.positions).all(axis=1)
     near = cKDTree(theirs).query_ball_point(ours[usable], chord)
-    pairs = []
+    pairs: list[tuple[float, int, int]] = []
     for mock, numbers in zip(np.flatnonzero(usable), near, strict=True):
         apart = np.linalg.norm(theirs[numbers] - ours[mock], axis=1)
         seconds = np.degrees(2 * np.arcsin(np.clip(apart / 2, 0, 1))) * 3600

@@ -309,7 +309,7 @@ def _curves(mocks, settings, above, edges):
         "DEC",
     ):
         values = np.asarray(properties.get(name, []), float)
-        found = edges_by_count(values, _CURVE_BINS) if len(values) else []
+        found = edges_by_count(values, _CURVE_BINS) if len(values) else np.empty(0)
         if len(found) > 1:
             wanted[name] = found
     return {

@@ -80,15 +80,15 @@ class CompletenessModel:
             values["LOG_R_EFF"] = np.log10(np.asarray(r_eff, float))
         for name, value in others.items():
             if name.upper() not in self.others:
-                known = ", ".join(name.lower() for name in self.others)
-                raise ValueError(f"the model has no property {name}: choose {known}")
+                choices = ", ".join(name.lower() for name in self.others)
+                raise ValueError(f"the model has no property {name}: choose {choices}")
             values[name.upper()] = np.asarray(value, float)
         for name in self.others:
             values.setdefault(name, np.asarray(self.middle[name]))
         linear = self.intercept + sum(
             c * t for c, t in zip(self.coefficients, self._terms(values), strict=True)
         )
-        known = True
+        known = np.ones((), bool)
         for name in _SHAPE:
             known = known & (values[name] >= self.lowest[name])
             known = known & (values[name] <= self.highest[name])

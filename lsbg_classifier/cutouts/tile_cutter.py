@@ -247,7 +247,9 @@ def _boxes(affines: np.ndarray) -> np.ndarray:
 def _strips(boxes: np.ndarray, height: int) -> list[np.ndarray]:
     """Join boxes that share rows into strips at most about `height` rows high."""
     order = np.argsort(boxes[:, 1], kind="stable")
-    strips, current, bottom, top = [], [], 0, 0
+    strips: list[np.ndarray] = []
+    current: list[int] = []
+    bottom, top = 0, 0
     for row in order:
         y0, y1 = boxes[row, 1], boxes[row, 3]
         if current and (y0 >= top or y1 - bottom > height):

@@ -170,8 +170,8 @@ def read_file(folder: TileFolder, path: str, name: FileName) -> FileContent:
             check_headers(file)
             with fits.open(file, memmap=False, lazy_load_hdus=True) as hdus:
                 return _Reader(path, name).read(hdus, _size(file))
-    except PassedOverError as reason:
-        return FileContent(passed_over=str(reason))
+    except PassedOverError as error:
+        return FileContent(passed_over=str(error))
     except ScaleError as error:
         raise InputError(f"{folder.where(path)}: {error}") from error
     except InputError:
@@ -339,8 +339,8 @@ def _with_sides(image: ScienceImage, sides: list[Side]) -> ScienceImage:
     def distance(side: Side):
         return side.extension < image.extension, abs(side.extension - image.extension)
 
-    chosen = {}
-    for kind in (Kind.WEIGHT, Kind.MASK):
+    def nearest(kind: Kind) -> Side | None:
         fitting = [side for side in sides if side.kind == kind and side.is_for(image)]
-        chosen[kind.value] = min(fitting, key=distance, default=None)
-    return replace(image, **chosen)
+        return min(fitting, key=distance, default=None)
+
+    return replace(image, weight=nearest(Kind.WEIGHT), mask=nearest(Kind.MASK))

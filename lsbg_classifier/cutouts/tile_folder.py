@@ -240,4 +240,4 @@ def open_folder(folder: str | Path) -> TileFolder:
     InputError
         If there is none.
     """
-    return RemoteFolder(folder) if is_url(folder) else LocalFolder(Path(folder).expanduser())
+    return RemoteFolder(str(folder)) if is_url(folder) else LocalFolder(Path(folder).expanduser())

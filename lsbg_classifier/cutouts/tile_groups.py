@@ -239,7 +239,8 @@ def _add_sides(scan: Scan, tile: Tile, sides: dict[str, list[Side]]):
             fitting = [side for side in beside if side.kind == kind and side.is_for(image)]
             if getattr(image, kind.value) is None and fitting:
                 best = max(fitting, key=lambda side: side.band != "")
-                image = replace(image, **{kind.value: best})
+                is_weight = kind == Kind.WEIGHT
+                image = replace(image, weight=best) if is_weight else replace(image, mask=best)
         tile.science[band] = image
 
 
@@ -285,8 +286,9 @@ def supposed_zero_point(layout: Layout, survey: Survey) -> float:
     survey : Survey
         Whose colours are made. One that a file of the user's describes is believed before names.
     """
-    from_names = layout.zero_point is not None and survey.name in SURVEYS
-    return layout.zero_point if from_names else survey.zero_point
+    if layout.zero_point is not None and survey.name in SURVEYS:
+        return layout.zero_point
+    return survey.zero_point
 
 
 def counts_to_nanomaggies(image: ScienceImage, layout: Layout, survey: Survey) -> float:

@@ -87,8 +87,8 @@ class TileIndex:
         chosen = None if survey is None else survey_named(survey)
         if pattern is None and chosen is not None:
             pattern = chosen.tiles or None
-        folder = open_folder(folder)
-        scan = scan_folder(folder, pattern and compile_pattern(pattern), all_files=all_files)
+        compiled = compile_pattern(pattern) if pattern else None
+        scan = scan_folder(open_folder(folder), compiled, all_files=all_files)
         try:
             chosen = chosen or _survey_of(scan)
             return cls(scan, group_tiles(scan), chosen)

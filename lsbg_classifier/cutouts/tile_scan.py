@@ -171,7 +171,7 @@ def _contents(
 
     with warnings.catch_warnings(action="ignore"):
         known |= dict(zip(new, scan.folder.each(read, new), strict=True))
-    return {path: (stamps[path], known[path]) for path in paths if known[path] is not None}
+    return {path: (stamps[path], content) for path in paths if (content := known[path]) is not None}
 
 
 def _reading(name: FileName) -> str:

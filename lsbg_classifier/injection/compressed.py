@@ -9,7 +9,9 @@ the next pixel of the row, so that fluxes are kept although single pixels are ro
 """
 
 import gzip
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -25,8 +27,8 @@ _NULL, _ZERO = -2_147_483_647, -2_147_483_646
 _HCOMPRESS_BYTES = 8
 """Of the integers within HCOMPRESS_1: sums over a block exceed 32 bits."""
 
-_INTEGERS = {8: np.dtype("u1"), 16: np.dtype(">i2"), 32: np.dtype(">i4")}
-_FLOATS = {-32: np.dtype(">f4"), -64: np.dtype(">f8")}
+_INTEGERS: Mapping[int, np.dtype] = {8: np.dtype("u1"), 16: np.dtype(">i2"), 32: np.dtype(">i4")}
+_FLOATS: Mapping[int, np.dtype] = {-32: np.dtype(">f4"), -64: np.dtype(">f8")}
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Layout:
         return tuple(int(self.header.get(f"ZTILE{a}", row if a == 1 else 1)) for a in axes)
 
     @property
-    def options(self) -> dict[str, object]:
+    def options(self) -> dict[str, Any]:
         """Parameters of the algorithm."""
         numbers = range(1, 10)
         return {self.header.get(f"ZNAME{n}"): self.header.get(f"ZVAL{n}") for n in numbers}
@@ -99,8 +101,7 @@ def unpack(packed: bytes, layout: Layout, shape: tuple[int, ...], kind: np.dtype
     if algorithm.startswith("RICE"):
         own = np.dtype(f"i{_byte_pix(layout)}" if _byte_pix(layout) > 1 else "u1")
         nblock = int(layout.options.get("BLOCKSIZE", 32))
-        data = np.frombuffer(packed, np.uint8)
-        numbers = imagecodecs.rcomp_decode(data, shape=(count,), dtype=own, nblock=nblock)
+        numbers = imagecodecs.rcomp_decode(packed, shape=(count,), dtype=own, nblock=nblock)
     elif algorithm == "GZIP_2":
         planes = np.frombuffer(gzip.decompress(packed), np.uint8).reshape(kind.itemsize, count)
         numbers = np.ascontiguousarray(planes.T).view(kind)

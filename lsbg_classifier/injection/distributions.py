@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -42,7 +43,7 @@ _KEYS = MappingProxyType(
 )
 """The keys that each distribution needs."""
 
-_CONTINUOUS: Mapping[str, Callable[[Mapping[str, float]], object]] = MappingProxyType(
+_CONTINUOUS: Mapping[str, Callable[[Mapping[str, float]], Any]] = MappingProxyType(
     {
         "uniform": lambda k: stats.uniform(k["minimum"], k["maximum"] - k["minimum"]),
         "normal": lambda k: stats.norm(k["mean"], k["sigma"]),

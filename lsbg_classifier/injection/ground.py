@@ -81,7 +81,7 @@ def survey_ground(
     Ground
     """
     bad = np.zeros((tile.height, tile.width), bool)
-    cells = {band: [] for band in tile.bands}
+    cells: dict[str, list[np.ndarray]] = {band: [] for band in tile.bands}
     binned = []
     for start in range(0, tile.height, _CELL):
         rows = slice(start, min(start + _CELL, tile.height))

@@ -81,8 +81,8 @@ class PsfChoice:
                 band, equals, value = part.partition("=")
                 by_band[band.strip() if equals else ""] = (value if equals else band).strip()
         for value in by_band.values():
-            if _number(value) is not None:
-                _check_fwhm(_number(value), f"--psf {value}")
+            if (fwhm := _number(value)) is not None:
+                _check_fwhm(fwhm, f"--psf {value}")
         return cls(by_band)
 
     def value(self, tile: str, band: str) -> str | None:

@@ -57,7 +57,8 @@ class Light:
 
 def local_jacobian(tile: TileImages, x: float, y: float) -> galsim.JacobianWCS:
     """Return how pixels around (x, y), from 0, lie on the sky: arcseconds to west and north."""
-    at = np.stack(tile.sky_of([x, x + 1, x], [y, y, y + 1]), axis=1)
+    columns, rows = np.array([x, x + 1, x]), np.array([y, y, y + 1])
+    at = np.stack(tile.sky_of(columns, rows), axis=1)
     steps = (at[1:] - at[0] + [180, 0]) % 360 - [180, 0]
     steps[:, 1] = at[1:, 1] - at[0, 1]
     west = -3600 * steps[:, 0] * np.cos(np.radians(at[0, 1]))

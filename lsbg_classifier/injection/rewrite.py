@@ -95,7 +95,10 @@ def write_with_light(
         raise InputError(f"{source}: light cannot be added to it ({reason})") from error
 
 
-_PACKERS = {".gz": gzip.open, ".bz2": bz2.open}
+_PACKERS: Mapping[str, type[gzip.GzipFile] | type[bz2.BZ2File]] = {
+    ".gz": gzip.GzipFile,
+    ".bz2": bz2.BZ2File,
+}
 """What opens files that are compressed as a whole, by the end of their name."""
 
 
@@ -104,15 +107,19 @@ def _write_packed(source, partial, added, history, generator):
     packer = _PACKERS[source.suffix]
     with TemporaryDirectory(dir=partial.parent, prefix=".lsbg-") as folder:
         old, new = Path(folder) / "old.fits", Path(folder) / "new.fits"
-        with packer(source, "rb") as packed, open(old, "wb") as plain:
+        with packer(source) as packed, open(old, "wb") as plain:
             shutil.copyfileobj(packed, plain, _PIECE)
         _write_file(old, new, added, history, generator)
         with open(new, "rb") as plain, open(partial, "wb") as file:
-            options = {"mtime": 0, "filename": ""} if source.suffix == ".gz" else {}
-            kind = gzip.GzipFile if source.suffix == ".gz" else bz2.BZ2File
-            where = {"fileobj": file} if source.suffix == ".gz" else {"filename": file}
-            with kind(mode="wb", **(options | where)) as packed:
+            with _packing(file, source.suffix) as packed:
                 shutil.copyfileobj(plain, packed, _PIECE)
+
+
+def _packing(file: BinaryIO, suffix: str) -> gzip.GzipFile | bz2.BZ2File:
+    """Return what compresses into a file, the same bytes at any time and under any name."""
+    if suffix == ".gz":
+        return gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0)
+    return bz2.BZ2File(file, mode="wb")
 
 
 def _write_file(source, partial, added, history, generator):
@@ -212,7 +219,8 @@ def _write_compressed(hdu, header, original, written, ours, generator):
     header.pop("THEAP", None)  # the heap follows the table at once
     for key in ("ZHECKSUM", "ZDATASUM"):
         header.pop(key, None)  # they are of the image before it was compressed
-    sizes = {name: _item_size(header, name) for name in _VARIABLE if name in rows.dtype.names}
+    names = rows.dtype.names or ()
+    sizes = {name: _item_size(header, name) for name in _VARIABLE if name in names}
     start = _write_header(header, written)
     table = written.tell()
     written.seek(table + rows.nbytes)
@@ -262,7 +270,10 @@ def _item_size(header, name) -> int:
     """Return the bytes of an item of a column of variable length: TFORM is such as 1PB(1234)."""
     for number in range(1, header["TFIELDS"] + 1):
         if header[f"TTYPE{number}"].strip() == name:
-            letter = re.fullmatch(r"\s*\d?[PQ]([A-Z]).*", header[f"TFORM{number}"])[1]
+            form = re.fullmatch(r"\s*\d?[PQ]([A-Z]).*", header[f"TFORM{number}"])
+            if form is None:
+                raise ValueError(f"column {name} is not of variable length")
+            letter = form[1]
             return {"B": 1, "I": 2, "J": 4, "K": 8, "E": 4, "D": 8}[letter]
     raise ValueError(f"no column {name}")
 
@@ -309,7 +320,7 @@ def _raised(blocks, row, layout, window, light, generator) -> dict[str, bytes]:
 
 def _raised_floats(name, content, layout, shape, light) -> bytes:
     """Add light to floats that are stored without loss."""
-    kind = {-32: np.dtype(">f4"), -64: np.dtype(">f8")}[layout.bits]
+    kind = np.dtype({-32: ">f4", -64: ">f8"}[layout.bits])
     if name == "COMPRESSED_DATA":
         return pack(_sum(unpack(content, layout, shape, kind), light, kind), layout, kind)
     raw = content if name == "UNCOMPRESSED_DATA" else gzip.decompress(content)

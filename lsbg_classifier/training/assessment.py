@@ -147,6 +147,7 @@ class Evaluation:
 
     def to_markdown(self) -> str:
         """Return a table, side by side with the paper's numbers where there are any."""
+        columns: dict[str, Mapping[str, tuple[float, ...]]]
         columns = {"value (95% interval)": self.scores, **self.baselines}
         columns |= {"paper": self.published} if self.published else {}
         lines = [

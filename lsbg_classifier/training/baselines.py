@@ -4,7 +4,7 @@ Tanoglidis et al. 2021, section 3.4: standardised features, an RBF kernel with C
 gamma = 0.001, and 100 trees with at least 10 candidates to split.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ _PIXEL_SCALE = 0.263
 """Arcseconds per pixel of FLUX_RADIUS in DES."""
 
 _PER_BAND = ("MAG_AUTO", "FLUX_RADIUS", "MU_MAX_MODEL", "MU_EFF_MODEL", "MU_MEAN_MODEL")
-_GRID = {
+_GRID: Mapping[str, Mapping[str, Sequence[float]]] = {
     "support-vector machine": {"C": [1e2, 1e3, 1e4], "gamma": [1e-4, 1e-3, 1e-2]},
     "random forest": {"min_samples_split": [2, 10, 30]},
 }

@@ -88,14 +88,14 @@ class Augmentation:
 def _without_bands(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Colour an image, (64, 64, 3) in [0, 1], as if one to three of its bands had no data."""
     fluxes = scaled_fluxes_of_colours(image * np.float32(255))[..., ::-1]
-    count = rng.choice([1, 2, 3], p=[0.6, 0.25, 0.15])
+    count = int(rng.choice([1, 2, 3], p=[0.6, 0.25, 0.15]))
     fluxes[..., rng.permutation(3)[:count]] = 0
     return colours_of_fluxes(np.moveaxis(fluxes, -1, 0), (1.0, 1.0, 1.0)) / np.float32(255)
 
 
 def _grey(rng: np.random.Generator) -> float:
     """Return a level of grey: black, empty sky, white, or any."""
-    return float(rng.choice([0.0, _SKY, 1.0, rng.random()]))
+    return float(rng.choice([0.0, float(_SKY), 1.0, rng.random()]))
 
 
 def _with_star(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -202,7 +202,7 @@ class Batches(keras.utils.PyDataset):
         if not self._balance:
             return rng.permutation(len(self._labels))
         classes = [np.flatnonzero(self._labels == value) for value in np.unique(self._labels)]
-        each = min(map(len, classes))
+        each = min(len(rows) for rows in classes)
         return rng.permutation(np.concatenate([self._drawn(rows, each, rng) for rows in classes]))
 
     def _drawn(self, rows, count, rng) -> np.ndarray:
@@ -210,7 +210,7 @@ class Batches(keras.utils.PyDataset):
         strata = self._strata[rows]
         kinds = [rng.permutation(rows[strata == kind]) for kind in np.unique(strata)]
         kinds.sort(key=len)
-        drawn = []
+        drawn: list[np.ndarray] = []
         for number, kind in enumerate(kinds):
             share = -(-(count - sum(map(len, drawn))) // (len(kinds) - number))
             drawn.append(kind[:share])

@@ -75,7 +75,7 @@ class Manifest:
 def _check_kinds(manifest: Manifest):
     """Raise TypeError where a manifest holds what none of ours does."""
     imaging = manifest.imaging
-    texts = (manifest.sample, manifest.sample_sha256, manifest.source)
+    texts: tuple[str, ...] = (manifest.sample, manifest.sample_sha256, manifest.source)
     texts += (imaging.survey, imaging.stretch, *imaging.bands)
     if not all(isinstance(text, str) and text.isprintable() for text in texts):
         raise TypeError("a name in it is no text")
@@ -158,7 +158,7 @@ class CutoutDataset:
         unusable = pc.bit_wise_and(pc.field("flags"), int(NOT_SCORED)) != 0
         columns = ["row", "ra", "dec", "flags"]
         return [
-            (row["row"], row["ra"], row["dec"], Flag(row["flags"]).name)
+            (row["row"], row["ra"], row["dec"], Flag(row["flags"]).name or "")
             for row in self._joined(columns, unusable).to_pylist()
         ]
 

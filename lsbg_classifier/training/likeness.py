@@ -101,7 +101,10 @@ def _wider(images):
 def _resized(images):
     size = (CUTOUT_SIZE, CUTOUT_SIZE)
     return np.stack(
-        [np.asarray(Image.fromarray(image).resize(size, Image.BICUBIC)) for image in images]
+        [
+            np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+            for image in images
+        ]
     )
 
 

@@ -205,7 +205,7 @@ def train(
         beside=beside,
     )
     recipe.compile(network, len(batches))
-    if first:
+    if checkpoint is not None and first:
         checkpoint.restore(network, first)
     network.fit(
         batches,

@@ -109,7 +109,7 @@ class Trainer:
             labels,
             self.recipe,
             seed=self.seed,
-            beside=None if self.beside is None else self._beside,
+            beside=self._beside,
             validation=validation if validation is not None and len(validation[1]) else None,
             folder=folder,
             identity=self._identity(name, start),
@@ -131,9 +131,9 @@ class Trainer:
         return f"{self.recipe.describe()}{limit}{beside}{network}"
 
     @cached_property
-    def _beside(self) -> tuple[np.ndarray, np.ndarray]:
-        """The other sample, loaded once."""
-        return rehearsed(self.beside, self.dataset)
+    def _beside(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The other sample, if there is one, loaded once."""
+        return None if self.beside is None else rehearsed(self.beside, self.dataset)
 
     def _identity(self, name: str, start: str | None) -> dict[str, str | None]:
         """Return what decides a training, besides recipe, seed and labels."""
@@ -333,7 +333,7 @@ def fold_study(trainer: Trainer, start: WeightSet | None, folds: int) -> Study:
     scores = scores_with_intervals(labels, probabilities)
     name = f"{folds} folds" if start is None else f"fine-tuned, {folds} folds"
     rows.append(Row(name, len(labels), scores, judged=(labels, probabilities)))
-    errors = [f"{row.name} {calibration_error(*row.judged):.3f}" for row in rows]
+    errors = [f"{row.name} {calibration_error(*row.judged):.3f}" for row in rows if row.judged]
     notes = (f"expected calibration error: {', '.join(errors)}",)
     return _study("Cross-validation", trainer, rows, notes=notes)
 
@@ -410,7 +410,7 @@ def _three_classes(trainer, split):
     return images[chosen], classes[chosen]
 
 
-def _test_cutouts(trainer):
+def _test_cutouts(trainer) -> tuple[np.ndarray, np.ndarray]:
     """Load what trainings are judged by; that there is something must be known before them."""
     images, labels = trainer.dataset.load("test")
     if len(np.unique(labels)) < 2:

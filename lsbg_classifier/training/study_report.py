@@ -35,7 +35,7 @@ class Row:
     count: int
     scores: Mapping[str, tuple[float, float, float]]
     published: Mapping[str, float] = field(default_factory=dict)
-    judged: tuple[np.ndarray, ...] = ()
+    judged: tuple[np.ndarray, np.ndarray] | tuple[()] = ()
 
 
 @dataclass(frozen=True)

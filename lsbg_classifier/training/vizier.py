@@ -60,7 +60,7 @@ def _query(catalog: str, server: str | None) -> np.ndarray:
         raise InputError(
             f"VizieR {catalog}: cannot be had ({reason}); take the published lists instead"
         ) from error
-    largest = max(found, key=len, default=())
+    largest = max(found, key=len, default=np.empty((0, 2)))
     if not len(largest):
         raise InputError(f"VizieR {catalog}: no table with positions came back; try again later")
     return largest

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from io import StringIO
 from pathlib import Path
@@ -78,8 +78,9 @@ def read_candidates(path: str | Path) -> Candidates:
     probability, flags = ours["probability"], ours["flags"]
     repeat = next((name for name in catalog.column_names if name.upper() == "REPEAT"), None)
     columns = _columns(catalog, [probability, flags, *([] if repeat is None else [repeat])])
+    repeats = None if repeat is None else columns[repeat]
     return Candidates(
-        _sky(catalog, columns.get(repeat)),
+        _sky(catalog, repeats),
         columns[probability].astype(np.float32),
         columns[flags].astype(np.int16),
     )
@@ -200,7 +201,7 @@ def _write_text(path: Path, text: str):
         partial.write_text(text, encoding="utf-8")
 
 
-def _csv(rows: list[Mapping[str, object]]) -> str:
+def _csv(rows: Sequence[Mapping[str, object]]) -> str:
     text = StringIO()
     writer = csv.DictWriter(text, list(rows[0]) if rows else ["empty"], lineterminator="\n")
     writer.writeheader()

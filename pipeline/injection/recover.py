@@ -201,10 +201,11 @@ class RecoverJob:
             )
         scales = {round(tile.pixel_scale, 3) for tile in self.tiles.tiles}
         for scale in sorted(scales):
-            if _other_scale(self.recover.select, scale):
+            select = self.recover.select or ""
+            if _other_scale(select, scale):
                 lines.append(
-                    f'pixels are {scale:g}": the cut {self.recover.select} uses that instead of '
-                    f'{_CUT_SCALES[self.recover.select]}" in its limits on FLUX_RADIUS'
+                    f'pixels are {scale:g}": the cut {select} uses that instead of '
+                    f'{_CUT_SCALES[select]}" in its limits on FLUX_RADIUS'
                 )
         return lines
 
@@ -306,8 +307,8 @@ def run_recovery(job: RecoverJob, progress: Progress | None = None) -> Completen
             area = sum(t.width * t.height * (t.pixel_scale / 3600) ** 2 for t in job.tiles.tiles)
             for line in write_sample(tile_job.joined("sample"), area, job.output):
                 _log.info("%s", line)
-        paths = (job.output / name for name in _OURS)
-        measured = measure_completeness(*paths, job.output, settings)
+        truth, detections = (job.output / name for name in _OURS)
+        measured = measure_completeness(truth, detections, job.output, settings)
         tile_job.finish()
     return measured
 
@@ -416,7 +417,7 @@ def _scored(found, selected, source, classifier) -> tuple[Table, dict[int, np.nd
 
     Returns the cutouts too, by row.
     """
-    cutouts = {}
+    cutouts: dict[int, np.ndarray] = {}
     probability, flags = lsbg_columns(found.colnames, style="upper")
     scores = np.full(len(found), np.nan, np.float32)
     bits = np.full(len(found), Flag.NOT_SELECTED, np.int16)

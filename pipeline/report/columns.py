@@ -82,6 +82,7 @@ def column_data(candidates: Candidates, detail: ColumnDetail, rows: np.ndarray) 
         exact = np.isnan(values) | (short == values)
         return {"numbers": packed(short if exact.all() else values)}
     texts = [None if value is None else visible(value) for value in values]
-    places = {text: code for code, text in enumerate(sorted({*texts} - {None}))}
+    different = sorted({text for text in texts if text is not None})
+    places: dict[str | None, int] = {text: code for code, text in enumerate(different)}
     codes = np.array([places.get(text, -1) for text in texts], np.int32)
-    return {"texts": list(places), "codes": packed(codes)}
+    return {"texts": different, "codes": packed(codes)}

@@ -144,20 +144,25 @@ def compare(
         )
     labels = consensus.labels[chosen][usable]
     cards = [classifier.card for classifier in classifiers]
-    probabilities = tuple(classifier.predict(images[usable]) for classifier in classifiers)
+    old_probability, new_probability = (c.predict(images[usable]) for c in classifiers)
+    probabilities = old_probability, new_probability
     thresholds = cards[0].threshold, cards[1].threshold
-    scores = [
+    old_scores, new_scores = (
         scores_with_intervals(labels, found, threshold)
         for found, threshold in zip(probabilities, thresholds, strict=True)
-    ]
+    )
+    old_name, new_name = _names(cards, (old, new))
     missing = int((~usable).sum())
     return Comparison(
         judgements.name,
-        *_names(cards, (old, new)),
+        old_name,
+        new_name,
         labels,
-        *probabilities,
+        old_probability,
+        new_probability,
         thresholds,
-        *scores,
+        old_scores,
+        new_scores,
         score_differences(labels, probabilities, thresholds),
         tuple(judgements.agreements()),
         consensus.notes() + ((f"{missing} left out: no cutout",) if missing else ()),
@@ -166,5 +171,5 @@ def compare(
 
 def _names(cards, asked) -> tuple[str, str]:
     """Return what to call both weights; where their cards say the same, as they were asked for."""
-    names = tuple(card.name for card in cards)
-    return names if names[0] != names[1] else tuple(map(str, asked))
+    first, second = (card.name for card in cards)
+    return (first, second) if first != second else (str(asked[0]), str(asked[1]))

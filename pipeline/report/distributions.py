@@ -1,5 +1,7 @@
 """How probabilities and flags are spread."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
@@ -55,15 +57,16 @@ def flag_counts(candidates: Candidates, *, theme: str = "light") -> Figure:
     for flag in Flag:
         count = int(np.count_nonzero(flags & flag))
         if count:
-            counts[flag.name] = (count, flag.scored)
+            counts[str(flag.name)] = (count, flag.scored)
     numbers = np.array([count for count, _ in counts.values()])
     places = np.arange(len(counts))[::-1]
     with drawing(theme, COLUMN, 1.1 + 0.27 * len(counts)) as (figure, look):
         axes = figure.subplots()
-        for scored, name, style in (
+        kinds: tuple[tuple[bool, str, dict[str, Any]], ...] = (
             (True, "scored", {"color": look.lsbg}),
             (False, "not scored", {"facecolor": "none", "edgecolor": look.ink, "hatch": "////"}),
-        ):
+        )
+        for scored, name, style in kinds:
             mine = np.array([kind == scored for _, kind in counts.values()])
             if mine.any():
                 axes.barh(places[mine], numbers[mine], 0.66, label=name, **style)

@@ -114,9 +114,10 @@ def draw_panel(
 def _plots(page: _Page, scored: _Scored, top: float, threshold: float):
     """Draw the distribution and, where both classes are known, the ROC curve."""
     width = _WIDTH - 2 * _MARGIN - _TICKS
-    if {0, 1} <= set(scored.label if scored.label is not None else ()):
+    if scored.label is not None and {0, 1} <= set(scored.label):
         width -= _PLOTS + 2 * _TICKS
-        _roc(page.axes(_WIDTH - _MARGIN - _PLOTS, top, _PLOTS, _PLOTS), scored, threshold)
+        axes = page.axes(_WIDTH - _MARGIN - _PLOTS, top, _PLOTS, _PLOTS)
+        _roc(axes, scored.label, scored.probability, threshold)
     _distribution(page.axes(_MARGIN + _TICKS, top, width, _PLOTS), scored, threshold)
 
 
@@ -132,7 +133,7 @@ def _title(page: _Page, scored: _Scored, heading: str, field: str):
         page.figure.text(*page.point(_MARGIN, top), line, fontsize=size, va="top", parse_math=False)
     if scored.label is not None:
         page.figure.legend(
-            handles=[_patch(scored, 1), _patch(scored, 0)],
+            handles=[_patch(scored.label, 1), _patch(scored.label, 0)],
             loc="upper right",
             bbox_to_anchor=page.point(_WIDTH - _MARGIN, 0.12),
             borderaxespad=0,
@@ -141,10 +142,10 @@ def _title(page: _Page, scored: _Scored, heading: str, field: str):
         )
 
 
-def _patch(scored: _Scored, value: int):
+def _patch(labels: np.ndarray, value: int):
     from matplotlib.patches import Patch
 
-    name = f"{'LSBG' if value else 'other'} ({int((scored.label == value).sum())})"
+    name = f"{'LSBG' if value else 'other'} ({int((labels == value).sum())})"
     return Patch(**class_style(value, _THEME), label=name)
 
 
@@ -182,10 +183,10 @@ def _distribution(axes, scored: _Scored, threshold: float):
     _small(axes)
 
 
-def _roc(axes, scored: _Scored, threshold: float):
+def _roc(axes, labels: np.ndarray, probabilities: np.ndarray, threshold: float):
     """Draw the ROC curve, and the point on it that the threshold makes."""
-    known = np.isin(scored.label, (0, 1))
-    label, probability = scored.label[known], scored.probability[known]
+    known = np.isin(labels, (0, 1))
+    label, probability = labels[known], probabilities[known]
     scores = judge(label, probability, threshold)
     others = probability[label == 0]
     prepare_roc_axes(axes, _THEME)

@@ -57,8 +57,9 @@ class Pictures:
     @property
     def imaging(self) -> Imaging | None:
         """What the cutouts show, where there are any."""
-        known = self.kept or self.source
-        return known and known.imaging
+        if self.kept is not None:
+            return self.kept.imaging
+        return None if self.source is None else self.source.imaging
 
     def read(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the cutouts of some rows, uint8 (N, 64, 64, 3), and which there are, bool (N,)."""

@@ -70,13 +70,13 @@ def write_plots(
         for theme in ("light", "dark")
     ]
     for light, dark in zip(*themes, strict=True):
-        names = [f"{light.name}-{theme}.svg" for theme in ("light", "dark")]
-        for drawn, name in zip((light, dark), names, strict=True):
+        for drawn, theme in ((light, "light"), (dark, "dark")):
             with matplotlib.rc_context({"svg.hashsalt": drawn.name}):
-                drawn.figure.savefig(folder / name, format="svg", metadata={"Date": None})
+                path = folder / f"{light.name}-{theme}.svg"
+                drawn.figure.savefig(path, format="svg", metadata={"Date": None})
         width, height = (round(96 * inches) for inches in light.figure.get_size_inches())
-        files = (f"{folder.name}/{name}" for name in names)
-        plots.append(Plot(light.name, light.title, light.description, *files, width, height))
+        one, other = (f"{folder.name}/{light.name}-{theme}.svg" for theme in ("light", "dark"))
+        plots.append(Plot(light.name, light.title, light.description, one, other, width, height))
     return plots
 
 

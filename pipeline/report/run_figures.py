@@ -4,7 +4,7 @@ Classes differ by filling, line and marker, and not by colour alone. Right ascen
 left, faint is to the right.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +61,7 @@ class Drawn:
 
 def draw_all(
     candidates: Candidates,
-    quantities: list[Quantity] | tuple[Quantity, ...] = (),
+    quantities: Sequence[Quantity] = (),
     *,
     threshold: float = 0.5,
     theme: str = "light",
@@ -142,7 +142,7 @@ def _judged(candidates, quantities, threshold, theme) -> Iterator[Drawn]:
 def save_figures(
     folder: Path,
     candidates: Candidates,
-    quantities: list[Quantity] | tuple[Quantity, ...] = (),
+    quantities: Sequence[Quantity] = (),
     *,
     threshold: float = 0.5,
     panel: Callable[[], Figure] | None = None,

@@ -61,10 +61,8 @@ def sky_map(candidates: Candidates, *, threshold: float = 0.5, theme: str = "lig
         kind = {"projection": "mollweide"} if wide else {}
         panels = np.atleast_1d(figure.subplots(1, len(titles), subplot_kw=kind))
         for axes, (title, chosen) in zip(panels, titles.items(), strict=True):
-            if wide:
-                frame = _WholeSky(axes, centre, look)
-            else:
-                frame = _Field(axes, ra, dec)
+            frame: _WholeSky | _Field
+            frame = _WholeSky(axes, centre, look) if wide else _Field(axes, ra, dec)
             if many:
                 axes.set_title(title, fontsize=8)
                 _density(figure, frame, ra[chosen], dec[chosen], look)
