@@ -1,7 +1,6 @@
 """Tables on disk: which columns are the position, and how columns join without harm to the rest."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -38,7 +37,8 @@ class Catalog(Protocol):
 
     Attributes
     ----------
-    path : Path
+    path : Path or str
+        A URL, without what is secret in it, is a text.
     format : str
         Its name in `catalogs.formats`.
     row_count : int
@@ -46,11 +46,14 @@ class Catalog(Protocol):
     position_columns : PositionColumns
     """
 
-    path: Path
     format: str
     row_count: int
     column_names: tuple[str, ...]
     position_columns: PositionColumns
+
+    @property
+    def path(self) -> Path | str:
+        """Where the table is."""
 
     def read_column(self, name: str, start: int, stop: int) -> np.ndarray:
         """Return a column of numbers in rows [start, stop): float64, NaN where null.
@@ -153,17 +156,23 @@ def write_chosen(catalog: Catalog, output: Path, keep: np.ndarray):
     InputError
         If the format cannot.
     """
-    check_chosen(catalog)
-    catalog.write_rows(output, keep)
+    _row_writer(catalog)(output, keep)
 
 
 def check_chosen(catalog: Catalog):
     """Refuse at once a catalog of which `write_chosen` cannot write some of the rows."""
-    if not hasattr(catalog, "write_rows"):
+    _row_writer(catalog)
+
+
+def _row_writer(catalog: Catalog) -> Callable[[Path, np.ndarray], object]:
+    """Return what writes some rows of a catalog; few formats have it."""
+    writer = getattr(catalog, "write_rows", None)
+    if writer is None:
         raise InputError(
             f"{catalog.path}: --only is not for {catalog.format}; choose rows of the output with "
             "another tool, or write FITS or Parquet"
         )
+    return writer
 
 
 def open_catalog(
@@ -201,7 +210,7 @@ def open_catalog(
     if is_url(path):
         from catalogs.remote_catalog import RemoteCatalog
 
-        return RemoteCatalog(path, partial(open_catalog, format=format, **options))
+        return RemoteCatalog(str(path), lambda copy: open_catalog(copy, format=format, **options))
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")

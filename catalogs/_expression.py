@@ -20,6 +20,7 @@ from catalogs._expression_parts import (
     one_of_numbers,
     one_of_texts,
     opposite,
+    required,
     several,
     tested,
     text_equal,
@@ -33,7 +34,7 @@ def _differ(left, right):
     return np.less(left, right) | np.greater(left, right)
 
 
-_COMPARISONS = {
+_COMPARISONS: Mapping[str, tuple[Callable, Callable]] = {
     "<": (np.less, np.greater_equal),
     "<=": (np.less_equal, np.greater),
     ">": (np.greater, np.less_equal),
@@ -195,7 +196,7 @@ class _Binder:
 
     def clause(self, clause: Clause) -> BoundClause:
         part = self._condition(clause.node)
-        return BoundClause(clause.text, tuple(self._wanted), part.holds)
+        return BoundClause(clause.text, tuple(self._wanted), required(part.holds))
 
     def _part(self, node: Node) -> Part:
         special = getattr(self, f"_bind_{node.kind}", None)
@@ -272,12 +273,12 @@ class _Binder:
             )
         if number > 63:
             self._fail("bits count from 0, which has the value 1, to 63", node.place)
-        column = self._column((node.inner[0].value, None), "integer").numbers
+        column = self._column((node.inner[0].value, None), "integer")
         count = arithmetic.constant(number)
-        one = arithmetic.constant(1)
+        one, bits = arithmetic.constant(1), required(column.numbers)
 
         def bit(values):
-            return _BITS["&"](arithmetic.shift_right(column(values), count), one)
+            return _BITS["&"](arithmetic.shift_right(bits(values), count), one)
 
         return logical(bit)
 
@@ -295,7 +296,7 @@ class _Binder:
 
     def _computed(self, place: int, operation, parts: list[Part], is_whole: bool) -> Part:
         """Return numbers computed of others; of constants once, now."""
-        steps = [part.numbers for part in parts]
+        steps = [required(part.numbers) for part in parts]
 
         def computed(values):
             try:
@@ -362,7 +363,7 @@ class _Binder:
         for part, node in zip(parts, nodes, strict=True):
             if part.numbers is None:
                 self._fail("a condition where a number is needed", node.place)
-        one, other = (part.numbers for part in parts)
+        one, other = (required(part.numbers) for part in parts)
         true, false = _COMPARISONS[sign]
         return Part(
             holds=lambda v: arithmetic.compare(true, one(v), other(v)),
@@ -404,7 +405,7 @@ class _Binder:
         numbers = [item.constant for item in wanted if isinstance(item.constant, Numbers)]
         whole = part.is_whole and len(numbers) == len(wanted)
         if whole and all(number.data.dtype == np.int64 for number in numbers):
-            return one_of_numbers(part.numbers, np.array([int(n.data) for n in numbers]))
+            return one_of_numbers(required(part.numbers), np.array([int(n.data) for n in numbers]))
         return None
 
     def _bind_null(self, node: Node) -> Part:
@@ -431,7 +432,7 @@ class _Binder:
             return part if name == "isnull" else opposite(part)
         parts = [self._number(inner) for inner in node.inner]
         if name in _NUMBER_TESTS:
-            return tested(name, parts[0].numbers)
+            return tested(name, required(parts[0].numbers))
         if name == "abs":
             return self._computed(node.place, arithmetic.absolute, parts, parts[0].is_whole)
         function = np.arctan2 if name == "atan2" else _FLOAT_FUNCTIONS[name]

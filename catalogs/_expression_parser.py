@@ -6,7 +6,7 @@ The precedence is Python's. `catalogs._expression` gives the operations their me
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from catalogs.errors import InputError
 
@@ -72,7 +72,7 @@ class Node:
     kind: str
     place: int
     inner: tuple["Node", ...] = ()
-    value: object = None
+    value: Any = None
     level: int = field(default=0, compare=False)
 
 
@@ -171,7 +171,7 @@ class Parser:
             if match is None:
                 hint = "; columns whose names are no words go in backquotes"
                 self.fail(f"not part of an expression{_HINTS.get(self._line[start], hint)}", start)
-            pieces.append(_Token(match.lastgroup, match[0], start))
+            pieces.append(_Token(match.lastgroup or "", match[0], start))
             start = match.end()
         return pieces
 

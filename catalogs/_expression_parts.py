@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from catalogs._arithmetic import Numbers
 from catalogs.exact import ColumnKind, ExactValues, Wanted
 
 Values = Mapping[Wanted, ExactValues]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,20 @@ class Part:
     texts: Callable[[Values], ExactValues] | None = None
     holds: Callable[[Values], np.ndarray] | None = None
     fails: Callable[[Values], np.ndarray] | None = None
-    constant: object = None
+    constant: Any = None
+
+
+def required(function: _Function | None) -> _Function:
+    """Return what a part gives, where a check before has made sure that it gives it.
+
+    Raises
+    ------
+    TypeError
+        If the check was forgotten.
+    """
+    if function is None:
+        raise TypeError("the part does not give this")
+    return function
 
 
 def constant_part(value: int | float) -> Part:
@@ -89,7 +105,7 @@ def is_missing(part: Part) -> Part:
         if part.texts is not None:
             text = part.texts(values)
             return np.zeros(text.data.shape, np.bool_) if text.missing is None else text.missing
-        return ~(part.holds(values) | part.fails(values))
+        return ~(required(part.holds)(values) | required(part.fails)(values))
 
     return Part(holds=missing, fails=lambda values: ~missing(values))
 
@@ -165,13 +181,13 @@ def one_of_numbers(numbers: Callable[[Values], Numbers], wanted: np.ndarray) -> 
 
     def among(values, same):
         number = numbers(values)
-        data, items = number.data, wanted
+        data = number.data
         if data.dtype == object:
             items = set(wanted.tolist())
             found = np.array([value in items for value in data.reshape(-1).tolist()], np.bool_)
             found = found.reshape(data.shape) == same
         else:
-            found = np.isin(data, items) == same
+            found = np.isin(data, wanted) == same
         return found if number.missing is None else found & ~number.missing
 
     return Part(holds=lambda v: among(v, True), fails=lambda v: among(v, False))
@@ -179,7 +195,11 @@ def one_of_numbers(numbers: Callable[[Values], Numbers], wanted: np.ndarray) -> 
 
 def several(kind: ColumnKind) -> str:
     """Say how many values a row of a vector column holds."""
-    return f"{kind.size} values a row" if kind.size >= 0 else "several values a row"
+    return (
+        f"{kind.size} values a row"
+        if kind.size is not None and kind.size >= 0
+        else "several values a row"
+    )
 
 
 def in_floats(function: Callable, *numbers: Numbers) -> Numbers:

@@ -104,8 +104,12 @@ class Cards:
             index = self._column_number(card)
             if not (card.startswith(b"CONTINUE") and dropping):
                 dropping = index == number
-            if not dropping:
-                kept.append(card if (index or 0) <= number else _renumbered(card, index - 1))
+            if dropping:
+                continue
+            if index is None or index <= number:
+                kept.append(card)
+            else:
+                kept.append(_renumbered(card, index - 1))
         self._cards = kept
 
     def add_columns(
@@ -174,7 +178,7 @@ def _keyword(card: bytes) -> str:
 
 
 def _renumbered(card: bytes, number: int) -> bytes:
-    stem = _INDEXED.fullmatch(_keyword(card))[1]
+    stem = _keyword(card).rstrip("0123456789")
     return f"{stem}{number}".ljust(8).encode("ascii") + card[8:]
 
 

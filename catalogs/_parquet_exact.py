@@ -45,7 +45,10 @@ def values_of_array(array: pa.Array, element: int | None) -> ExactValues:
         array = array.dictionary_decode()
     if element is not None:
         array = _elements(array, element)
-    kind = kind_of_type(array.type).kind
+    known = kind_of_type(array.type)
+    if known is None:
+        raise TypeError(f"values of {array.type} cannot be compared")
+    kind = known.kind
     if kind == "text":
         return texts(pc.cast(array, pa.large_string()).to_pylist())
     if kind == "number":

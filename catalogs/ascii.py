@@ -91,7 +91,7 @@ def _head_of(content: bytes) -> list[_Named]:
 def _comment_bytes(content: bytes) -> int:
     """Return how many bytes of comments of ours a text begins with."""
     lines = re.match(rb"(?:" + _OURS.pattern + rb"(?:\r\n|\r|\n|\Z))*", content)
-    return lines.end()
+    return lines.end() if lines else 0
 
 
 class AsciiHeadCatalog(TextCatalog):
@@ -168,12 +168,16 @@ def _column(named: _Named, size: int) -> TextColumn:
 def _renumbered(line: bytes, number: int) -> bytes:
     """Return a line of the header with another number, as wide as the old one."""
     match = re.match(rb"#[ \t]*\d+", line)
+    if match is None:
+        raise ValueError(f"no number in {line!r}")
     return b"#" + str(number).encode().rjust(match.end() - 1) + line[match.end() :]
 
 
 def _like(line: bytes, number: int, name: str, note: str) -> bytes:
     """Return a line for a new column, with its parts where they are in another line."""
     match = re.match(rb"(#[ \t]*\d+)([ \t]+)(\S+[ \t]*)", line)
+    if match is None:
+        raise ValueError(f"no number and name in {line!r}")
     start = b"#" + str(number).encode().rjust(len(match[1]) - 1) + match[2]
     return start + name.encode().ljust(len(match[3]) - 1) + b" " + note.encode()
 
@@ -245,11 +249,11 @@ class AsciiCatalog(Described, AsciiHeadCatalog):
         if not holds_data(cells):
             return _layout(cells, syntax, int(rows.stops[0]) + start, first)
         for begin, line in reversed(_comments(content[start:first], start)):
-            mark = re.match(rb"[ \t]*#+[ \t]*", line)
-            names = split_blanks(line[mark.end() :].rstrip(b"\r\n"))
+            words = line.lstrip(b" \t").lstrip(b"#").lstrip(b" \t")
+            names = split_blanks(words.rstrip(b"\r\n"))
             if len(names) == len(cells) and not holds_data(names):
                 stop = begin + len(line.rstrip(b"\r\n"))
-                return _layout(names, syntax, first, begin + mark.end(), stop)
+                return _layout(names, syntax, first, begin + len(line) - len(words), stop)
         names = [f"col{number}" for number in range(1, len(cells) + 1)]
         return _layout(names, syntax, first, None)
 

@@ -60,7 +60,7 @@ def _recognised(content: Content, delimiters: tuple[bytes, ...]) -> bool:
 
 def _sniffed(content: bytes, delimiters: tuple[bytes, ...], *, whole: bool) -> Delimited | None:
     """Return the syntax with which most of the first rows have as many cells as the very first."""
-    best: tuple[int, int, Delimited] | None = None
+    best: tuple[float, int, Delimited] | None = None
     for delimiter in delimiters:
         for quote in (b'"', b"'") if b"'" in content else (b'"',):
             syntax = Delimited(delimiter, quote)
@@ -93,7 +93,7 @@ class CsvCatalog(Described, TextCatalog):
     """A catalog in comma-separated values; see `catalogs.Catalog`."""
 
     format = "csv"
-    delimiters = (b",", b";", b"|")
+    delimiters: tuple[bytes, ...] = (b",", b";", b"|")
 
     def _layout_of(self, content: bytes, whole: bool) -> Layout:
         """Find the delimiter and the line of names."""
@@ -119,11 +119,11 @@ class CsvCatalog(Described, TextCatalog):
             and re.search(rb"\d\.\d", sample) is None
         )
         spans = [(first + start, last + start) for first, last in header.spans]
-        return Layout(columns, syntax, start + data, comma, {"spans": spans})
+        return Layout(columns, syntax, start + data, comma, {"spans": spans, "syntax": syntax})
 
     def _new_header(self, dropped: set[int], columns, provenance) -> bytes:
         """Add names to the line of names, and to those of units or dashes below it."""
-        syntax: Delimited = self._layout.syntax
+        syntax: Delimited = self._layout.extra["syntax"]
         with open(self._file, "rb") as file:
             content = file.read(self._layout.data_start)
         pieces, place = [], 0

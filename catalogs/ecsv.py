@@ -128,7 +128,8 @@ class EcsvCatalog(WholeCatalog):
 
     def _read_exact(self, number: int, element: int | None) -> ExactValues:
         """Return values of a column as they are, in all rows."""
-        kind, name = self._kind(number).kind, self.column_names[number]
+        name = self.column_names[number]
+        kind = self.column_kind(name).kind
         cells = [fields[number].strip() for fields, _ in self._records]
         try:
             if element is not None:

@@ -6,7 +6,8 @@ must stay what it is.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -59,12 +60,27 @@ class ExactValues:
         return ExactValues(self.data[start:stop], missing)
 
 
-def kind_of(catalog: "Catalog", name: str) -> ColumnKind:
+class Comparable(Protocol):
+    """A table whose columns can be compared: a `Catalog`, or one that is not written yet."""
+
+    @property
+    def path(self) -> Path | str:
+        """Where it is, for messages."""
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of all columns."""
+
+    def column_kind(self, name: str) -> ColumnKind:
+        """Return what a column holds; see `catalogs.Catalog`."""
+
+
+def kind_of(catalog: Comparable, name: str) -> ColumnKind:
     """Return what a column holds.
 
     Parameters
     ----------
-    catalog : Catalog
+    catalog : Catalog or Comparable
     name : str
 
     Returns
@@ -79,7 +95,8 @@ def kind_of(catalog: "Catalog", name: str) -> ColumnKind:
     own = getattr(catalog, "column_kind", None)
     if own is not None:
         return own(name)
-    details = [detail for detail in catalog.describe_columns() if detail.name == name]
+    other: Any = catalog  # of another package: it may describe its columns alone
+    details = [detail for detail in other.describe_columns() if detail.name == name]
     if len(details) != 1:
         raise InputError(f"{catalog.path}: {name} is not one value a row")
     return ColumnKind(details[0].kind)

@@ -176,7 +176,7 @@ class FitsCatalog:
         if detail.kind == "text":
             texts = raw.view(f"S{column.width}")[:, 0]
             return [text.decode("utf-8", "replace").rstrip(" ") for text in texts.tolist()]
-        stored = raw.view(column.dtype)[:, 0].tolist()
+        stored = raw.view(column.dtype or "V")[:, 0].tolist()
         zero = int(column.zero)
         return [None if value == column.null else value + zero for value in stored]
 

@@ -70,7 +70,7 @@ def check_headers(file: Path | BinaryIO):
 
 def _sizes(file, start: int) -> dict[str, int]:
     """Read what the header at `start` says of sizes; nothing where none begins or it has no end."""
-    sizes = {}
+    sizes: dict[str, int] = {}
     file.seek(start)
     while len(block := file.read(_BLOCK)) == _BLOCK:
         cards = [block[at : at + _CARD] for at in range(0, _BLOCK, _CARD)]

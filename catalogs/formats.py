@@ -102,7 +102,7 @@ class CatalogFormat:
     packable: bool = False
     is_text: bool = False
 
-    def load(self) -> type["Catalog"]:
+    def load(self) -> Callable[..., "Catalog"]:
         """Import the class of its catalogs."""
         module, _, name = self.catalog.partition(":")
         return getattr(import_module(module), name)

@@ -49,7 +49,9 @@ class IpacCatalog(TextCatalog):
 
     def _layout_of(self, content: bytes, whole: bool) -> Layout:
         """Read the lines of names, types, units and nulls."""
-        place, lines, keywords = 0, [], []
+        place = 0
+        lines: list[tuple[int, int]] = []
+        keywords: list[tuple[int, int]] = []
         while place < len(content) and (match := _LINE.match(content, place)):
             if match[1].startswith(b"\\"):
                 keywords.append(match.span())
@@ -66,7 +68,7 @@ class IpacCatalog(TextCatalog):
         self.null = "null" if len(texts) == 4 else "nan"  # as no line says what null is
         units = texts[2] if len(texts) > 2 else [""] * len(edges)
         columns = tuple(map(TextColumn, texts[0], units))
-        extra = {"lines": lines, "keywords": keywords, "width": bars[-1] + 1}
+        extra = {"lines": lines, "keywords": keywords, "width": bars[-1] + 1, "edges": edges}
         return Layout(columns, Fixed(edges, (b"\\",)), place, extra=extra)
 
     def _check_rows(self, block, content: bytes, rows: Rows):
@@ -90,20 +92,21 @@ class IpacCatalog(TextCatalog):
             if match and decoded(match[1]) in _KEYS:
                 pieces.append(content[place:first])
                 place = last
-        end = _LINE.match(content, lines[0][1])[2] or b"\n"
+        line = _LINE.match(content, lines[0][1])
+        end = line[2] if line and line[2] else b"\n"
         pieces += [content[place : lines[0][0]], _keywords(provenance, end)]
         place, pad = lines[0][0], max(self._longest - self._layout.extra["width"], 0)
         for number, (first, last) in enumerate(lines):
             texts = (_in_header(column, number) for column in columns)
             new = b"".join(text.encode().rjust(_WIDTH) + b"|" for text in texts)
-            old = _without(content[first:last].rstrip(b" \t"), self._layout.syntax.edges, dropped)
+            old = _without(content[first:last].rstrip(b" \t"), self._layout.extra["edges"], dropped)
             pieces += [content[place:first], old, b" " * pad, new]
             place = last
         return b"".join([*pieces, content[place:]])
 
     def _cells(self, columns, values, lengths, dropped) -> pa.Array:
         """Return values right below their names."""
-        edges = self._layout.syntax.edges
+        edges = self._layout.extra["edges"]
         width = max(self._longest, self._layout.extra["width"])
         width -= sum(edges[number][1] - edges[number][0] + 1 for number in dropped)
         pads = pa.array([" " * size for size in range(int(width - lengths.min()) + 1)])

@@ -45,11 +45,11 @@ class Packing:
     mark: bytes
     ending: str
     command: str
-    reader: Callable[[BinaryIO], BinaryIO]
-    writer: Callable[[BinaryIO], BinaryIO]
+    reader: Callable[[BinaryIO], io.BufferedIOBase]
+    writer: Callable[[BinaryIO], io.BufferedIOBase]
 
 
-def _zstd_reader(file: BinaryIO) -> BinaryIO:
+def _zstd_reader(file: BinaryIO) -> io.BufferedIOBase:
     import pyarrow as pa
 
     return io.BufferedReader(_Reading(pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd")))
@@ -70,7 +70,7 @@ class _Reading(io.RawIOBase):
         return len(content)
 
 
-def _zstd_writer(file: BinaryIO) -> BinaryIO:
+def _zstd_writer(file: BinaryIO) -> io.BufferedIOBase:
     import pyarrow as pa
 
     return pa.CompressedOutputStream(pa.PythonFile(file, "w"), "zstd")

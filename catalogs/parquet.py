@@ -153,7 +153,8 @@ class ParquetCatalog:
         self._parts = _parts(path)
         self.row_count = sum(part.rows for part in self._parts)
         self.column_names = tuple(self._parts[0].schema.names)
-        self._readers: dict[tuple, _Reader | _ExactReader] = {}
+        self._readers: dict[tuple[str, ...], _Reader] = {}
+        self._exact_readers: dict[tuple[Wanted, ...], _ExactReader] = {}
         self.position_columns = self._positions(ra=ra, dec=dec, unit=position_unit)
 
     @property
@@ -163,12 +164,13 @@ class ParquetCatalog:
 
     def _positions(self, **options) -> PositionColumns:
         """Find the position, which every file of a folder must have, in the same unit."""
-        first = None
+        each: list[PositionColumns] = []
         for part in self._parts:
             where, infos = str(part.path), _infos(part.schema)
             sample = Sample(self, part.first, part.rows)
             found = find_positions(infos, where, **options, sample=sample)
-            first = first or found
+            each.append(found)
+            first = each[0]
             if found != first:
                 raise InputError(
                     f"{where}: has {found.ra} and {found.dec} in {found.unit}, but "
@@ -178,7 +180,7 @@ class ParquetCatalog:
             if options["unit"] is None and says_no_unit(found, infos):
                 values = sample.read((found.ra, found.dec), found.texts)
                 check_not_radians(found.to_degrees(*values), found, where)
-        return first
+        return each[0]
 
     def read_column(self, name: str, start: int, stop: int) -> np.ndarray:
         """Return a column of numbers in rows [start, stop): float64, NaN where null.
@@ -203,7 +205,7 @@ class ParquetCatalog:
 
     def column_kind(self, name: str) -> ColumnKind:
         """Return what a column holds, the same in all files; see `catalogs.Catalog`."""
-        kinds = {}
+        kinds: dict[ColumnKind, Path] = {}
         for part in self._parts:
             if name not in part.schema.names:
                 raise InputError(f"{part.path}: no column {name}")
@@ -216,19 +218,19 @@ class ParquetCatalog:
             kinds[kind] = part.path
         if len(kinds) > 1:
             raise InputError(f"{part.path}: {name} is not of the type that it has in other files")
-        return kind
+        return next(iter(kinds))
 
     def read_exact(self, wanted: Sequence[Wanted], start: int, stop: int) -> list[ExactValues]:
         """Return values as they are; see `catalogs.Catalog`."""
         wanted = tuple(wanted)
         if start >= stop:
             return [no_rows(self.column_kind(name)) for name, _ in wanted]
-        reader = self._readers.get(("exact", wanted))
+        reader = self._exact_readers.get(wanted)
         if reader is None or reader.row != start:
-            reader = self._readers["exact", wanted] = _ExactReader(self._parts, wanted, start)
+            reader = self._exact_readers[wanted] = _ExactReader(self._parts, wanted, start)
         values = reader.read(stop - start)
         if stop >= self.row_count:
-            del self._readers["exact", wanted]
+            del self._exact_readers[wanted]
         return values
 
     def read_positions(self, start: int, stop: int) -> np.ndarray:
@@ -457,11 +459,11 @@ def _as_float(array: pa.Array) -> np.ndarray:
 
 def _text_lengths(parts: Sequence[_Part]) -> dict[str, int]:
     """Return the characters of the longest value of each column of texts."""
-    lengths = {}
+    lengths: dict[str, int] = {}
     for part in parts:
         names = [field.name for field in part.schema if is_text(field.type)]
         with _opened(part.path) as file:
-            batches = file.iter_batches(_ROWS, columns=names) if names else ()
+            batches = file.iter_batches(_ROWS, columns=names) if names else iter(())
             for batch in _readable(batches, part.path):
                 for name in names:
                     texts = pc.cast(batch.column(name), pa.large_string())
@@ -512,7 +514,7 @@ def _row_groups(file: pq.ParquetFile, path: Path) -> Iterator[list[pa.RecordBatc
 
 def _arrays(columns, values, start, stop) -> list[pa.Array]:
     """Turn the added columns' values into Arrow arrays; NaN becomes null."""
-    pieces = [[] for _ in columns]
+    pieces: list[list[np.ndarray]] = [[] for _ in columns]
     for first in range(start, stop, _ROWS):
         for piece, value in zip(pieces, values(first, min(first + _ROWS, stop)), strict=True):
             piece.append(np.asarray(value))

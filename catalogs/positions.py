@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -19,9 +20,6 @@ from catalogs.position_units import (
     find_units,
 )
 from catalogs.sphere import arcseconds_between, on_sphere, turned_back, unit_vectors
-
-if TYPE_CHECKING:
-    from catalogs import Catalog
 
 __all__ = [
     "ColumnInfo",
@@ -119,11 +117,29 @@ class ColumnInfo:
     ucd: str | None = None
 
 
+class Readable(Protocol):
+    """A table of which positions are read: a `Catalog`, or one that is being opened."""
+
+    @property
+    def path(self) -> Path | str:
+        """Where it is, for messages."""
+
+    @property
+    def position_columns(self) -> PositionColumns:
+        """Which columns are the position; found by means of the others."""
+
+    def read_column(self, name: str, start: int, stop: int) -> np.ndarray:
+        """Return a column of numbers; see `catalogs.Catalog`."""
+
+    def read_columns(self, names: Sequence[str], start: int, stop: int) -> list[np.ndarray]:
+        """Return several columns of numbers; see `catalogs.Catalog`."""
+
+
 @dataclass(frozen=True)
 class Sample:
     """The first of the rows of a catalog, or of one of its files, to look at before deciding."""
 
-    catalog: "Catalog"
+    catalog: Readable
     first: int
     rows: int
 
@@ -206,7 +222,7 @@ def has_positions(columns: Mapping[str, ColumnInfo], options: Mapping[str, str |
     return any(columns[name].is_number or columns[name].is_text for pair in pairs for name in pair)
 
 
-def read_positions(catalog: "Catalog", start: int, stop: int) -> np.ndarray:
+def read_positions(catalog: Readable, start: int, stop: int) -> np.ndarray:
     """Return ICRS degrees of the rows [start, stop), float64 of shape (rows, 2).
 
     Parameters
@@ -368,7 +384,8 @@ def _resolved(pair, columns, where, asked: str | None, sample: Sample | None) ->
             f"{where}: {pair[0]} and {pair[1]} have different units, {both}; give both in degrees"
         )
     is_assumed = is_assumed and ra_unit == "deg"
-    return PositionColumns(*pair, ra_unit, dec_unit, texts, is_assumed)
+    ra, dec = pair
+    return PositionColumns(ra, dec, ra_unit, dec_unit, texts, is_assumed)
 
 
 def _some(columns) -> str:

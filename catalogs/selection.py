@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from catalogs._expression import BoundClause, Condition, Values
+from catalogs._expression import BoundClause, Condition
+from catalogs._expression_parts import Values
 from catalogs.errors import InputError
-from catalogs.exact import ColumnKind, ExactValues, Wanted, kind_of, read_exact
+from catalogs.exact import ColumnKind, Comparable, ExactValues, Wanted, kind_of, read_exact
 
 if TYPE_CHECKING:
     from catalogs import Catalog
@@ -148,7 +149,7 @@ def count_removed(selection: Selection, catalog: "Catalog") -> list[tuple[str, i
     return list(zip(selection.clauses, removed.tolist(), alone.tolist(), strict=True))
 
 
-def find_selection(asked: str, catalog: "Catalog", *, option: str = "--select") -> Selection:
+def find_selection(asked: str, catalog: Comparable, *, option: str = "--select") -> Selection:
     """Return the selection that a text asks for, checked against the catalog.
 
     Parameters
@@ -157,7 +158,7 @@ def find_selection(asked: str, catalog: "Catalog", *, option: str = "--select") 
         The name of a published cut (``des``, ``hsc``); a file with one condition a line, all of
         which must hold, and comments after ``#``; or an expression. At most 10,000 characters.
         docs/selection.md says what a condition may hold.
-    catalog : Catalog
+    catalog : Catalog or Comparable
         Names match its columns exactly, or without regard to case where only one column does.
     option : str
         What error messages call it.

@@ -110,7 +110,7 @@ class VotableCatalog(WholeCatalog):
 
     def _read_exact(self, number: int, element: int | None) -> ExactValues:
         """Return values of a column as they are, in all rows."""
-        kind = self._kind(number)
+        kind = self.column_kind(self.column_names[number])
         if not self.row_count:
             return no_rows(kind)
         column = np.ma.asarray(self._array[self._array.dtype.names[number]])

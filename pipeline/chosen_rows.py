@@ -23,7 +23,7 @@ class _Annotated:
     columns: Sequence[AddedColumn]
 
     @property
-    def path(self) -> object:
+    def path(self) -> Path | str:
         return self.catalog.path
 
     @property

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from catalogs.errors import InputError
 from catalogs.output import written_whole
+from catalogs.text.catalog import TextCatalog
 
 _OURS = "lsbg."
 
 
-class Described:
+class Described(TextCatalog):
     """Part of the catalogs whose output has such a file beside it."""
 
     def write_annotated(

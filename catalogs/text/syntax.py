@@ -52,7 +52,7 @@ class Delimited:
             If a quote is not closed.
         """
         content, ends = array_of(block), None
-        quotes = np.flatnonzero(content == self.quote[0]) if self.quote else ()
+        quotes = self._quotes(content)
         if not len(quotes):
             ends = line_ends(content)
         elif quotes_are_plain(content, quotes, (self.delimiter[0],)):
@@ -66,6 +66,10 @@ class Delimited:
         if ends is None:
             return self._split_by_pattern(block, final)
         return rows_between(content, ends, final=final, comments=self.comments)
+
+    def _quotes(self, content: np.ndarray) -> np.ndarray:
+        """Return the places of all quotes."""
+        return np.flatnonzero(content == self.quote[0]) if self.quote else np.empty(0, np.int64)
 
     @cached_property
     def _cell(self) -> bytes:
@@ -115,7 +119,7 @@ class Delimited:
             If a row has not `count` cells.
         """
         content = array_of(block)
-        quotes = np.flatnonzero(content == self.quote[0]) if self.quote else ()
+        quotes = self._quotes(content)
         if len(quotes) and not (
             rows.is_dense and quotes_are_plain(content, quotes, (self.delimiter[0],))
         ):
@@ -181,6 +185,10 @@ class Delimited:
 
 class _Spanned:
     """Cells that are found by their places alone."""
+
+    def spans(self, block: bytes, rows: Rows, count: int) -> np.ndarray:
+        """Return the places of all cells; see `Delimited.spans`."""
+        raise NotImplementedError
 
     def texts(self, block: bytes, rows: Rows, count: int, numbers: tuple[int, ...]) -> list:
         """Return columns as Arrow's binary arrays; see `Delimited.texts`."""

@@ -236,7 +236,7 @@ def _write_figures(folder: Path, run: _Run, content: Content, quantities):
         return draw_panel(
             run.candidates,
             run.pictures.read,
-            name=run.candidates.catalog.path.name,
+            name=Path(run.candidates.catalog.path).name,
             field=field_note(content.imaging),
             threshold=run.threshold,
         )

@@ -101,7 +101,7 @@ class Content:
     @property
     def name(self) -> str:
         """Of the catalog."""
-        return visible(self.candidates.catalog.path.name)
+        return visible(Path(self.candidates.catalog.path).name)
 
 
 def write_page(content: Content, folder: Path):
@@ -256,7 +256,7 @@ def _flag_rows(flags: np.ndarray) -> list[dict]:
 
 def _provenance(content: Content) -> list[dict]:
     catalog = content.candidates.catalog
-    said = {"catalog": f"{catalog.path.name} ({catalog.format}, {catalog.row_count:,} rows)"}
+    said = {"catalog": f"{Path(catalog.path).name} ({catalog.format}, {catalog.row_count:,} rows)"}
     columns = catalog.position_columns
     said["position"] = f"{columns.ra}, {columns.dec} ({columns.unit})"
     for name, text in _PROVENANCE.items():
