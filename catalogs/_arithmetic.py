@@ -64,40 +64,116 @@ def constant(value: int | float) -> Numbers:
 
 
 def add(one: Numbers, other: Numbers) -> Numbers:
-    """Return the sum."""
+    """Return the sum.
+
+    Parameters
+    ----------
+    one, other : Numbers
+        Of one shape, or one of them a single value.
+
+    Returns
+    -------
+    Numbers
+        Missing where either is; see `Numbers`.
+    """
     (a, b), (c, d) = _both_bounds(one, other)
     return _computed(np.add, one, other, (a + c, b + d))
 
 
 def subtract(one: Numbers, other: Numbers) -> Numbers:
-    """Return the difference."""
+    """Return the difference.
+
+    Parameters
+    ----------
+    one, other : Numbers
+        As for `add`.
+
+    Returns
+    -------
+    Numbers
+        Missing where either is.
+    """
     (a, b), (c, d) = _both_bounds(one, other)
     return _computed(np.subtract, one, other, (a - d, b - c))
 
 
 def multiply(one: Numbers, other: Numbers) -> Numbers:
-    """Return the product."""
+    """Return the product.
+
+    Parameters
+    ----------
+    one, other : Numbers
+        As for `add`.
+
+    Returns
+    -------
+    Numbers
+        Missing where either is.
+    """
     (a, b), (c, d) = _both_bounds(one, other)
     return _computed(np.multiply, one, other, (a * c, a * d, b * c, b * d))
 
 
 def divide(one: Numbers, other: Numbers) -> Numbers:
-    """Return the quotient, always float64."""
+    """Return the quotient, always float64.
+
+    Parameters
+    ----------
+    one, other : Numbers
+        As for `add`.
+
+    Returns
+    -------
+    Numbers
+        float64; division by zero gives infinity or NaN.
+    """
     return Numbers(np.asarray(np.divide(one.floats(), other.floats())))
 
 
 def floor_divide(one: Numbers, other: Numbers) -> Numbers:
-    """Return the quotient rounded down; missing where whole numbers are divided by 0."""
+    """Return the quotient rounded down; missing where whole numbers are divided by 0.
+
+    Parameters
+    ----------
+    one, other : Numbers
+        As for `add`.
+
+    Returns
+    -------
+    Numbers
+        Missing where either is, or where whole numbers are divided by 0.
+    """
     return _divided(np.floor_divide, one, other)
 
 
 def remainder(one: Numbers, other: Numbers) -> Numbers:
-    """Return what is left, with the divisor's sign; missing where whole ones are divided by 0."""
+    """Return what is left, with the divisor's sign; missing where whole ones are divided by 0.
+
+    Parameters
+    ----------
+    one, other : Numbers
+        As for `add`.
+
+    Returns
+    -------
+    Numbers
+        With the sign of the divisor.
+    """
     return _divided(np.remainder, one, other)
 
 
 def power(one: Numbers, other: Numbers) -> Numbers:
     """Return the power: whole if both are and no exponent is negative, else float64.
+
+    Parameters
+    ----------
+    one, other : Numbers
+        Base and exponent, as for `add`.
+
+    Returns
+    -------
+    Numbers
+        Missing where either is.
 
     Raises
     ------
@@ -147,6 +223,16 @@ def invert(of: Numbers) -> Numbers:
 def shift_left(one: Numbers, other: Numbers) -> Numbers:
     """Return the whole number times a power of two; missing where the shift is negative.
 
+    Parameters
+    ----------
+    one, other : Numbers
+        Whole numbers, and by how many bits they are shifted; as for `add`.
+
+    Returns
+    -------
+    Numbers
+        Whole numbers.
+
     Raises
     ------
     TooLargeError
@@ -161,7 +247,18 @@ def shift_left(one: Numbers, other: Numbers) -> Numbers:
 
 
 def shift_right(one: Numbers, other: Numbers) -> Numbers:
-    """Return the whole number divided by a power of two; missing where the shift is negative."""
+    """Return the whole number divided by a power of two; missing where the shift is negative.
+
+    Parameters
+    ----------
+    one, other : Numbers
+        Whole numbers, and by how many bits they are shifted; as for `add`.
+
+    Returns
+    -------
+    Numbers
+        Whole numbers, rounded down.
+    """
     shift = _not_negative(other)
     enough = Numbers(np.asarray(np.minimum(shift.data, MOST_BITS), shift.data.dtype), shift.missing)
     if one.data.dtype != object:
@@ -170,17 +267,39 @@ def shift_right(one: Numbers, other: Numbers) -> Numbers:
 
 
 def smallest(one: Numbers, other: Numbers) -> Numbers:
-    """Return the smaller of two; missing where one is."""
+    """Return the smaller of two; missing where one is.
+
+    Parameters
+    ----------
+    one, other : Numbers
+        As for `add`.
+
+    Returns
+    -------
+    Numbers
+        Missing where either is.
+    """
     return _computed(np.minimum, one, other, ())
 
 
 def largest(one: Numbers, other: Numbers) -> Numbers:
-    """Return the larger of two; missing where one is."""
+    """Return the larger of two; missing where one is.
+
+    Parameters
+    ----------
+    one, other : Numbers
+        As for `add`.
+
+    Returns
+    -------
+    Numbers
+        Missing where either is.
+    """
     return _computed(np.maximum, one, other, ())
 
 
 def compare(operation: Callable, one: Numbers, other: Numbers) -> np.ndarray:
-    """Return where a comparison is true, which it is nowhere that a value is missing: bool.
+    """Compare numbers; the result is false wherever a value is missing.
 
     Whole numbers are compared exactly, also with fractional ones.
 
@@ -189,6 +308,11 @@ def compare(operation: Callable, one: Numbers, other: Numbers) -> np.ndarray:
     operation : callable
         Of two arrays, such as `numpy.less`, false for NaN.
     one, other : Numbers
+
+    Returns
+    -------
+    array of bool
+        Of the common shape.
     """
     left, right = one.data, other.data
     if one.is_whole != other.is_whole:

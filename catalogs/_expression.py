@@ -120,6 +120,11 @@ class Condition:
         where : str
             Where the line stands, for error messages.
 
+        Returns
+        -------
+        Condition or None
+            None where the line is empty or holds only a comment.
+
         Raises
         ------
         InputError

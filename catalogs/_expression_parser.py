@@ -159,7 +159,20 @@ class Parser:
         return clauses
 
     def fail(self, what: str, place: int) -> NoReturn:
-        """Raise for a character of the line, from 0."""
+        """Raise an error that names a character of the line.
+
+        Parameters
+        ----------
+        what : str
+            What is wrong and what is expected.
+        place : int
+            Number of the character, from 0; the length of the line stands for its end.
+
+        Raises
+        ------
+        InputError
+            Always.
+        """
         snippet = self._line[place : place + 20]
         at = f"{snippet!r} (character {place + 1})" if snippet else "its end"
         raise InputError(f"{self._where}, at {at}: {what}")

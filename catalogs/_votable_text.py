@@ -22,6 +22,11 @@ def field_text(name: str, datatype: str, *, prefix: str = "", **notes: str) -> s
         Stands before names of elements, such as ``vot:``.
     notes
         ``arraysize``, ``unit``, ``ucd``, ``utype``, ``xtype`` and ``description``; empty: none.
+
+    Returns
+    -------
+    str
+        One XML element.
     """
     return _element("FIELD", {"name": name, "datatype": datatype}, prefix, notes)
 
@@ -45,6 +50,11 @@ def param_text(
         ``unicodeChar`` of any length, or a type of numbers.
     description : str
         Empty: none.
+
+    Returns
+    -------
+    str
+        One XML element.
     """
     size = {"arraysize": "*"} if datatype == "unicodeChar" else {}
     given = {"name": name, "datatype": datatype, **size, "value": value}
@@ -63,7 +73,19 @@ def _element(kind: str, attributes: dict[str, str], prefix: str, notes: dict[str
 
 
 def added_fields(columns: Sequence[AddedColumn], prefix: str = "") -> list[str]:
-    """Return a FIELD for each column that is added."""
+    """Return a FIELD for each column that is added.
+
+    Parameters
+    ----------
+    columns : sequence of AddedColumn
+    prefix : str
+        Stands before names of elements, such as ``vot:``.
+
+    Returns
+    -------
+    list of str
+        XML elements, in the order of the columns.
+    """
     return [
         field_text(
             column.name,
@@ -83,19 +105,57 @@ def encoded(text: str) -> bytes:
 
 
 def indent_before(content: bytes, start: int) -> str:
-    """Return the line break and blanks that stand before a tag, if it begins a line."""
+    """Return the line break and blanks that stand before a tag, if it begins a line.
+
+    Parameters
+    ----------
+    content : bytes
+        The file.
+    start : int
+        Byte at which the tag begins.
+
+    Returns
+    -------
+    str
+        Empty if something else stands before the tag in its line.
+    """
     before = content[max(start - 200, 0) : start].decode("latin-1")
     blanks = before[len(before.rstrip()) :]
     return blanks[blanks.rfind("\n") :] if "\n" in blanks else ""
 
 
 def cut(content: bytes, start: int, stop: int) -> Edit:
-    """Take an element out, with the line break before it."""
+    """Take an element out, with the line break before it.
+
+    Parameters
+    ----------
+    content : bytes
+        The file.
+    start, stop : int
+        Bytes of the element.
+
+    Returns
+    -------
+    Edit
+        For `edited`.
+    """
     return start - len(indent_before(content, start)), stop, b""
 
 
 def edited(content: bytes, edits: Iterable[Edit]) -> Iterator[bytes]:
-    """Yield the pieces of the content with spans replaced; they do not overlap."""
+    """Yield the pieces of a file in which some spans are replaced.
+
+    Parameters
+    ----------
+    content : bytes
+        The file.
+    edits : iterable of Edit
+        (start, stop, new bytes), in any order; the spans must not overlap.
+
+    Yields
+    ------
+    bytes
+    """
     place = 0
     for start, stop, new in sorted(edits):
         yield content[place:start]

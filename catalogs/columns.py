@@ -212,6 +212,11 @@ def already_there(columns: Iterable[AddedColumn], existing: Iterable[str]) -> li
         The new columns.
     existing : iterable of str
         Columns of the catalog.
+
+    Returns
+    -------
+    list of str
+        Their names as they are in the catalog.
     """
     new = {column.name.lower() for column in columns}
     ours = _our_names()

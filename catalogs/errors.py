@@ -24,6 +24,11 @@ def one_line(error: object, most: int = 200) -> str:
         An error of a library, whose text may have several lines; or such a text.
     most : int
         Characters after which it is cut.
+
+    Returns
+    -------
+    str
+        At most `most` characters; empty only for an empty text.
     """
     text = " ".join(str(error).split())[:most]
     return text or (type(error).__name__ if isinstance(error, Exception) else "")

@@ -55,7 +55,17 @@ class ExactValues:
     missing: np.ndarray | None = None
 
     def rows(self, start: int, stop: int) -> "ExactValues":
-        """Return those of the rows [start, stop)."""
+        """Return those of the rows [start, stop).
+
+        Parameters
+        ----------
+        start, stop : int
+
+        Returns
+        -------
+        ExactValues
+            Views, not copies, of the same kind.
+        """
         missing = None if self.missing is None else self.missing[start:stop]
         return ExactValues(self.data[start:stop], missing)
 
@@ -116,6 +126,11 @@ def read_exact(
     wanted : sequence of Wanted
     start, stop : int
 
+    Returns
+    -------
+    list of ExactValues
+        In the order of `wanted`, of stop - start rows each.
+
     Raises
     ------
     InputError
@@ -174,6 +189,11 @@ def integers(values: Sequence[int | None] | np.ndarray, missing=None) -> ExactVa
     values : sequence of int or None, or array of integers, shape (rows,)
     missing : array of bool, shape (rows,), optional
         Where an array holds no value.
+
+    Returns
+    -------
+    ExactValues
+        Missing where a value is None, or where `missing` says so.
     """
     if isinstance(values, np.ndarray) and values.dtype.kind in "iu":
         return ExactValues(fitting(values), missing)

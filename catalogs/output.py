@@ -16,6 +16,15 @@ PARQUET_SUFFIXES = (".parquet", ".parq", ".pq")
 def check_output(source: Path | str, output: Path | str, overwrite: bool):
     """Refuse an output that cannot or must not be written.
 
+    Parameters
+    ----------
+    source : path or URL
+        The input.
+    output : path
+        Where the result will be written.
+    overwrite : bool
+        Whether an output that exists may be replaced.
+
     Raises
     ------
     InputError

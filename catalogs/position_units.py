@@ -82,6 +82,11 @@ def find_units(
     asked : str or None
         The unit that the user says, overriding what the table says.
 
+    Returns
+    -------
+    list of str or None
+        The unit of right ascension and that of declination, as `read_unit` returns them.
+
     Raises
     ------
     InputError
@@ -104,6 +109,11 @@ def degrees(values: np.ndarray, unit: str) -> np.ndarray:
     values : array of float64, or of str
     unit : str
         As `read_unit` returns it.
+
+    Returns
+    -------
+    array of float64, of the shape of `values`
+        NaN where a value is missing.
 
     Raises
     ------

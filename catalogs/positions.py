@@ -149,7 +149,20 @@ class Sample:
         return min(self.rows, _ROWS_LOOKED_AT)
 
     def read(self, names: Sequence[str], texts: Sequence[str]) -> list[np.ndarray]:
-        """Return the values of columns: str of those in `texts`, float64 of others."""
+        """Return the values of columns: str of those in `texts`, float64 of others.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Columns of the catalog.
+        texts : sequence of str
+            Those of them that hold texts.
+
+        Returns
+        -------
+        list of array, shape (rows,)
+            In the order of `names`. Missing numbers are NaN, missing texts are empty.
+        """
         return _read(self.catalog, names, texts, self.first, self.first + self.looked_at)
 
 
@@ -212,6 +225,10 @@ def has_positions(columns: Mapping[str, ColumnInfo], options: Mapping[str, str |
     columns : mapping of str to ColumnInfo
     options : mapping
         ``ra`` and ``dec`` as for `find_positions`.
+
+    Returns
+    -------
+    bool
     """
     if options.get("ra") is not None:
         return all(_same(options[name] or "", columns) for name in ("ra", "dec"))
@@ -229,6 +246,11 @@ def read_positions(catalog: Readable, start: int, stop: int) -> np.ndarray:
     ----------
     catalog : Catalog
     start, stop : int
+
+    Returns
+    -------
+    array of float64, shape (rows, 2)
+        Right ascension and declination; NaN where either is missing. Values out of range stay.
 
     Raises
     ------
@@ -250,6 +272,10 @@ def says_no_unit(found: PositionColumns, columns: Mapping[str, ColumnInfo]) -> b
     ----------
     found : PositionColumns
     columns : mapping of str to ColumnInfo
+
+    Returns
+    -------
+    bool
     """
     return found.ra.lower() in _RADIANS_POSSIBLE and not columns[found.ra].unit
 

@@ -53,6 +53,16 @@ class RemoteFile:
     def read(self, start: int, stop: int) -> bytes:
         """Return the bytes [start, stop).
 
+        Parameters
+        ----------
+        start, stop : int
+            Bytes, from 0.
+
+        Returns
+        -------
+        bytes
+            Exactly stop - start of them.
+
         Raises
         ------
         RemoteError
@@ -181,7 +191,19 @@ def _look_up(url: str) -> RemoteFile:
 
 
 def in_threads(function: Callable, items: Iterable) -> list:
-    """Apply a function that waits for servers to many items, 16 at a time; in their order."""
+    """Apply a function that waits for servers to many items, 16 at a time.
+
+    Parameters
+    ----------
+    function : callable
+        Of one item.
+    items : iterable
+
+    Returns
+    -------
+    list
+        The results, in the order of the items. The first error ends the work and is raised.
+    """
     with ThreadPoolExecutor(_CONNECTIONS) as pool:
         try:
             return list(pool.map(function, items))

@@ -79,6 +79,10 @@ class Selection:
             The one that the selection was found for.
         start, stop : int
 
+        Returns
+        -------
+        array of bool, shape (rows,)
+
         Raises
         ------
         InputError
@@ -98,6 +102,10 @@ class Selection:
         catalog : Catalog
             The one that the selection was found for.
         start, stop : int
+
+        Returns
+        -------
+        array of bool, shape (rows, clauses)
 
         Raises
         ------

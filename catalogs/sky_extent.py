@@ -125,6 +125,11 @@ def position_warnings(columns: PositionColumns, extent: SkyExtent) -> list[str]:
     columns : PositionColumns
     extent : SkyExtent
         Of the positions, read in the unit that is assumed.
+
+    Returns
+    -------
+    list of str
+        One sentence for each doubt; empty where there is none.
     """
     if not columns.is_assumed:
         return []

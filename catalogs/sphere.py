@@ -30,7 +30,18 @@ def unit_vectors(positions: np.ndarray) -> np.ndarray:
 
 
 def arcseconds_between(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return the arcseconds between positions, 0 where one is missing."""
+    """Return the separation of each pair of positions.
+
+    Parameters
+    ----------
+    one, other : array of float, shape (N, 2)
+        Right ascension and declination in degrees.
+
+    Returns
+    -------
+    array of float64, shape (N,)
+        Arcseconds; 0 where a position is missing (NaN).
+    """
     chord = np.linalg.norm(unit_vectors(one) - unit_vectors(other), axis=1)
     return np.nan_to_num(np.degrees(2 * np.arcsin(np.minimum(chord / 2, 1))) * 3600)
 

@@ -61,6 +61,11 @@ def describe(
         Units that stand elsewhere, by the names of the columns.
     lengths : mapping of str to int
         Characters of the longest value of each column of texts: astropy's reader needs a limit.
+
+    Returns
+    -------
+    dict of bytes to bytes
+        Entries of the metadata of the Parquet schema.
     """
     fields = (_field(field, units.get(field.name, ""), lengths.get(field.name)) for field in schema)
     text = _BEFORE + "".join(f"{field}\n" for field in fields) + _AFTER
@@ -73,6 +78,19 @@ def extend(
     """Return metadata whose VOTable, if there is one, knows the added columns.
 
     One that cannot be read is left as it is.
+
+    Parameters
+    ----------
+    metadata : dict of bytes to bytes
+        Of a Parquet schema.
+    columns : sequence of AddedColumn
+    dropped : collection of str
+        Columns that are replaced.
+
+    Returns
+    -------
+    dict of bytes to bytes
+        The same metadata where they hold no VOTable.
     """
     try:
         content = metadata[CONTENT]

@@ -17,7 +17,18 @@ def logit(probabilities: np.ndarray) -> np.ndarray:
 
 
 def scale(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Apply a temperature; float32, the same shape."""
+    """Divide the logits of probabilities by a temperature.
+
+    Parameters
+    ----------
+    probabilities : array of float, shape (N,)
+    temperature : float
+        Above 1 the probabilities move towards 0.5, below 1 away from it.
+
+    Returns
+    -------
+    array of float32, shape (N,)
+    """
     return (1 / (1 + np.exp(-logit(probabilities) / temperature))).astype(np.float32)
 
 
@@ -33,6 +44,10 @@ def fit_temperature(
     probabilities : array of float, shape (N,)
     fraction : float, optional
         Of LSBGs, in (0, 1), that the probabilities are for, if it is not that of the labels.
+
+    Returns
+    -------
+    float
 
     Raises
     ------

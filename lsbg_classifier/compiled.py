@@ -31,6 +31,12 @@ def prefetch(_, array, index):
     """Have the memory of an element of an array, of one dimension, fetched while others are used.
 
     Within compiled code only. Where the index is none of the array's, nothing happens.
+
+    Parameters
+    ----------
+    array : array of shape (n,)
+    index : int
+        Of the element.
     """
 
     def generate(context, builder, signature, arguments):

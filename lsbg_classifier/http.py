@@ -117,6 +117,17 @@ def new_session(connections: int, largest: int = LARGEST_ANSWER) -> requests.Ses
     growing pauses, or after what Retry-After says, but 20 s at most. Answers are read whole within
     the time-out of the request, up to `largest` bytes; up to 3 redirects are followed, on
     the same host only.
+
+    Parameters
+    ----------
+    connections : int
+        Simultaneous requests, of all threads together; more wait for their turn.
+    largest : int
+        Bytes of the largest answer that is read.
+
+    Returns
+    -------
+    requests.Session
     """
     retry = _BoundedRetry(
         total=4,
@@ -142,8 +153,17 @@ def get(session: requests.Session, url: str, parameters: dict, timeout: float) -
 
     Parameters
     ----------
+    session : requests.Session
+        As `new_session` makes it.
+    url : str
+    parameters : dict
+        Of the query.
     timeout : float
         Seconds until the answer begins, without a byte, and for the whole of it.
+
+    Returns
+    -------
+    bytes
 
     Raises
     ------
@@ -232,6 +252,11 @@ def check_server(url: str, connections: int, timeout: float) -> str:
         Simultaneous requests.
     timeout : float
         Seconds.
+
+    Returns
+    -------
+    str
+        The address without spaces around it.
 
     Raises
     ------

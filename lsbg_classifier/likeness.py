@@ -103,7 +103,20 @@ def load_likeness(path: Path) -> Likeness | None:
 
 
 def standardised(values: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Return 1 and the standardised statistics of each cutout, shape (N, 18)."""
+    """Return the standardised statistics of cutouts, with a column of ones before them.
+
+    Parameters
+    ----------
+    values : array of float, shape (N, 17)
+        Statistics of the cutouts.
+    centre, scale : array of float, shape (17,)
+        Usual value and spread of each statistic.
+
+    Returns
+    -------
+    array of float64, shape (N, 18)
+        The first column is 1.
+    """
     usual = np.clip((values - centre) / scale, -_FARTHEST, _FARTHEST)
     return np.concatenate([np.ones((len(values), 1)), usual], axis=1)
 

@@ -39,6 +39,11 @@ def connect(
     slurm : SlurmJobs, optional
         Start these jobs instead, and end them afterwards.
 
+    Yields
+    ------
+    Client
+        Closed at the end, with the workers that were started for it.
+
     Raises
     ------
     InputError
@@ -134,6 +139,11 @@ def in_order_of_completion(
     calls : iterator of (int or None, tuple)
         A number, and the arguments. Calls of the same number go to the same worker, unless that
         is busy while another has nothing to do, or is gone.
+
+    Yields
+    ------
+    object
+        What the function returns, in the order in which the calls end.
 
     Raises
     ------

@@ -37,6 +37,18 @@ def show_progress(label: str, *, quiet: bool = False) -> Iterator[Report | None]
     written over. Anything else, such as a log, gets a plain line every half minute, with the
     time, what is done, the rate and the time left, and no control characters. `quiet` shows
     nothing.
+
+    Parameters
+    ----------
+    label : str
+        What is counted, such as ``candidates``.
+    quiet : bool
+        Show nothing.
+
+    Yields
+    ------
+    callable or None
+        None where nothing is shown.
     """
     if quiet:
         yield None

@@ -44,11 +44,32 @@ class TableInMemory:
         self._may_be_radians = position_unit is None and says_no_unit(found, columns)
 
     def read_column(self, name: str, start: int, stop: int) -> np.ndarray:
-        """Return a column of numbers in rows [start, stop): float64, NaN where there is none."""
+        """Return a column of numbers in rows [start, stop): float64, NaN where there is none.
+
+        Parameters
+        ----------
+        name : str
+        start, stop : int
+
+        Returns
+        -------
+        array of float64, shape (rows,)
+            NaN where there is no value.
+        """
         return self._reader.read(self._table[name][start:stop])
 
     def read_positions(self, start: int, stop: int) -> np.ndarray:
-        """Return degrees of rows [start, stop), float64 of shape (rows, 2)."""
+        """Return degrees of rows [start, stop), float64 of shape (rows, 2).
+
+        Parameters
+        ----------
+        start, stop : int
+
+        Returns
+        -------
+        array of float64, shape (rows, 2)
+            Right ascension and declination in degrees; NaN where missing.
+        """
         found = self.position_columns
         both = (self.read_column(name, start, stop) for name in (found.ra, found.dec))
         positions = found.to_degrees(*both)

@@ -63,9 +63,17 @@ def scaled_fluxes_of_colours(image: np.ndarray) -> np.ndarray:
 
 
 def compress(image: np.ndarray, quality: int = 90) -> np.ndarray:
-    """Pass an image, (height, width, 3) uint8, through JPEG as the viewer does.
+    """Pass an image through JPEG as the viewer does, in quality 90 with 4:2:0 chroma.
 
-    The viewer writes quality 90 with 4:2:0 chroma.
+    Parameters
+    ----------
+    image : array of uint8, shape (height, width, 3)
+    quality : int
+        From 1 to 95, as Pillow counts it.
+
+    Returns
+    -------
+    array of uint8, shape (height, width, 3)
     """
     buffer = BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=quality, subsampling="4:2:0")

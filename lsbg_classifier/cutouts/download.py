@@ -44,10 +44,17 @@ class Downloader:
     def fetch_all(
         self, positions: np.ndarray, fetch_one: Callable[[float, float], tuple[np.ndarray, int]]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Call ``fetch_one(ra, dec)`` for each position, degrees, shape (N, 2).
+        """Fetch the cutouts of some positions.
 
-        It returns a cutout and its flags, or raises `FetchError`, or `ValueError` with the reason
-        if the answer is no image that can be used. The reasons go to `reasons.give_reason`.
+        The reasons of those that fail go to `reasons.give_reason`.
+
+        Parameters
+        ----------
+        positions : array of float, shape (N, 2)
+            Right ascension and declination in degrees.
+        fetch_one : callable
+            Given (ra, dec), returns a cutout and its flags. It raises `FetchError` if there is no
+            answer, and `ValueError` with the reason if the answer is no image that can be used.
 
         Returns
         -------

@@ -76,7 +76,24 @@ class HipsSource:
 
     @classmethod
     def from_spec(cls, detail: str, **options) -> "HipsSource":
-        """Open ``hips:ID``; options are `url`, `connections`, `timeout` and `survey`."""
+        """Open ``hips:ID``; options are `url`, `connections`, `timeout` and `survey`.
+
+        Parameters
+        ----------
+        detail : str
+            ID of the HiPS, such as ``CDS/P/DES-DR2/ColorIRG``.
+        **options
+            As for the class.
+
+        Returns
+        -------
+        HipsSource
+
+        Raises
+        ------
+        InputError
+            If an option is unknown or out of range, or the survey cannot be told.
+        """
         unknown = set(options) - {"url", "connections", "timeout", "survey"}
         if unknown:
             raise InputError(

@@ -267,7 +267,24 @@ class KeptSource:
 
     @classmethod
     def from_spec(cls, detail: str, **options) -> "KeptSource":
-        """Open ``kept:ANNOTATED``; it has no options."""
+        """Open ``kept:ANNOTATED``; it has no options.
+
+        Parameters
+        ----------
+        detail : str
+            Path of the annotated catalog.
+        **options
+            Must be empty.
+
+        Returns
+        -------
+        KeptSource
+
+        Raises
+        ------
+        InputError
+            If an option is given, or the catalog has no cutouts beside it.
+        """
         if options:
             raise InputError(f"kept: takes no option {', '.join(sorted(options))}; leave it out")
         return cls(detail)
@@ -292,7 +309,19 @@ class KeptSource:
 
 
 def part_path(folder: Path, number: int) -> Path:
-    """Return the path of one file of cutouts."""
+    """Return the path of one file of cutouts.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of cutouts.
+    number : int
+        Of the file, from 0.
+
+    Returns
+    -------
+    Path
+    """
     return folder / f"part-{number:06d}.parquet"
 
 

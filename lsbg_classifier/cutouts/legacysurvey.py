@@ -81,7 +81,24 @@ class LegacySurveySource:
 
     @classmethod
     def from_spec(cls, detail: str, **options) -> "LegacySurveySource":
-        """Open ``legacysurvey:LAYER``; options: `survey`, `url`, `connections`, `timeout`."""
+        """Open ``legacysurvey:LAYER``; options: `survey`, `url`, `connections`, `timeout`.
+
+        Parameters
+        ----------
+        detail : str
+            Layer of the viewer, such as ``des-dr1``.
+        **options
+            As for the class.
+
+        Returns
+        -------
+        LegacySurveySource
+
+        Raises
+        ------
+        InputError
+            If an option is unknown or out of range, or the survey cannot be told.
+        """
         unknown = set(options) - {"survey", "url", "connections", "timeout"}
         if unknown:
             raise InputError(

@@ -1,30 +1,29 @@
 """Images of candidates from the pixels of a tile: fluxes, resampling, colours, one after the other.
 
-All in one compiled pass, so that an image on its way stays in the processor's cache. Of code that
-was compiled before, only changes in the same file are noticed: whoever changes `count_blank_zeros`
-in `no_data` must save this file too.
+All steps run in one compiled pass, so that the pixels stay in the processor's cache. Machine code
+that an earlier run has stored is compiled again only if this file has changed: whoever changes
+`count_blank_zeros` in `no_data` must save this file too.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 
 from lsbg_classifier.compiled import compiled, prefetch
 from lsbg_classifier.cutouts.no_data import count_blank_zeros
+from lsbg_classifier.cutouts.pixel_layout import Course, Lines
 from lsbg_classifier.surveys import VIEWER_SIZE
 
 _LARGEST = np.finfo(np.float32).max
-"""Of a flux that is finite."""
+"""The largest finite flux."""
 
 _LARGEST_COUNT = np.float32(1e15)
-"""Counts beyond stand for "no data": 1e30 and such."""
+"""Larger counts stand for "no data", such as 1e30."""
 
 _AHEAD, _CACHE_LINE = 4, 64
-"""Rows that are asked for before they are needed, and the bytes that come together."""
+"""How many rows memory is asked for in advance, and the bytes of one line of the cache."""
 
 _FIRST, _SECOND, _THIRD = np.uint64(0xFF), np.uint64(0xFF00), np.uint64(0xFF0000)
 _8, _24 = np.uint64(8), np.uint64(24)
-"""Bytes of a number, and the bits that they are moved by."""
+"""Masks of the bytes of a number, and by how many bits they are shifted to swap them."""
 
 Q = 20.0
 """Softening of the arcsinh stretch."""
@@ -33,7 +32,7 @@ M = 0.03
 """Offset of the sky above black, in scaled flux."""
 
 _PART = 512
-"""Pixels that are coloured at a time."""
+"""Pixels that are coloured at a time; their intermediate values fit into the cache."""
 
 _ROOT_HALF = 0x3F3504F3
 """Bits of the float32 nearest to sqrt(1/2)."""
@@ -42,14 +41,14 @@ REACH = 3
 """Pixels that the kernel reaches to each side."""
 
 _TOGETHER, _MOST_DRIFT = 32, 0.16
-"""Neighbouring samples that take the same pixels, but for one more with each sample, and how far
-the first and the last may be, in pixels, from where they would lie in the middle of these."""
+"""Neighbouring samples are made together, with weights that are computed once for all bands: at
+most so many samples, whose drift (see `Course`) adds up to at most so many pixels."""
 
 _CLOSE = 0.7
-"""Pixels between samples below which they are taken in several sets."""
+"""Samples that are closer than this, in pixels, are made in several sets; see `resample`."""
 
 _DEGREE = 8
-"""Of the polynomials that weights are computed by: right to 1e-5."""
+"""Degree of the polynomials that give the weights to 1e-5."""
 
 
 def _polynomials() -> tuple[tuple[np.float32, ...], ...]:
@@ -68,59 +67,6 @@ def _polynomials() -> tuple[tuple[np.float32, ...], ...]:
 
 OUTER, MIDDLE, INNER = _polynomials()
 """Coefficients of the weights of the pixels third, second and next to a sample."""
-
-
-class Pixels(NamedTuple):
-    """Pixels as they lie in memory, for compiled code, which knows the machine's types alone.
-
-    Attributes
-    ----------
-    values : array of unsigned int
-        From the first pixel to the last, whatever lies between rows included.
-    kind : array of shape (0,)
-        Of the pixels' own type, in the machine's order of bytes.
-    swap : bool
-        Whether the bytes are in the other order.
-    stride, height, width : int
-        In pixels.
-    """
-
-    values: np.ndarray
-    kind: np.ndarray
-    swap: bool
-    stride: int
-    height: int
-    width: int
-
-
-class Band(NamedTuple):
-    """A band of a strip, for compiled code.
-
-    Attributes
-    ----------
-    image, mask, weight : Pixels
-    scale : float32
-        Nanomaggies a count.
-    no_data, bad : int
-        Bits of the mask, in its type.
-    has_weight : bool
-        Whether pixels of a weight that is not positive have no data.
-    zeros_are_data : bool
-        Whether exact zeros are data wherever they lie.
-    lowest, blanks : float32; array of float32, shape (4,)
-        Counts without data: from the lowest downwards, and these.
-    """
-
-    image: Pixels
-    mask: Pixels
-    weight: Pixels
-    scale: np.float32
-    no_data: np.integer
-    bad: np.integer
-    has_weight: np.bool_
-    zeros_are_data: np.bool_
-    lowest: np.float32
-    blanks: np.ndarray
 
 
 @compiled
@@ -179,13 +125,13 @@ def fill_patch(bands, x, y, patch, gaps):
     _, height, width = patch.shape
     bad = np.zeros((height, width), np.bool_)
     for number in range(len(bands)):
-        seen = _fill(bands[number], x, y, patch[number], bad)
-        gaps[number] = 1 - seen / (height * width)
-    found = 0
+        with_data = _fill(bands[number], x, y, patch[number], bad)
+        gaps[number] = 1 - with_data / (height * width)
+    bad_pixels = 0
     for row in range(height // 4, height - height // 4):
         for column in range(width // 4, width - width // 4):
-            found += bad[row, column]
-    return found / ((height - height // 4 * 2) * (width - width // 4 * 2))
+            bad_pixels += bad[row, column]
+    return bad_pixels / ((height - height // 4 * 2) * (width - width // 4 * 2))
 
 
 @compiled
@@ -193,68 +139,74 @@ def _fill(band, x, y, fluxes, bad):
     """Fill in one band, mark bad pixels, and count those with data."""
     height, width = fluxes.shape
     image, mask, weight = band.image, band.mask, band.weight
-    there, marks, weights = image.values, mask.values, weight.values
-    line, bits = np.empty(width, there.dtype), np.empty(width, marks.dtype)
-    worth, blanks = np.empty(width, weights.dtype), band.blanks
-    counts, set_bits = line.view(image.kind.dtype), bits.view(mask.kind.dtype)
-    values = worth.view(weight.kind.dtype)
-    b0, b1, b2, b3 = blanks[0], blanks[1], blanks[2], blanks[3]
+    # Memory for one row of each image: as the bytes are stored, and as numbers.
+    image_line = np.empty(width, image.values.dtype)
+    mask_line = np.empty(width, mask.values.dtype)
+    weight_line = np.empty(width, weight.values.dtype)
+    counts, bits = image_line.view(image.kind.dtype), mask_line.view(mask.kind.dtype)
+    weights = weight_line.view(weight.kind.dtype)
+    b0, b1, b2, b3 = band.blanks[0], band.blanks[1], band.blanks[2], band.blanks[3]
     sound_pixels = np.empty((height, width), np.uint8)
     first, last = _inside(x, width, image.width)
     bottom, top = _inside(y, height, image.height)
-    begin, count, seen, lit = np.uint64(first), last - first, 0, 0
+    # Unsigned indices spare the check whether an index counts from the end.
+    begin, count, sound_total, lit_total = np.uint64(first), last - first, 0, 0
     if count * (top - bottom) < width * height:
         fluxes[:] = 0
         sound_pixels[:] = 0
     for row in range(bottom - _AHEAD, top):
         if row + _AHEAD < top:
-            _ask_for(there, (y + row + _AHEAD) * image.stride + x + first, count)
-            _ask_for(marks, (y + row + _AHEAD) * mask.stride + x + first, count)
+            _ask_for(image.values, (y + row + _AHEAD) * image.stride + x + first, count)
+            _ask_for(mask.values, (y + row + _AHEAD) * mask.stride + x + first, count)
             if band.has_weight:
-                _ask_for(weights, (y + row + _AHEAD) * weight.stride + x + first, count)
+                _ask_for(weight.values, (y + row + _AHEAD) * weight.stride + x + first, count)
         if row < bottom:
             continue
-        _read_line(there, (y + row) * image.stride + x + first, count, image.swap, line)
-        _read_line(marks, (y + row) * mask.stride + x + first, count, mask.swap, bits)
+        place = (y + row) * image.stride + x + first
+        _read_line(image.values, place, count, image.swap, image_line)
+        place = (y + row) * mask.stride + x + first
+        _read_line(mask.values, place, count, mask.swap, mask_line)
         for n in range(np.uint64(count)):
             value = np.float32(counts[n])
             flux = value * band.scale
             sound = (abs(flux) <= _LARGEST) & (abs(value) <= _LARGEST_COUNT)
-            sound &= (value > band.lowest) & ((set_bits[n] & band.no_data) == 0)
+            sound &= (value > band.lowest) & ((bits[n] & band.no_data) == 0)
             sound &= (value != b0) & (value != b1) & (value != b2) & (value != b3)
             fluxes[row, begin + n] = flux if sound else np.float32(0)
             sound_pixels[row, begin + n] = sound
         if band.has_weight:
-            _read_line(weights, (y + row) * weight.stride + x + first, count, weight.swap, worth)
+            place = (y + row) * weight.stride + x + first
+            _read_line(weight.values, place, count, weight.swap, weight_line)
             for n in range(np.uint64(count)):
-                if not values[n] > 0:
+                if not weights[n] > 0:
                     fluxes[row, begin + n] = np.float32(0)
                     sound_pixels[row, begin + n] = 0
+        # Loops that do one thing each are compiled to vector instructions.
         sound_count, lit_count = np.int32(0), np.int32(0)
         for n in range(np.uint64(count)):
             sound_count += np.int32(sound_pixels[row, begin + n])
             lit_count += np.int32(fluxes[row, begin + n] != 0)
         for n in range(np.uint64(count)):
-            bad[row, begin + n] |= (set_bits[n] & band.bad) != 0
-        seen += sound_count
-        lit += lit_count
-    if lit == 0:
+            bad[row, begin + n] |= (bits[n] & band.bad) != 0
+        sound_total += sound_count
+        lit_total += lit_count
+    if lit_total == 0:  # a band of zeros has no data
         return 0
-    if seen > lit and not band.zeros_are_data:
-        seen -= count_blank_zeros(fluxes, sound_pixels)
-    return seen
+    if sound_total > lit_total and not band.zeros_are_data:
+        sound_total -= count_blank_zeros(fluxes, sound_pixels)
+    return sound_total
 
 
 @compiled
-def _inside(start, size, all_there_are):
-    """Return which of `size` pixels from `start` on there are: the first, and the end."""
+def _inside(start, size, length_of_image):
+    """Return which of `size` pixels from `start` on lie in an image: the first, and the end."""
     first = min(size, max(0, -start))
-    return first, max(first, min(size, all_there_are - start))
+    return first, max(first, min(size, length_of_image - start))
 
 
 @compiled
 def _ask_for(values, start, count):
-    """Have a part of a row fetched from memory, that is used in a while."""
+    """Ask memory for a part of a row that is used some rows later."""
     for n in range(0, count, _CACHE_LINE // values.itemsize):
         prefetch(values, start + n)
     prefetch(values, start + count - 1)
@@ -319,7 +271,9 @@ def resample(patch, affine, sampled):
     size = VIEWER_SIZE / side
     top = (size - VIEWER_SIZE) / 2
     step, slant = xu - xv * yu / yv, xv / yv
-    sets = 1  # of samples in a row; those of a set are about a pixel apart
+    # Samples of one set are about a pixel apart, so that neighbours take neighbouring pixels and
+    # `_sample` can make many of them in one vectorised loop. The sets are then interleaved.
+    sets = 1
     while sets * size * abs(step) < _CLOSE and sets < side:
         sets *= 2
     columns = side // sets
@@ -329,10 +283,10 @@ def resample(patch, affine, sampled):
     part = samples if sets == 1 else np.empty((bands, side * columns), np.float32)
     for first in range(sets):
         left = top + first * size
-        across = x0 - slant * y0 + step * left, slant, step * size * sets - 1
-        down = y0 + yu * left - yv * top, -yv * size, yu * size * sets
-        _sample(pixels, (height, width, 1, 1, width), across, narrow)
-        _sample(narrow, (side, 0, columns, 0, height), down, part)
+        across = Course(x0 - slant * y0 + step * left, slant, step * size * sets - 1)
+        down = Course(y0 + yu * left - yv * top, -yv * size, yu * size * sets)
+        _sample(pixels, Lines(height, width, 1, 1, width), across, narrow)
+        _sample(narrow, Lines(side, 0, columns, 0, height), down, part)
         if sets > 1:
             for band in range(bands):
                 for n in range(side * columns):
@@ -341,38 +295,49 @@ def resample(patch, affine, sampled):
 
 @compiled
 def check_room(length, centre, right, up):
-    """Refuse a patch that does not hold the grid along one axis."""
+    """Refuse a patch that does not hold the grid along one axis.
+
+    Parameters
+    ----------
+    length : int
+        Pixels of the patch along the axis.
+    centre, right, up : float
+        A row of the affine map; see `resample`.
+
+    Raises
+    ------
+    ValueError
+        If the grid, or the pixels that the kernel reaches, lie outside.
+    """
     half = (abs(right) + abs(up)) * (VIEWER_SIZE - 1) / 2
     if not (centre - half >= REACH - 1 and centre + half <= length - 1 - REACH):
         raise ValueError("a patch must hold the grid and the pixels that the kernel reaches")
 
 
 @compiled
-def _sample(pixels, layout, where, sampled):
-    """Sample lines; both images are flat, shape (bands, n).
-
-    `layout`: how many lines there are; how far in `pixels` the next line is, and the next pixel of
-    those that are summed; whether these move on with each sample, by one; and how many there are.
-    `where`: which pixel the first sample of the first line lies at; how much farther that is in the
-    next line; and how much the next sample of a line is from where that pixel would have moved to.
-    """
-    lines, to_line, to_pixel, moves, length = layout
-    samples = sampled.shape[1] // lines
-    place, slant, drift = where
+def _sample(pixels, lines, course, sampled):
+    """Sample lines of images, `Lines`, along a `Course`; both images are flat, shape (bands, n)."""
+    to_pixel, moves = lines.pixel_step, lines.moves
+    samples = sampled.shape[1] // lines.count
+    drift = course.drift
     together = _TOGETHER
     while together > 1 and together * abs(drift) > _MOST_DRIFT:
         together //= 2
     weights = np.empty((2 * REACH, _TOGETHER), np.float32)
     ahead = np.uint64(to_pixel)  # unsigned, so that no index can count from the end
-    for line in range(lines):
+    for line in range(lines.count):
         for start in range(0, samples, together):
             count = min(together, samples - start)
-            begin = place + slant * line + drift * start
+            # `begin` is the place of the first sample. The weights are computed from where a sample
+            # lies between the third and the fourth of its six pixels; the third is chosen for the
+            # middle one of these samples, and so that all pixels lie in the image.
+            begin = course.start + course.slant * line + drift * start
             third = int(np.floor(begin + drift * (together - 1) / 2))
-            last = length - 1 - REACH - moves * (start + count - 1)
+            last = lines.length - 1 - REACH - moves * (start + count - 1)
             third = min(max(third, REACH - 1 - moves * start), last)
             _weigh(begin - third - 0.5, drift, count, weights)
-            a = np.uint64(line * to_line + start + (third + 1 - REACH) * to_pixel)
+            # The six pixels of the first sample, from left to right or from bottom to top.
+            a = np.uint64(line * lines.step + start + (third + 1 - REACH) * to_pixel)
             b, c = a + ahead, a + ahead + ahead
             d, e, f = c + ahead, c + ahead + ahead, c + ahead + ahead + ahead
             target = np.uint64(line * samples + start)
@@ -397,7 +362,18 @@ def _weigh(place, drift, count, weights):
 
 @compiled
 def weigh_pair(x, c):
-    """Return a polynomial at x and at -x."""
+    """Return a polynomial at x and at -x.
+
+    Parameters
+    ----------
+    x : float32
+    c : tuple of float32
+        Nine coefficients, that of the constant first.
+
+    Returns
+    -------
+    float32, float32
+    """
     x2 = x * x
     even = c[0] + x2 * (c[2] + x2 * (c[4] + x2 * (c[6] + x2 * c[8])))
     odd = x * (c[1] + x2 * (c[3] + x2 * (c[5] + x2 * c[7])))
@@ -406,12 +382,21 @@ def weigh_pair(x, c):
 
 @compiled
 def colour(planes, scales, coloured):
-    """Colour planes of fluxes, (3, n), blue to red; `coloured`, (3, n) of uint8, is red to blue.
+    """Turn planes of fluxes into a colour image. Compiled code.
 
-    Compiled code; the formula is that of `lsbg_classifier.cutouts.colours`. By parts that stay in
+    The formula is that of `lsbg_classifier.cutouts.colours`. The work goes by parts that stay in
     the processor's cache, in loops that use its vector units: of the logarithm in
     arcsinh x = log(x + sqrt(x^2 + 1)), the power of two is taken from the bits of the number, and
     the rest from the series of the area tangent.
+
+    Parameters
+    ----------
+    planes : array of float32, shape (3, n)
+        Nanomaggies, blue to red.
+    scales : array of float32, shape (3,)
+        The survey's colour scale of each band.
+    coloured : array of uint8, shape (3, n)
+        Gets red, green and blue.
     """
     offset, full = np.float32(M), np.float32(255)
     zero, one, third = np.float32(0), np.float32(1), np.float32(1 / 3)

@@ -84,10 +84,20 @@ class RiceImage:
         )
 
     def read(self, rows: slice, columns: slice) -> np.ndarray:
-        """Read a section; float32, or the integers as they are stored.
+        """Read a section of the image.
 
-        It lies in memory that the next call uses again. Rows at its end which the next call begins
-        with are not decoded again, if the columns are the same.
+        It lies in memory that the next call uses again. Rows at its end with which the next call
+        begins are not decoded again, if the columns are the same.
+
+        Parameters
+        ----------
+        rows, columns : slice
+            Pixels from 0, with both ends and no step.
+
+        Returns
+        -------
+        array, shape (rows, columns)
+            float32, NaN where there are no data; or the integers as they are stored.
 
         Raises
         ------

@@ -32,14 +32,34 @@ class Image(Protocol):
     """A two-dimensional image in a file."""
 
     def read(self, rows: slice, columns: slice) -> np.ndarray:
-        """Return a section, ends given, in memory that the next call may use again.
+        """Return a section, in memory that the next call may use again.
 
         Uncompressed images are not read before they are used.
+
+        Parameters
+        ----------
+        rows, columns : slice
+            Pixels from 0, with both ends and no step.
+
+        Returns
+        -------
+        array, shape (rows, columns)
         """
 
 
 def read_section(image: Image, rows: slice, columns: slice) -> np.ndarray:
     """Read a section of an image.
+
+    Parameters
+    ----------
+    image : Image
+    rows, columns : slice
+        Pixels from 0, with both ends and no step.
+
+    Returns
+    -------
+    array, shape (rows, columns)
+        It may be overwritten by the next call; see `Image.read`.
 
     Raises
     ------
@@ -93,6 +113,10 @@ class ImageFile:
         plane : int, optional
         asinh : tuple of float, optional
             BOFFSET and BSOFTEN, where pixels hold inverse hyperbolic sines of counts.
+
+        Returns
+        -------
+        Image
 
         Raises
         ------

@@ -131,6 +131,11 @@ def open_source(spec: str, **options) -> CutoutSource:
     options
         Passed to the source, for example ``connections=4`` or ``url="http://..."``.
 
+    Returns
+    -------
+    CutoutSource
+        It may be used from several threads.
+
     Raises
     ------
     InputError

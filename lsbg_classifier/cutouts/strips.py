@@ -8,7 +8,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from catalogs.fits_headers import UNREADABLE
 from lsbg_classifier.cutouts.no_data import MaskBits, blanks_of, lowest_count
-from lsbg_classifier.cutouts.pixels import Band, Pixels
+from lsbg_classifier.cutouts.pixel_layout import Band, Pixels
 from lsbg_classifier.cutouts.sections import (
     Image,
     ImageFile,
@@ -111,6 +111,15 @@ class OpenTile:
 
         What is returned may be overwritten by the next call; see `Image.read`.
 
+        Parameters
+        ----------
+        lows, highs : list of array of int, shape (2,)
+            For each band, the first pixel (x, y) and the one after the last; they may lie outside.
+
+        Returns
+        -------
+        Strip
+
         Raises
         ------
         DamagedTileError
@@ -158,6 +167,11 @@ def bands_of(layers: list[Layer | None], shapes: list[tuple[int, int]]) -> tuple
         None for a band that is not there.
     shapes : list of tuple of int
         Height and width of each.
+
+    Returns
+    -------
+    tuple of Band
+        Blue to red.
     """
     there = [layer for layer in layers if layer is not None]
     counts_type = _common_type([layer.counts for layer in there], np.float64)

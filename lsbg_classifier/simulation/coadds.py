@@ -46,7 +46,22 @@ class Tile:
 
 
 def plan_tiles(survey: str, count: int, size: int, seed: int) -> list[Tile]:
-    """Lay tiles out in rows of five, each with its own seed."""
+    """Lay tiles out in rows of five, each with its own seed.
+
+    Parameters
+    ----------
+    survey : str
+        ``des`` or ``hsc``.
+    count : int
+        Tiles to plan.
+    size : int
+        Side of a tile in pixels.
+    seed : int
+
+    Returns
+    -------
+    list of Tile
+    """
     side = size * model_named(survey).survey.pixel_scale / 3600
     planned = []
     for number, child in enumerate(np.random.SeedSequence(seed).spawn(count)):

@@ -13,7 +13,14 @@ def _counts(sky, brightness):
 
 
 def add_cirrus(sky: Sky, rng: np.random.Generator):
-    """Add filaments of Galactic dust: a power-law field, less what sky subtraction removes."""
+    """Add filaments of Galactic dust: a power-law field, less what sky subtraction removes.
+
+    Parameters
+    ----------
+    sky : Sky
+        Its images are changed.
+    rng : numpy.random.Generator
+    """
     field = random_field(sky.size, rng.uniform(2.6, 3.2), rng)
     field -= ndimage.uniform_filter(field, 400)
     veil = np.clip(field / field.std() - rng.uniform(0.0, 0.8), 0, None)
@@ -24,7 +31,20 @@ def add_cirrus(sky: Sky, rng: np.random.Generator):
 
 
 def add_ghosts(sky: Sky, count: int, rng: np.random.Generator) -> list[Placed]:
-    """Add reflections of bright stars: faint discs with a hole and a soft or sharp rim."""
+    """Add reflections of bright stars: faint discs with a hole and a soft or sharp rim.
+
+    Parameters
+    ----------
+    sky : Sky
+        Its images are changed.
+    count : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    list of Placed
+        Their truth.
+    """
     placed = []
     for x, y in rng.uniform(0, sky.size, (count, 2)):
         radius = rng.uniform(15, 160)
@@ -48,6 +68,18 @@ def add_wisps(sky: Sky, count: int, rng: np.random.Generator) -> list[Placed]:
     As large as LSBGs and as smooth, but fainter: half-light radii of 3" to 8", a mean surface
     brightness of 25.7 to 27.4 mag/arcsec2 in g and g - r of 0.2 to 0.8, as the artifacts of HSC
     have them that passed every cut and failed the eye (Greco et al. 2018, ApJ 857, 104).
+
+    Parameters
+    ----------
+    sky : Sky
+        Its images are changed.
+    count : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    list of Placed
+        Their truth.
     """
     placed = []
     blur = np.mean(sky.conditions.seeing) / 2.355 / sky.pixel_scale
@@ -79,7 +111,14 @@ def _patch(radius, rng):
 
 
 def add_trail(sky: Sky, rng: np.random.Generator):
-    """Add the trail of a satellite, in one band, from edge to edge."""
+    """Add the trail of a satellite, in one band, from edge to edge.
+
+    Parameters
+    ----------
+    sky : Sky
+        Its images are changed.
+    rng : numpy.random.Generator
+    """
     angle = rng.uniform(0, np.pi)
     y, x = np.ogrid[: sky.size, : sky.size]
     middle = rng.uniform(0.2, 0.8, 2) * sky.size
@@ -92,7 +131,16 @@ def add_trail(sky: Sky, rng: np.random.Generator):
 def depth_map(size: int, rng: np.random.Generator) -> np.ndarray:
     """Draw how the noise varies over a tile, in steps along the edges of the exposures.
 
-    Returns an array of float32, shape (3, size, size): the factor on the RMS of the sky.
+    Parameters
+    ----------
+    size : int
+        Side of the tile in pixels.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    array of float32, shape (3, size, size)
+        The factor on the RMS of the sky.
     """
     depth = np.ones((3, size, size), np.float32)
     for band in range(3):
@@ -103,11 +151,21 @@ def depth_map(size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def coverage_map(size: int, holes: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw where there are data at all.
+    """Draw which pixels of a tile have data.
 
     Each hole is a strip without data in one band, or in all three.
 
-    Returns an array of bool, shape (3, size, size).
+    Parameters
+    ----------
+    size : int
+        Side of the tile in pixels.
+    holes : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    array of bool, shape (3, size, size)
+        True where there are data.
     """
     covered = np.ones((3, size, size), bool)
     for _ in range(holes):

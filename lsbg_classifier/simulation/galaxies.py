@@ -32,6 +32,18 @@ def add_lsbgs(sky: Sky, count: int, rng: np.random.Generator) -> list[Placed]:
     Half-light radii fall steeply from 2.5", a third are red (g - i >= 0.6); Tanoglidis et al.
     2021, ApJS 252, 18, section 5. Mean surface brightness is that of the survey's model.
     Sersic indices and ellipticities follow Greco et al. 2018, ApJ 857, 104.
+
+    Parameters
+    ----------
+    sky : Sky
+        Its images are changed.
+    count : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    list of Placed
+        Their truth.
     """
     return [_lsbg(sky, x, y, rng) for x, y in _spread(sky.size, count, rng)]
 
@@ -75,6 +87,17 @@ def add_background(sky: Sky, rng: np.random.Generator) -> list[Placed]:
 
     Counts follow dN/dm ~ 10**(0.35 m) to r = 25.3, 45 a square arcminute, and on in deeper
     surveys. Stamps come from a library of shapes drawn once a tile, turned and flipped at random.
+
+    Parameters
+    ----------
+    sky : Sky
+        Its images are changed.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    list of Placed
+        The truth of those brighter than magnitude 21.5.
     """
     faintest = _FAINTEST + sky.conditions.model.deeper
     area = (sky.size * sky.pixel_scale / 60) ** 2
@@ -128,6 +151,18 @@ def add_spirals(sky: Sky, count: int, rng: np.random.Generator) -> list[Placed]:
     """Add disc galaxies of normal brightness, round to edge-on.
 
     They are no LSBGs, and their arms, knots and outskirts break into candidates of their own.
+
+    Parameters
+    ----------
+    sky : Sky
+        Its images are changed.
+    count : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    list of Placed
+        Their truth.
     """
     return [_spiral(sky, x, y, rng) for x, y in rng.uniform(0, sky.size, (count, 2))]
 
@@ -165,7 +200,20 @@ def _arms(side, radius, ellipticity, angle, rng):
 
 
 def add_ellipticals(sky: Sky, count: int, rng: np.random.Generator) -> list[Placed]:
-    """Add early-type galaxies with wide envelopes, some with a family of small red ones."""
+    """Add early-type galaxies with wide envelopes, some with a family of small red ones.
+
+    Parameters
+    ----------
+    sky : Sky
+        Its images are changed.
+    count : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    list of Placed
+        Their truth.
+    """
     placed = []
     for x, y in rng.uniform(0, sky.size, (count, 2)):
         radius = rng.uniform(2.0, 12.0)
@@ -188,7 +236,20 @@ def _add_family(sky, x, y, rng):
 
 
 def add_blends(sky: Sky, count: int, rng: np.random.Generator) -> list[Placed]:
-    """Add knots of a few faint sources within some arcseconds, which pass for one diffuse one."""
+    """Add knots of a few faint sources within some arcseconds, which pass for one diffuse one.
+
+    Parameters
+    ----------
+    sky : Sky
+        Its images are changed.
+    count : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    list of Placed
+        Their truth.
+    """
     placed = []
     for x, y in rng.uniform(0, sky.size, (count, 2)):
         members = int(rng.integers(2, 7))

@@ -35,7 +35,17 @@ class Conditions:
 
     @classmethod
     def draw(cls, model: SurveyModel, rng: np.random.Generator) -> "Conditions":
-        """Draw the conditions of one tile around those typical of a survey."""
+        """Draw the conditions of one tile around those typical of a survey.
+
+        Parameters
+        ----------
+        model : SurveyModel
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        Conditions
+        """
         depth = rng.lognormal(0.0, 0.3)
         sharpness = rng.lognormal(0.0, 0.08)
         return cls(
@@ -70,8 +80,17 @@ class Sky:
     def draw(self, profile: galsim.GSObject, side: int, dx: float = 0.0, dy: float = 0.0):
         """Render a profile of unit flux through each band's seeing.
 
-        Returns an array of float32, shape (3, side, side), centred on the middle pixel plus
-        (dx, dy) pixels.
+        Parameters
+        ----------
+        profile : galsim.GSObject
+        side : int
+            Of the stamp, in pixels.
+        dx, dy : float
+            Pixels from the middle pixel to the centre of the profile.
+
+        Returns
+        -------
+        array of float32, shape (3, side, side)
         """
         stamp = {"nx": side, "ny": side, "scale": self.pixel_scale, "offset": (dx, dy)}
         seen = [galsim.Convolve(profile, psf) for psf in self.psfs]
@@ -83,7 +102,15 @@ class Sky:
         return 10 ** (-0.4 * (np.asarray(magnitudes) - zero_point))
 
     def paste(self, stamp: np.ndarray, x: int, y: int):
-        """Add a stamp, shape (3, h, w), whose middle pixel falls on pixel (x, y)."""
+        """Add a stamp to the images; what lies outside of them is cut off.
+
+        Parameters
+        ----------
+        stamp : array of float32, shape (3, height, width)
+            Counts of each band.
+        x, y : int
+            Pixel that the stamp's middle pixel falls on.
+        """
         height, width = stamp.shape[1:]
         left, bottom = x - width // 2, y - height // 2
         x0, x1 = max(left, 0), min(left + width, self.size)
@@ -93,7 +120,19 @@ class Sky:
             self.images[:, y0:y1, x0:x1] += part
 
     def place(self, profile: galsim.GSObject, fluxes: np.ndarray, x: float, y: float, side: int):
-        """Draw a profile with the given counts in each band at pixel (x, y)."""
+        """Draw a profile in all bands.
+
+        Parameters
+        ----------
+        profile : galsim.GSObject
+            Of unit flux.
+        fluxes : array of float, shape (3,)
+            Counts in each band.
+        x, y : float
+            Pixel of its centre.
+        side : int
+            Of the stamp, in pixels; made odd.
+        """
         column, row = round(x), round(y)
         side += 1 - side % 2
         stamp = self.draw(profile, side, x - column, y - row)
@@ -126,7 +165,16 @@ class Sky:
 def random_field(size: int, slope: float, rng: np.random.Generator) -> np.ndarray:
     """Draw a Gaussian random field with power k**-slope, zero mean and unit variance.
 
-    Returns an array of float32, shape (size, size).
+    Parameters
+    ----------
+    size : int
+        Side of the field in pixels.
+    slope : float
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    array of float32, shape (size, size)
     """
     frequency = np.hypot(fft.fftfreq(size)[:, None], fft.rfftfreq(size)[None, :])
     frequency[0, 0] = np.inf

@@ -16,6 +16,17 @@ def add_stars(sky: Sky, rng: np.random.Generator) -> list[Placed]:
 
     The bright ones are several times as common as at high Galactic latitude: candidates found in
     their halos are what a classifier must learn to refuse.
+
+    Parameters
+    ----------
+    sky : Sky
+        Its images are changed.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    list of Placed
+        The truth of those with a halo.
     """
     area = (sky.size * sky.pixel_scale / 60) ** 2
     low, high = 10 ** (0.17 * 10.5), 10 ** (0.17 * 24.5)

@@ -93,7 +93,19 @@ def find_weights(name: str | os.PathLike) -> WeightSet:
 
 
 def check_registrable(name: str, overwrite: bool):
-    """Raise `InputError` if registering a weight set of this name would replace or hide another."""
+    """Refuse a name under which a weight set would replace or hide another.
+
+    Parameters
+    ----------
+    name : str
+    overwrite : bool
+        Whether a registered set may be replaced; one that ships never is.
+
+    Raises
+    ------
+    InputError
+        If the name is in use.
+    """
     if weights_path(_SHIPPED, name).exists():
         raise InputError(f"{name!r} ships with this software; choose another name with --name")
     if weights_path(weights_folder(), name).exists() and not overwrite:
@@ -165,7 +177,19 @@ def at_path(path: Path) -> WeightSet:
 
 
 def weights_path(folder: Path, name: str) -> Path:
-    """Return where the weights of that name lie in a folder."""
+    """Return where the weights of that name lie in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+        Of the weight set.
+
+    Returns
+    -------
+    Path
+        Of its ``.weights.h5`` file, which may not exist.
+    """
     return folder / f"{name}{_SUFFIX}"
 
 

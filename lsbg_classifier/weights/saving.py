@@ -40,6 +40,10 @@ def save_weight_set(
         The check for cutouts unlike those trained on; kept in the same file.
     seen : array of uint64, optional
         Hashes of the cutouts trained on, see `lsbg_classifier.weights.seen`; kept there too.
+
+    Returns
+    -------
+    WeightSet
     """
     check_name(card.name)
     folder.mkdir(parents=True, exist_ok=True)

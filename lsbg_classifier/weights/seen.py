@@ -28,7 +28,15 @@ def cutout_hashes(cutouts: np.ndarray) -> np.ndarray:
 
 
 def save_seen(path: Path, hashes: np.ndarray):
-    """Add the hashes of cutouts, uint64 of any order, to a file of weights."""
+    """Add the hashes of cutouts to a file of weights.
+
+    Parameters
+    ----------
+    path : Path
+        The ``.weights.h5`` file.
+    hashes : array of uint64, shape (N,)
+        In any order; see `cutout_hashes`.
+    """
     with h5py.File(path, "a") as file:
         file.create_dataset(_NAME, data=np.unique(hashes.astype(np.uint64)))
 
