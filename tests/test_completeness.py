@@ -257,3 +257,11 @@ def test_the_report_shows_a_completeness(lsbg, tmp_path):
     code, _, err = lsbg("report", annotated, tmp_path / "no", "--completeness", truth)
     assert code == 1 and "not a measured completeness" in err
     assert not (tmp_path / "no").exists()
+
+
+def test_limits_are_those_of_the_faint_side_where_a_cut_drops_bright_galaxies():
+    rng = np.random.default_rng(5)
+    brightness = rng.uniform(24, 28, 3000)
+    back = (brightness > 24.4) & (rng.random(3000) < 1 / (1 + np.exp(6 * (brightness - 26))))
+    assert limit_of(brightness, back, 0.9, 0.683).value == pytest.approx(25.63, abs=0.25)
+    assert limit_of(brightness, back, 0.5, 0.683).value == pytest.approx(26.0, abs=0.1)

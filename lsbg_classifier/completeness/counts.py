@@ -12,6 +12,8 @@ detection matches it; the cut keeps that; the network gives it a probability; an
 the threshold."""
 
 _RESAMPLES = 300
+_LIMIT_STEP, _LEAST_IN_BIN = 0.5, 5
+"""mag/arcsec2 of the bins that limits are found in, and the mocks that such a bin needs."""
 
 
 @dataclass(frozen=True)
@@ -159,8 +161,9 @@ def limit_of(
 ) -> Limit:
     """Find down to which surface brightness mocks are complete to some fraction.
 
-    The fraction is taken to fall with surface brightness (isotonic regression, which assumes
-    nothing else); the interval is that of 300 bootstrap samples of the mocks.
+    From the bin of half a magnitude with the highest fraction on (cuts drop what is too bright for
+    them), it is where straight lines between the bins' middles first cross the value; bins with
+    fewer than 5 mocks are left out. The interval is that of 300 bootstrap samples of the mocks.
 
     Parameters
     ----------
@@ -189,19 +192,22 @@ def limit_of(
 
 
 def _crossing(brightness, recovered, completeness) -> float:
-    """Return where the falling fraction crosses a value; -inf: at once below, inf: never."""
-    from sklearn.isotonic import IsotonicRegression
-
-    order = np.argsort(brightness, kind="stable")
-    x = brightness[order]
-    y = IsotonicRegression(increasing=False).fit_transform(x, recovered[order])
-    above = y >= completeness
-    if not above.any():
+    """Return where the falling fraction crosses a value; -inf: never so high, inf: never so low."""
+    edges = edges_by_step(brightness, _LIMIT_STEP)
+    number = in_bins(brightness, edges)
+    used = [n for n in range(len(edges) - 1) if np.count_nonzero(number == n) >= _LEAST_IN_BIN]
+    fractions = np.array([recovered[number == n].mean() for n in used])
+    if not len(used) or fractions.max() < completeness:
         return -np.inf
-    last = np.flatnonzero(above)[-1]
-    if last == len(x) - 1:
+    middles = (edges[used] + edges[np.array(used) + 1]) / 2
+    peak = int(fractions.argmax())
+    below = np.flatnonzero(fractions[peak:] < completeness)
+    if not len(below):
         return np.inf
-    return float((x[last] + x[last + 1]) / 2)
+    after = peak + int(below[0])
+    high, low = fractions[after - 1], fractions[after]
+    part = (high - completeness) / (high - low)
+    return float(middles[after - 1] + part * (middles[after] - middles[after - 1]))
 
 
 def scan_thresholds(
