@@ -204,6 +204,15 @@ def open_catalog(
     ------
     InputError
         If there is no such file, it is not readable, or has no position or several.
+
+    Examples
+    --------
+    >>> from lsbg_classifier import open_catalog
+    >>> catalog = open_catalog("demo/survey/candidates.fits")
+    >>> catalog.format, catalog.position_columns.ra, catalog.position_columns.dec
+    ('fits', 'ALPHA_J2000', 'DELTA_J2000')
+    >>> catalog.read_positions(0, 3).shape
+    (3, 2)
     """
     options = {"table": table, "ra": ra, "dec": dec, "position_unit": position_unit}
     chosen = None if format is None else format_named(format)

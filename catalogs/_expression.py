@@ -111,7 +111,7 @@ class Condition:
 
     @classmethod
     def parse(cls, line: str, where: str) -> "Condition | None":
-        """Read a condition; None if there is none in the line.
+        """Read a condition.
 
         Parameters
         ----------
@@ -405,8 +405,8 @@ class _Binder:
         """Return a test against many texts, or many whole numbers of 64 bits, at once."""
         part, wanted = self._part(of), [self._part(item) for item in items]
         if part.texts is not None and all(isinstance(item.constant, str) for item in wanted):
-            found = {item.constant for item in wanted}
-            return None if "" in found else one_of_texts(part.texts, found)
+            wanted_texts = {item.constant for item in wanted}
+            return None if "" in wanted_texts else one_of_texts(part.texts, wanted_texts)
         numbers = [item.constant for item in wanted if isinstance(item.constant, Numbers)]
         whole = part.is_whole and len(numbers) == len(wanted)
         if whole and all(number.data.dtype == np.int64 for number in numbers):
@@ -424,14 +424,8 @@ class _Binder:
         if name in _OF_SEVERAL:
             return self._ofseveral(node)
         if count != (needed := 2 if name == "atan2" else 1):
-            what = (
-                "two numbers"
-                if needed == 2
-                else "one value"
-                if name in _NULL_TESTS
-                else "one number"
-            )
-            self._fail(f"{name} takes {what}", node.place)
+            one = "one value" if name in _NULL_TESTS else "one number"
+            self._fail(f"{name} takes {'two numbers' if needed == 2 else one}", node.place)
         if name in _NULL_TESTS:
             part = is_missing(self._part(node.inner[0]))
             return part if name == "isnull" else opposite(part)

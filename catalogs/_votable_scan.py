@@ -12,9 +12,10 @@ from catalogs._fits_header import PROVENANCE
 
 _OURS = "lsbg."
 _KEYWORDS = {keyword: key for key, (keyword, _) in PROVENANCE.items()}
-"""How our provenance is called in tables that were converted from FITS."""
+"""Names of our provenance in tables that were converted from FITS."""
 
-_ELSEWHERE = ("FITS", "PARQUET")
+_IN_ANOTHER_FILE = ("FITS", "PARQUET")
+"""Serializations whose data are not in the VOTable itself."""
 
 Span = tuple[int, int]
 """Bytes [start, stop) of the file."""
@@ -46,7 +47,7 @@ class ScannedTable:
         Where the last cell of the first row begins.
     dropped_cells : list of (int, int)
         Where the cells of columns to drop stand.
-    elsewhere : bool
+    in_another_file : bool
         Whether the data are in another file.
     """
 
@@ -61,7 +62,7 @@ class ScannedTable:
     row_ends: list[int] = field(default_factory=list)
     cell_start: int = 0
     dropped_cells: list[Span] = field(default_factory=list)
-    elsewhere: bool = False
+    in_another_file: bool = False
 
     @property
     def label(self) -> str:
@@ -97,7 +98,30 @@ def scan(content: bytes, dropped: Mapping[int, Collection[int]] | None = None):
 
 
 class _Scanner:
-    """Follows the parser through the elements; `path` holds those that are open."""
+    """Follows the parser through the elements and notes where those that matter stand.
+
+    The parser tells the byte at which an event begins: the first byte of a start tag, the first of
+    an end tag, the first of a text. Where an element ends is therefore known only at the event
+    that follows its end tag. So `_end` stores the element in `_ended`, and `_settle`, which runs
+    first in every event, notes its span.
+
+    Attributes
+    ----------
+    tables : list of ScannedTable
+        Those found so far; the last one is open or the latest.
+    _path, _starts : list of str, list of int
+        Names of the open elements without prefixes, outermost first, and where they begin.
+    _ended : (str, int) or None
+        Name and beginning of an element whose end tag was the latest event.
+    _cell : int
+        Number of the next cell in its row.
+    _row_end : int
+        End of the latest cell.
+    _ours : bool
+        Whether the latest PARAM of a table is one of ours.
+    _stream_begins : bool
+        Whether the latest event was the start tag of a STREAM.
+    """
 
     def __init__(self, dropped: Mapping[int, Collection[int]]):
         self.tables: list[ScannedTable] = []
@@ -118,7 +142,7 @@ class _Scanner:
         raise ValueError("it declares XML entities, which VOTables have no use for")
 
     def _settle(self):
-        """Note where a tag ended: at what comes next, for only that has a place."""
+        """Note the span of the element that has just ended, or where a STREAM has its text."""
         if self._stream_begins:
             self._stream_begins = False
             self.tables[-1].stream = (self.parser.CurrentByteIndex,) * 2
@@ -160,9 +184,9 @@ class _Scanner:
             if self._ours:
                 table.provenance[key] = attributes.get("value", "")
         elif parent == "DATA":
-            table.serialization, table.elsewhere = local, local in _ELSEWHERE
+            table.serialization, table.in_another_file = local, local in _IN_ANOTHER_FILE
         elif local == "STREAM":
-            table.elsewhere |= "href" in attributes
+            table.in_another_file |= "href" in attributes
             self._stream_begins = True
         elif local == "TR":
             self._cell = 0

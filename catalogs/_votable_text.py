@@ -57,15 +57,15 @@ def param_text(
         One XML element.
     """
     size = {"arraysize": "*"} if datatype == "unicodeChar" else {}
-    given = {"name": name, "datatype": datatype, **size, "value": value}
-    return _element("PARAM", given, prefix, {"description": description})
+    attributes = {"name": name, "datatype": datatype, **size, "value": value}
+    return _element("PARAM", attributes, prefix, {"description": description})
 
 
 def _element(kind: str, attributes: dict[str, str], prefix: str, notes: dict[str, str]) -> str:
     """Return a FIELD or PARAM, with its description inside if it has one."""
     description = notes.pop("description", "")
-    given = attributes | {key: value for key, value in notes.items() if value}
-    start = f"<{prefix}{kind} {_attributes(given)}"
+    all_attributes = attributes | {key: value for key, value in notes.items() if value}
+    start = f"<{prefix}{kind} {_attributes(all_attributes)}"
     if not description:
         return f"{start}/>"
     inner = f"<{prefix}DESCRIPTION>{escape(_printable(description))}</{prefix}DESCRIPTION>"

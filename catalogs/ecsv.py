@@ -121,8 +121,8 @@ class EcsvCatalog(WholeCatalog):
         if vector is not None:
             size = vector["size"]
             kind = _exact_kind(vector["type"])
-            found = kind and ColumnKind(kind, -1 if size == "null" else int(size))
-            return found or None
+            element_kind = kind and ColumnKind(kind, -1 if size == "null" else int(size))
+            return element_kind or None
         kind = _exact_kind(str(column.get("datatype")))
         return ColumnKind(kind) if kind and not column.get("subtype") else None
 
@@ -148,13 +148,13 @@ class EcsvCatalog(WholeCatalog):
     def describe_columns(self) -> list[ColumnDetail]:
         """List the columns with one value a row; see `catalogs.Catalog`."""
         kinds = {"i": "integer", "u": "integer", "f": "number", "b": "logical", "s": "text"}
-        found = []
+        details = []
         for column in self._columns:
             kind = kinds.get(str(column.get("datatype"))[:1])
             if kind is not None and not column.get("subtype"):
                 about = (str(column.get(key) or "") for key in ("unit", "description"))
-                found.append(ColumnDetail(column["name"], kind, *about))
-        return found
+                details.append(ColumnDetail(column["name"], kind, *about))
+        return details
 
     def exact_values(self, detail: ColumnDetail, rows: np.ndarray) -> list:
         """Return integers or texts of ascending rows; see `catalogs.Catalog`."""
@@ -167,10 +167,10 @@ class EcsvCatalog(WholeCatalog):
     def provenance(self) -> dict[str, str]:
         """Return what the table says of our columns, by the keys of `write_annotated`."""
         meta = self._header.get("meta")
-        said = meta.items() if isinstance(meta, dict) else ()
+        entries = meta.items() if isinstance(meta, dict) else ()
         return {
             key.removeprefix(_PROVENANCE): str(value)
-            for key, value in said
+            for key, value in entries
             if str(key).startswith(_PROVENANCE)
         }
 
@@ -187,7 +187,7 @@ class EcsvCatalog(WholeCatalog):
         self.check_annotated(columns, overwrite_columns=overwrite_columns)
         dropped = set(already_there(columns, self.column_names))
         header = _new_header(self._header, dropped, columns, provenance)
-        kept = [n for n, name in enumerate(self.column_names) if name not in dropped]
+        remaining = [n for n, name in enumerate(self.column_names) if name not in dropped]
         first = self._names[1][0]
         added = self._collected(columns, values)
         with written_packed(output) as partial, open(partial, "wb") as file:
@@ -198,7 +198,7 @@ class EcsvCatalog(WholeCatalog):
                 [self._names, *self._records], *self._cells(new, added), strict=True
             ):
                 file.write("".join(self._lines[place : where[0]]).encode())
-                file.write(self._extended(where, kept, cells).encode())
+                file.write(self._extended(where, remaining, cells).encode())
                 place = where[-1] + 1
             file.write("".join(self._lines[place:]).encode())
 
@@ -220,15 +220,15 @@ class EcsvCatalog(WholeCatalog):
             for name, column in zip(names, added, strict=True)
         ]
 
-    def _extended(self, where: list[int], kept: list[int], cells: list[str]) -> str:
+    def _extended(self, where: list[int], remaining: list[int], cells: list[str]) -> str:
         """Return a row's text with values added at its end and columns left out."""
         text = "".join(self._lines[n] for n in where)
         body = text.rstrip(_BLANKS)
-        if len(kept) < len(self._columns):
+        if len(remaining) < len(self._columns):
             fields = _fields(body.lstrip(_BLANKS), self._delimiter)
-            body = self._delimiter.join(fields[n] for n in kept)
+            body = self._delimiter.join(fields[n] for n in remaining)
         ending = "\r\n" if text.endswith("\r\n") else "\n"
-        return self._delimiter.join([*([body] if kept else []), *cells]) + ending
+        return self._delimiter.join([*([body] if remaining else []), *cells]) + ending
 
 
 def _is_comment(line: str) -> bool:
@@ -267,12 +267,12 @@ def _new_header(header: dict, dropped, columns, provenance) -> str:
         }
         for column in columns
     ]
-    kept = [column for column in header["datatype"] if column["name"] not in dropped]
+    remaining = [column for column in header["datatype"] if column["name"] not in dropped]
     meta = header.get("meta", {})
     meta = meta if isinstance(meta, dict) else {"meta": meta}  # as astropy reads it
     meta = {key: value for key, value in meta.items() if not str(key).startswith(_PROVENANCE)}
     meta |= {f"{_PROVENANCE}{key}": value for key, value in provenance.items()}
-    content = header | {"datatype": [*kept, *new], "meta": _Ordered(meta)}
+    content = header | {"datatype": [*remaining, *new], "meta": _Ordered(meta)}
     text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=130)
     return "".join(f"# {line}\n" for line in ["%ECSV 1.0", "---", *text.splitlines()])
 
@@ -293,12 +293,14 @@ def _exact_kind(datatype: str) -> str | None:
 
 def _of_vectors(vectors: list[list], element: int, kind: str) -> ExactValues:
     """Return one element of each vector, missing where there is none."""
-    found = [vector[element] if len(vector) > element else None for vector in vectors]
+    elements = [vector[element] if len(vector) > element else None for vector in vectors]
     if kind == "text":
-        return texts(found)
+        return texts(elements)
     if kind == "integer":
-        return integers(found)
-    numbers = np.array([np.nan if value is None else float(value) for value in found], np.float64)
+        return integers(elements)
+    numbers = np.array(
+        [np.nan if value is None else float(value) for value in elements], np.float64
+    )
     return logical(numbers) if kind == "logical" else ExactValues(numbers)
 
 

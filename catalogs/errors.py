@@ -9,6 +9,15 @@ class InputError(Exception):
     The message is one line that says what is wrong, where, and what to do; passwords and queries
     of URLs are masked in it. Commands print it and exit with a non-zero status, without a
     traceback.
+
+    Examples
+    --------
+    >>> from lsbg_classifier import InputError, open_catalog
+    >>> try:
+    ...     open_catalog("missing.fits")
+    ... except InputError as error:
+    ...     print(error)
+    missing.fits: no such file or folder
     """
 
     def __init__(self, message: str):

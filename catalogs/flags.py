@@ -8,6 +8,16 @@ class Flag(enum.IntFlag):
 
     Each member carries `description`, and `scored`: whether a candidate that has only this flag
     still gets a probability.
+
+    Examples
+    --------
+    >>> from lsbg_classifier import Flag
+    >>> Flag(20)
+    <Flag.PARTIAL_COVERAGE|MASKED_PIXELS: 20>
+    >>> Flag.FETCH_FAILED in Flag(33)
+    True
+    >>> Flag.NO_COVERAGE.scored, Flag.NO_COVERAGE.description
+    (False, 'the images do not cover the position')
     """
 
     scored: bool

@@ -87,10 +87,10 @@ class HatsCatalog:
 
     def provenance(self) -> dict[str, str]:
         """Return what the properties say of our columns, by the keys of `write_annotated`."""
-        found = self._properties.extra_dict()
+        properties = self._properties.extra_dict()
         return {
             key.removeprefix(_OURS): str(value)
-            for key, value in found.items()
+            for key, value in properties.items()
             if key.startswith(_OURS)
         }
 
@@ -148,8 +148,8 @@ class HatsCatalog:
         if (old / common).is_file():
             before, after = pq.read_schema(old / common), pq.read_schema(main / common)
             dropped = already_there(columns, before.names)
-            kept = extend(before.metadata or {}, columns, dropped)
-            pq.write_metadata(pa.schema(after, kept | (after.metadata or {})), main / common)
+            metadata = extend(before.metadata or {}, columns, dropped)
+            pq.write_metadata(pa.schema(after, metadata | (after.metadata or {})), main / common)
 
     def _write_properties(self, main: Path, columns, provenance):
         """Describe the new catalog: the old properties, and the provenance."""

@@ -118,10 +118,10 @@ def pairs_by_ucd(ucds: Mapping[str, str | None]) -> list[tuple[str, str]]:
 
 
 def _with_ucd(ucds, axis: str, main: bool) -> list[str]:
-    found = []
+    names = []
     for name, ucd in ucds.items():
         words = [word.strip() for word in (ucd or "").lower().split(";")]
         new = words[0] == f"pos.eq.{axis}" and not (main and "meta.main" not in words)
         if new or words[0] in (f"pos_eq_{axis}_main", *(() if main else (f"pos_eq_{axis}",))):
-            found.append(name)
-    return found
+            names.append(name)
+    return names

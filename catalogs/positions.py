@@ -203,18 +203,18 @@ def find_positions(
     if ra is not None:
         pair = tuple(_existing(name, columns, where) for name in (ra, dec))
         return _resolved(pair, columns, where, unit, sample)
-    pairs, reasons, found = _pairs(columns, where), [], []
+    pairs, reasons, pairs_with_units = _pairs(columns, where), [], []
     for pair in pairs:
         try:
-            found.append(_resolved(pair, columns, where, unit, sample))
+            pairs_with_units.append(_resolved(pair, columns, where, unit, sample))
         except InputError as error:
             reasons.append(error)
-    if not found:
+    if not pairs_with_units:
         raise reasons[0]
     notes = [f"not used: {error}" for error in reasons]
-    if len(found) > 1:
-        found = [_one_of(found, columns, where, sample)]
-    return replace(found[0], notes=(*notes, *found[0].notes))
+    if len(pairs_with_units) > 1:
+        pairs_with_units = [_one_of(pairs_with_units, columns, where, sample)]
+    return replace(pairs_with_units[0], notes=(*notes, *pairs_with_units[0].notes))
 
 
 def has_positions(columns: Mapping[str, ColumnInfo], options: Mapping[str, str | None]) -> bool:
@@ -257,10 +257,10 @@ def read_positions(catalog: Readable, start: int, stop: int) -> np.ndarray:
     InputError
         If a text is no position, or the file is damaged there.
     """
-    found = catalog.position_columns
-    values = _read(catalog, (found.ra, found.dec), found.texts, start, stop)
+    position = catalog.position_columns
+    values = _read(catalog, (position.ra, position.dec), position.texts, start, stop)
     try:
-        return found.to_degrees(*values, first_row=start)
+        return position.to_degrees(*values, first_row=start)
     except InputError as error:
         raise InputError(f"{catalog.path}: {error}") from error
 
@@ -345,14 +345,16 @@ def _pairs(columns, where) -> list[tuple[str, str]]:
     return numbers or pairs
 
 
-def _one_of(found: list[PositionColumns], columns, where, sample: Sample | None) -> PositionColumns:
+def _one_of(
+    candidates: list[PositionColumns], columns, where, sample: Sample | None
+) -> PositionColumns:
     """Return the first of several pairs that agree, or the one that its UCD calls the main one."""
-    first, labels = found[0], [f"{columns.ra}/{columns.dec}" for columns in found]
+    first, labels = candidates[0], [f"{columns.ra}/{columns.dec}" for columns in candidates]
     if sample is None:
         raise InputError(
             f"{where}: several positions ({', '.join(labels)}); choose with --ra and --dec"
         )
-    positions = [one.to_degrees(*sample.read((one.ra, one.dec), one.texts)) for one in found]
+    positions = [one.to_degrees(*sample.read((one.ra, one.dec), one.texts)) for one in candidates]
     largest, differing = 0.0, None
     for label, other in zip(labels[1:], positions[1:], strict=True):
         distance = arcseconds_between(positions[0], other)
@@ -366,7 +368,7 @@ def _one_of(found: list[PositionColumns], columns, where, sample: Sample | None)
         )
         return replace(first, notes=(note,))
     main = pairs_by_ucd({name: info.ucd for name, info in columns.items()})
-    for one in found:
+    for one in candidates:
         if (one.ra, one.dec) in main:
             return replace(one, notes=(f"{one.ra}/{one.dec} taken, which their UCDs call main",))
     label, distance = differing

@@ -1,4 +1,4 @@
-"""Files elsewhere, named by URLs: listed, read in parts, or copied here; all through fsspec."""
+"""Remote files, named by URLs: they are listed, read in parts, or copied here, through fsspec."""
 
 import io
 import time
@@ -20,14 +20,14 @@ _WAITS = (0.5, 1.0, 2.0)
 _CONNECT_SECONDS, _SILENCE_SECONDS = 10, 60
 _CONNECTIONS = 16
 _BLOCK, _MOST_BLOCKS = 1 << 15, 64
-"""Bytes that are fetched at least, where headers are looked for, and how often they are kept."""
+"""Bytes of a block, the least that is fetched of a header, and the most blocks in memory."""
 
 _STAMPS = ("ETag", "etag", "md5", "LastModified", "Last-Modified", "mtime", "updated", "created")
-"""What file systems call that which changes with a file's content, the best first."""
+"""Names under which file systems give a value that changes with a file's content, best first."""
 
 
 class RemoteError(InputError):
-    """A file elsewhere cannot be read now; the message says why."""
+    """A remote file cannot be read now; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class RemoteFile:
     size : int
         Bytes.
     stamp : str
-        Another once the file was replaced, as far as its server tells.
+        A text that changes when the file is replaced; empty if the server gives none.
     """
 
     url: str
@@ -231,12 +231,12 @@ def copy(url: str, target: Path, *, marks: Collection[str] = ()):
     if _is_http(url) or not _tried(url, lambda: system.isdir(path)):
         _tried(url, lambda: system.get_file(path, str(target)))
         return
-    found = {
+    places = {
         name: PurePosixPath(name[len(path) :].lstrip("/"))
         for name in _tried(url, lambda: system.find(path))
     }
-    whole = any(str(place) in marks for place in found.values())
-    for name, place in found.items():
+    whole = any(str(place) in marks for place in places.values())
+    for name, place in places.items():
         if (whole or place.suffix.lower() in PARQUET_SUFFIXES) and ".." not in place.parts:
             (target / place).parent.mkdir(parents=True, exist_ok=True)
             _tried(url, lambda name=name, place=place: system.get_file(name, str(target / place)))
@@ -258,7 +258,7 @@ def _file_system(url: str):
         from fsspec.core import url_to_fs
     except ImportError as error:
         raise InputError(
-            f"{url}: files elsewhere need fsspec: pip install 'lsbg-classifier[remote]'"
+            f"{url}: remote files need fsspec: pip install 'lsbg-classifier[remote]'"
         ) from error
     try:
         return (_http(), url) if _is_http(url) else url_to_fs(url)

@@ -14,7 +14,7 @@ from catalogs.urls import masked
 
 
 class RemoteCatalog:
-    """A catalog elsewhere, copied to a temporary folder; its errors name the URL, not the copy.
+    """A remote catalog, copied to a temporary folder; its errors name the URL, not the copy.
 
     All else is as of the catalog that is made of the copy; see `catalogs.Catalog`.
 

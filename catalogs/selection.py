@@ -88,11 +88,11 @@ class Selection:
         InputError
             If the file is damaged there, or whole numbers become too large.
         """
-        kept = np.ones(stop - start, np.bool_)
+        selected_rows = np.ones(stop - start, np.bool_)
         values = self._values(catalog, start, stop)
         for clause in self._clauses:
-            kept &= clause.holds(values)
-        return kept
+            selected_rows &= clause.holds(values)
+        return selected_rows
 
     def keep_by_clause(self, catalog: "Catalog", start: int, stop: int) -> np.ndarray:
         """Return for which of the rows each of `clauses` is true: bool, shape (rows, clauses).
@@ -112,11 +112,11 @@ class Selection:
         InputError
             As of `keep`.
         """
-        kept = np.empty((stop - start, len(self._clauses)), np.bool_)
+        true_rows = np.empty((stop - start, len(self._clauses)), np.bool_)
         values = self._values(catalog, start, stop)
         for number, clause in enumerate(self._clauses):
-            kept[:, number] = clause.holds(values)
-        return kept
+            true_rows[:, number] = clause.holds(values)
+        return true_rows
 
     def _values(self, catalog: "Catalog", start: int, stop: int) -> Values:
         """Read what the conditions need, by the names that are written in them."""
@@ -195,10 +195,10 @@ def find_selection(asked: str, catalog: Comparable, *, option: str = "--select")
 
 def _wanted(clauses: Sequence[BoundClause], spellings: dict[str, str]) -> list[Wanted]:
     """List the columns and elements that conditions need, each once."""
-    found = {
+    columns = {
         (spellings[name], element): None for clause in clauses for name, element in clause.wanted
     }
-    return list(found)
+    return list(columns)
 
 
 def _conditions(asked: str, option: str) -> tuple[Condition, ...]:
@@ -210,17 +210,17 @@ def _conditions(asked: str, option: str) -> tuple[Condition, ...]:
         where, text, is_file = asked, _read(asked), True
     if len(text) > MOST_CHARACTERS:
         raise InputError(f"{where}: longer than {MOST_CHARACTERS} characters")
-    found = []
+    parts = []
     for number, line in enumerate(text.splitlines(), 1):
         place = f"{where}, line {number}" if is_file else where
         try:
-            found.append(Condition.parse(line, place))
+            parts.append(Condition.parse(line, place))
         except InputError as error:
             if is_file or set(asked) & set("<>=()&|~[ "):
                 raise
             known = ", ".join(PUBLISHED_CUTS)
             raise InputError(f"{error}; nor is it a file, or one of {known}") from error
-    conditions = tuple(condition for condition in found if condition is not None)
+    conditions = tuple(condition for condition in parts if condition is not None)
     if not conditions:
         raise InputError(f"{where}: no condition; give one, such as FLUX_RADIUS_G > 10")
     return conditions

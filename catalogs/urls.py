@@ -1,4 +1,4 @@
-"""URLs of files elsewhere: how they are told from paths, and kept from giving secrets away."""
+"""URLs of remote files: how they are told from paths, and how secrets in them are masked."""
 
 import os
 import re
@@ -11,7 +11,7 @@ _QUERY = re.compile(
 
 
 def is_url(name: str | os.PathLike) -> bool:
-    """Tell whether this names a file elsewhere, such as ``https://host/file``, and not a path."""
+    """Tell whether this names a remote file, such as ``https://host/file``, and not a path."""
     return isinstance(name, str) and _URL.match(name) is not None
 
 

@@ -58,7 +58,7 @@ def describe(
     schema : pyarrow.Schema
         Units, UCDs and descriptions are in the metadata of its fields.
     units : mapping of str to str
-        Units that stand elsewhere, by the names of the columns.
+        Units that are not in the metadata of the fields, by the names of the columns.
     lengths : mapping of str to int
         Characters of the longest value of each column of texts: astropy's reader needs a limit.
 

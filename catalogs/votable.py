@@ -73,12 +73,12 @@ class VotableCatalog(WholeCatalog):
         try:
             with warnings.catch_warnings(action="ignore"):
                 parsed = votable.parse(io.BytesIO(self._content), table_number=self._number)
-                found = parsed.get_first_table()
+                table = parsed.get_first_table()
             self._stream = _decoded(self._content[slice(*self._table.stream)])
         except _UNREADABLE as error:
             reason = one_line(error)
             raise InputError(f"{self.path}: not a readable VOTable ({reason})") from error
-        self._fields, self._array, self.row_count = found.fields, found.array, len(found.array)
+        self._fields, self._array, self.row_count = table.fields, table.array, len(table.array)
         if self._table.serialization == "TABLEDATA":
             if self.row_count != len(self._table.row_ends):
                 raise InputError(f"{self.path}: not a readable VOTable (rows without end)")
@@ -129,15 +129,15 @@ class VotableCatalog(WholeCatalog):
         """List the columns with one value a row, by the types that astropy gave them."""
         kinds = {"i": "integer", "u": "integer", "f": "number", "b": "logical"}
         kinds |= {"U": "text", "S": "text", "O": "text"}
-        found = []
+        details = []
         for number, name in enumerate(self.column_names):
             kind, shape = self._array.dtype[number].base.kind, self._array.dtype[number].shape
             field = self._table.fields[number]
             if kind == "O" and field.get("datatype") not in ("char", "unicodeChar"):
                 continue
             if kind in kinds and not shape:
-                found.append(ColumnDetail(name, kinds[kind], field.get("unit", "")))
-        return found
+                details.append(ColumnDetail(name, kinds[kind], field.get("unit", "")))
+        return details
 
     def exact_values(self, detail: ColumnDetail, rows: np.ndarray) -> list:
         """Return integers or texts of ascending rows; see `catalogs.Catalog`."""
@@ -219,7 +219,7 @@ class VotableCatalog(WholeCatalog):
 
     def _binary(self, table: ScannedTable, dropped, added) -> bytes:
         """Return the rows of a BINARY or BINARY2 with values added and dropped ones left out."""
-        kept = [n for n in range(len(table.fields)) if n not in dropped]
+        remaining = [n for n in range(len(table.fields)) if n not in dropped]
         bytes_of = [
             value.astype(f">{value.dtype.str[1:]}").view(f"V{value.itemsize}") for value in added
         ]
@@ -227,8 +227,8 @@ class VotableCatalog(WholeCatalog):
         for row, (nulls, cells) in enumerate(self._rows(table.serialization == "BINARY2")):
             if nulls is not None:
                 ours = [bool(np.isnan(value[row])) for value in added]
-                output += np.packbits([*nulls[kept], *ours]).tobytes()
-            output += b"".join(cells[n] for n in kept)
+                output += np.packbits([*nulls[remaining], *ours]).tobytes()
+            output += b"".join(cells[n] for n in remaining)
             output += b"".join(value[row].tobytes() for value in bytes_of)
         return bytes(output)
 
@@ -325,7 +325,7 @@ def _chosen(path, tables: list[ScannedTable], asked, options) -> int:
 
 def _check_whole(path, table: ScannedTable, tables: list[ScannedTable]):
     """Refuse a table whose columns or data are not its own."""
-    if table.elsewhere:
+    if table.in_another_file:
         raise InputError(
             f"{path}: its data are in another file; write a VOTable that holds them: "
             f"stilts tpipe in={path.name} ofmt=votable-binary2-inline out=whole.vot"

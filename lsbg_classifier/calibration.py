@@ -68,5 +68,5 @@ def fit_temperature(
         scaled = logits / np.exp(log_temperature)
         return np.mean(weights * (np.logaddexp(0, scaled) - labels * scaled))
 
-    found = minimize_scalar(loss, bounds=np.log([0.05, 20]), method="bounded")
-    return float(np.exp(found.x))
+    minimum = minimize_scalar(loss, bounds=np.log([0.05, 20]), method="bounded")
+    return float(np.exp(minimum.x))

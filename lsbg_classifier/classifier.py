@@ -40,6 +40,13 @@ def load_classifier(
     InputError
         If the name or the engine is unknown, the file is not what its card describes, or the
         engine cannot run its network.
+
+    Examples
+    --------
+    >>> from lsbg_classifier import load_classifier
+    >>> classifier = load_classifier()
+    >>> classifier.card.survey, classifier.card.bands
+    ('des', ('g', 'r', 'z'))
     """
     return Classifier(find_weights(name), engine)
 
@@ -98,6 +105,18 @@ class Classifier:
             If the cutouts are not uint8.
         ValueError
             If their shape is another.
+
+        Examples
+        --------
+        >>> from lsbg_classifier import load_classifier, open_catalog, open_source
+        >>> catalog = open_catalog("demo/survey/candidates.fits")
+        >>> source = open_source("tiles:demo/survey/tiles")
+        >>> cutouts, flags = source.fetch(catalog.read_positions(0, 4))
+        >>> probabilities = load_classifier().predict(cutouts)
+        >>> probabilities.shape, probabilities.dtype
+        ((4,), dtype('float32'))
+        >>> bool(((probabilities >= 0) & (probabilities <= 1)).all())
+        True
         """
         cutouts = _checked(cutouts)
         probabilities = np.empty(len(cutouts), np.float32)
@@ -133,6 +152,23 @@ class Classifier:
             If a shape is another.
         InputError
             If the network drops nothing.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from lsbg_classifier import load_classifier, open_catalog, open_source
+        >>> catalog = open_catalog("demo/survey/candidates.fits")
+        >>> source = open_source("tiles:demo/survey/tiles")
+        >>> cutouts, flags = source.fetch(catalog.read_positions(0, 4))
+        >>> classifier = load_classifier()
+        >>> spread = classifier.spread(cutouts, np.arange(4))
+        >>> spread.shape, bool((spread <= 0.51).all())
+        ((4,), True)
+
+        The same rows have the same spread again, alone too:
+
+        >>> bool(classifier.spread(cutouts[2:3], np.array([2]))[0] == spread[2])
+        True
         """
         cutouts, row_numbers = _checked(cutouts), _checked_rows(rows, len(cutouts))
         part = self.engine.random_part

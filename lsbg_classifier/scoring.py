@@ -79,6 +79,19 @@ def classify_positions(
         or if nothing can be fetched at all.
     ValueError
         If the positions have another shape or are no numbers. One bad position raises nothing.
+
+    Examples
+    --------
+    Nothing is scored where the images do not reach; NaN and a flag say so:
+
+    >>> from lsbg_classifier import Flag, classify_positions, open_catalog
+    >>> catalog = open_catalog("demo/survey/candidates.fits")
+    >>> positions = [[0.0, 80.0], *catalog.read_positions(0, 2)]
+    >>> probabilities, flags = classify_positions(positions, "tiles:demo/survey/tiles")
+    >>> probabilities[0], Flag(int(flags[0]))
+    (np.float32(nan), <Flag.NO_COVERAGE: 2>)
+    >>> probabilities.shape
+    (3,)
     """
     if not isinstance(classifier, Classifier):
         classifier = load_classifier(classifier)

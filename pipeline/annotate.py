@@ -150,6 +150,17 @@ def annotate(
         refuses everything. The output is not written; what was scored is stored for a resume.
     TypeError
         For an option that does not exist; the message lists those that do.
+
+    Examples
+    --------
+    >>> from lsbg_classifier import annotate, open_catalog
+    >>> summary = annotate(
+    ...     "demo/survey/candidates.fits", "scored.fits", cutouts="tiles:demo/survey/tiles"
+    ... )
+    >>> summary.scored + summary.flags["NO_COVERAGE"] <= summary.rows
+    True
+    >>> open_catalog("scored.fits").column_names[-2:]
+    ('P_LSBG', 'FLAGS_LSBG')
     """
     values = dict(locals())
     from pipeline.run import prepare_and_run  # commands that score nothing start without Dask

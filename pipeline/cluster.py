@@ -189,10 +189,10 @@ class _Crew:
         self.look()
 
     def look(self):
-        """See who is there, unless that was seen a moment ago."""
+        """Look which workers there are, unless that was done a moment ago."""
         if time.monotonic() < self._looked + _LOOK_SECONDS:
             return
-        with suppress(OSError):  # a lost scheduler is seen elsewhere
+        with suppress(OSError):  # `in_order_of_completion` reports a lost scheduler
             if workers := self._client.nthreads():
                 self.threads, self._addresses = sum(workers.values()), sorted(workers)
         self._looked = time.monotonic()

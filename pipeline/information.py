@@ -60,8 +60,8 @@ def describe_installation(*, devices: bool = True) -> list[str]:
 def _versions(*, extra: bool) -> str:
     """List the installed versions of required packages, or of those that only extras name."""
     names = {_name(line): "extra ==" in line for line in sorted(requires(PACKAGE) or [])}
-    found = [f"{name} {_version(name)}" for name, is_extra in names.items() if is_extra == extra]
-    return ", ".join(found)
+    versions = [f"{name} {_version(name)}" for name, is_extra in names.items() if is_extra == extra]
+    return ", ".join(versions)
 
 
 def _name(requirement: str) -> str:

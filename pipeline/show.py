@@ -58,6 +58,14 @@ def show(
         If there are no probabilities, positions or cutouts.
     TypeError
         If the table is of another kind.
+
+    Examples
+    --------
+    ``make demo`` keeps the cutouts of ``demo/annotated.fits``:
+
+    >>> from lsbg_classifier import show
+    >>> figure = show("demo/annotated.fits", n=8)
+    >>> figure.savefig("candidates.png")
     """
     if n < 1:
         raise InputError(f"at least one cutout of each kind must be drawn, not {n}")

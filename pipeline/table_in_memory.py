@@ -39,9 +39,9 @@ class TableInMemory:
         self.column_names = tuple(map(str, self._reader.names(table)))
         self.row_count = len(table)
         columns = {name: self._reader.describe(table, name) for name in self.column_names}
-        found = find_positions(columns, _WHERE, ra=ra, dec=dec, unit=position_unit)
-        self.position_columns = found
-        self._may_be_radians = position_unit is None and says_no_unit(found, columns)
+        position = find_positions(columns, _WHERE, ra=ra, dec=dec, unit=position_unit)
+        self.position_columns = position
+        self._may_be_radians = position_unit is None and says_no_unit(position, columns)
 
     def read_column(self, name: str, start: int, stop: int) -> np.ndarray:
         """Return a column of numbers in rows [start, stop): float64, NaN where there is none.
@@ -70,11 +70,11 @@ class TableInMemory:
         array of float64, shape (rows, 2)
             Right ascension and declination in degrees; NaN where missing.
         """
-        found = self.position_columns
-        both = (self.read_column(name, start, stop) for name in (found.ra, found.dec))
-        positions = found.to_degrees(*both)
+        position = self.position_columns
+        both = (self.read_column(name, start, stop) for name in (position.ra, position.dec))
+        positions = position.to_degrees(*both)
         if self._may_be_radians:
-            check_not_radians(positions, found, _WHERE)
+            check_not_radians(positions, position, _WHERE)
         return positions
 
 

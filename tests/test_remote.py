@@ -1,4 +1,4 @@
-"""Catalogs and tiles elsewhere: over HTTP from a real server, and in fsspec's file systems."""
+"""Remote catalogs and tiles: over HTTP from a real server, and in fsspec's file systems."""
 
 import gc
 import json
@@ -23,7 +23,7 @@ from pipeline.job import prepare
 from pipeline.options import Options
 from pipeline.worker import WorkerSettings
 
-fsspec = pytest.importorskip("fsspec", reason="files elsewhere are an extra")
+fsspec = pytest.importorskip("fsspec", reason="remote files are an extra")
 
 SECRETS = ("me", "hunter2", "abc123")
 

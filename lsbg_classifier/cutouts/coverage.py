@@ -44,9 +44,9 @@ def judge_gaps(gaps: np.ndarray) -> np.ndarray:
         0, NO_COVERAGE, MISSING_BAND or PARTIAL_COVERAGE.
     """
     empty, partial = gaps > EMPTY, gaps > _PARTIAL
-    found = [empty.all(axis=-1), empty.any(axis=-1), partial.any(axis=-1)]
+    conditions = [empty.all(axis=-1), empty.any(axis=-1), partial.any(axis=-1)]
     flags = [Flag.NO_COVERAGE, Flag.MISSING_BAND, Flag.PARTIAL_COVERAGE]
-    return np.select(found, [np.int16(flag) for flag in flags], np.int16(0))
+    return np.select(conditions, [np.int16(flag) for flag in flags], np.int16(0))
 
 
 def judge(image: np.ndarray) -> Flag:

@@ -69,13 +69,13 @@ def open_kept(output: Path | str, *, row_count: int | None = None) -> "KeptCutou
     folder = next((path for path in (kept_folder(output), Path(output)) if is_kept(path)), None)
     if folder is None:
         return None
-    kept = KeptCutouts(folder)
-    if row_count not in (None, kept.manifest.row_count):
+    cutouts = KeptCutouts(folder)
+    if row_count not in (None, cutouts.manifest.row_count):
         raise InputError(
-            f"{folder}: cutouts of a catalog with {kept.manifest.row_count} rows, not "
+            f"{folder}: cutouts of a catalog with {cutouts.manifest.row_count} rows, not "
             f"{row_count}; remove them or put the right catalog beside them"
         )
-    return kept
+    return cutouts
 
 
 def is_kept(folder: Path) -> bool:

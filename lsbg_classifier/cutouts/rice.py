@@ -21,14 +21,16 @@ _CODED = {1: np.uint8, 2: np.int16, 4: np.int32}
 _ZIPPED = {8: ">u1", 16: ">i2", 32: ">i4", -32: ">f4"}
 _DITHERS = {"NO_DITHER": 0, "SUBTRACTIVE_DITHER_1": 1, "SUBTRACTIVE_DITHER_2": 2}
 _ZERO, _RANDOMS = -2_147_483_646, 10_000
+"""The code of an exact zero under SUBTRACTIVE_DITHER_2, and the length of the table of random
+numbers; FITS standard 4.0, section 10.2.2 and appendix I."""
 
 _OTHER_KEYS = {"BZERO", "BSCALE", "ZSCALE", "ZZERO"}
 _OTHER_COLUMNS = {"ZBLANK", "UNCOMPRESSED_DATA"}
-"""What this class does not know of; astropy reads such images."""
+"""Keywords and columns that this class does not know; astropy reads images that have them."""
 
 
 class RiceImage:
-    """One image extension of a file, of which only the rows that are read are looked at.
+    """One image extension of a file, of which only the bytes of the rows that are read are touched.
 
     Parameters
     ----------
@@ -106,36 +108,36 @@ class RiceImage:
         """
         if rows.stop > self._height or columns.stop > self._width:
             raise ValueError(f"the image has only {self._width}x{self._height} pixels")
-        image, kept = self._begin(rows, columns)
-        missing = slice(rows.start + kept, rows.stop)
+        image, ready = self._begin(rows, columns)
+        missing = slice(rows.start + ready, rows.stop)
         self._rows = slice(0, 0)  # until all that follows has succeeded
         packed = self._packed(missing)
-        for number, line in zip(range(missing.start, missing.stop), image[kept:], strict=True):
+        for number, line in zip(range(missing.start, missing.stop), image[ready:], strict=True):
             self._read_row(number, packed, columns, line)
         self._rows = rows
         return image
 
     def _begin(self, rows: slice, columns: slice) -> tuple[np.ndarray, int]:
-        """Return memory for a section, and how many of its first rows are there already."""
+        """Return memory for a section, and how many of its first rows hold their pixels already."""
         height, width = rows.stop - rows.start, columns.stop - columns.start
         if columns != self._columns:
             self._rows, self._columns = slice(0, 0), columns
             self._lines = self._new_lines(0, width)
-        skipped, kept = rows.start - self._rows.start, min(self._rows.stop, rows.stop) - rows.start
-        if skipped < 0 or kept < 0:
-            skipped, kept = 0, 0
-        before = self._lines[skipped : skipped + kept]
+        skipped, ready = rows.start - self._rows.start, min(self._rows.stop, rows.stop) - rows.start
+        if skipped < 0 or ready < 0:
+            skipped, ready = 0, 0
+        before = self._lines[skipped : skipped + ready]
         if len(self._lines) < height:
             self._lines = self._new_lines(height + height // 4, width)
         image = self._lines[:height]
-        image[:kept] = before
-        return image, kept
+        image[:ready] = before
+        return image, ready
 
     def _new_lines(self, height: int, width: int) -> np.ndarray:
         return np.empty((height, width), np.float32 if self._quantized else self._coded_type)
 
     def _packed(self, rows: slice) -> "_Packed":
-        """Take the bytes of all rows at once, for they lie one after the other."""
+        """Read the bytes of all rows in one piece, because rows follow each other in the file."""
         places = np.concatenate([self._coded[rows], self._zipped[rows]])
         places = places[places[:, 0] > 0]
         if not len(places):
@@ -144,7 +146,7 @@ class RiceImage:
         return _Packed(start, self._file.array(np.uint8, self._heap + start, (stop - start,)))
 
     def _read_row(self, number: int, packed: "_Packed", columns: slice, line: np.ndarray):
-        """Decode one row; those that do not suit RICE are kept as they are, gzipped."""
+        """Decode one row; a row that RICE would make larger is stored gzipped instead."""
         if min(self._coded[number, 0], self._zipped[number, 0]) < 0:
             raise ValueError(f"row {number} is damaged (its bytes lie beyond the end of the file)")
         coded = packed.at(self._coded[number])
@@ -188,7 +190,7 @@ class _Packed:
 
 
 def _places(rows: np.ndarray, name: str, size: int) -> np.ndarray:
-    """Return lengths and beginnings of each row's bytes in a heap of so many bytes; (n, 2).
+    """Return the length and the beginning of each row's bytes in a heap of `size` bytes; (n, 2).
 
     The length is -1 where a row lies beyond the end of the file.
     """
@@ -210,7 +212,7 @@ def _coded_type(header) -> type | None:
 
 
 def _unzipped(packed: bytes, size: int) -> bytes:
-    """Unpack so many bytes; if there are more it is no row, but may be a bomb."""
+    """Unpack `size` bytes and no more: a damaged or hostile file could unpack to gigabytes."""
     with gzip.GzipFile(fileobj=BytesIO(packed)) as file:
         return file.read(size)
 
@@ -228,12 +230,18 @@ def _random_numbers() -> np.ndarray:
 
 @compiled
 def _to_fluxes(numbers, scale, zero, dither, blank, randoms, place, first, line):
-    """Undo quantization and dithering of a row; keep the pixels from `first` on."""
+    """Undo quantization and dithering of a row; write the pixels from `first` on into `line`.
+
+    Each row takes its random numbers from a place of its own in the table (FITS standard 4.0,
+    section 10.2.2): the number at `place`, times 500, tells the index of the first one that is
+    used. At the end of the table the next place tells where to go on. So the row is undone in
+    runs, each as long as the table lasts; of a run, only the pixels from `first` on are written.
+    """
     index, n, stop = int(randoms[place] * 500), 0, first + len(line)
     exact_zero = np.int64(_ZERO) if dither == 2 else np.int64(blank)
     while n < stop:
-        count = min(_RANDOMS - index, stop - n)
-        skipped = min(max(0, first - n), count)
+        count = min(_RANDOMS - index, stop - n)  # pixels of this run
+        skipped = min(max(0, first - n), count)  # those of them before `first`
         coded = numbers[n + skipped : n + count]
         shifts = randoms[index + skipped : index + count]
         fluxes = line[n + skipped - first : n + count - first]

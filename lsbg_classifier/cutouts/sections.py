@@ -15,7 +15,7 @@ from catalogs.fits_headers import UNREADABLE, check_headers
 from lsbg_classifier.cutouts.rice import RiceImage
 from lsbg_classifier.cutouts.tile_folder import FetchedFile, LocalFile, UnpackedFile
 
-# Of a file that is cut off, what is there is read; candidates that need more get a reason.
+# The rows before the end of a truncated file are read; candidates that need more get a reason.
 warnings.filterwarnings("ignore", "File may have been truncated")
 
 

@@ -26,6 +26,31 @@ class CutoutSource(Protocol):
 
     Sources of images on disk may have one more method, ``fingerprint() -> str``: a text that is
     another once any of the images was replaced, so that a job is not resumed with other images.
+
+    Examples
+    --------
+    A source that ships:
+
+    >>> from lsbg_classifier import CutoutSource, open_source
+    >>> source = open_source("tiles:demo/survey/tiles")
+    >>> isinstance(source, CutoutSource)
+    True
+    >>> cutouts, flags = source.fetch([[0.0, 80.0]])
+    >>> cutouts.shape, cutouts.dtype
+    ((1, 64, 64, 3), dtype('uint8'))
+
+    A source of your own, for images that show the same as another source:
+
+    >>> import numpy as np
+    >>> class Grey:
+    ...     spec, imaging, connections = "grey:128", source.imaging, None
+    ...     def fetch(self, positions):
+    ...         shape = len(positions), 64, 64, 3
+    ...         return np.full(shape, 128, np.uint8), np.zeros(len(positions), np.int16)
+    ...     def group(self, positions):
+    ...         return None
+    >>> isinstance(Grey(), CutoutSource)
+    True
     """
 
     spec: str
@@ -140,6 +165,14 @@ def open_source(spec: str, **options) -> CutoutSource:
     ------
     InputError
         If the kind is unknown or cannot be loaded, or the source does not take an option.
+
+    Examples
+    --------
+    >>> from lsbg_classifier import Flag, open_source
+    >>> source = open_source("tiles:demo/survey/tiles")
+    >>> cutouts, flags = source.fetch([[0.0, 80.0]])  # far from all tiles
+    >>> Flag(int(flags[0]))
+    <Flag.NO_COVERAGE: 2>
     """
     kind, colon, detail = spec.partition(":")
     kinds = _installed_kinds()

@@ -32,10 +32,10 @@ def check_contents(path: Path):
 
     try:
         with h5py.File(path) as file:
-            elsewhere = file.visititems_links(leads_out) or file.visititems(leads_out)
+            outside = file.visititems_links(leads_out) or file.visititems(leads_out)
     except (OSError, RuntimeError, KeyError, TypeError, OverflowError) as error:
         raise ValueError(one_line(error)) from error
-    if elsewhere:
-        raise ValueError(f"{elsewhere} lies in another file")
+    if outside:
+        raise ValueError(f"{outside} lies in another file")
     if sum(sizes) > _LARGEST:
         raise ValueError(f"{sum(sizes)} bytes of arrays")

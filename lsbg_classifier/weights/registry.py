@@ -60,12 +60,13 @@ def weights_folder() -> Path:
 
 def known_weights() -> dict[str, WeightSet]:
     """Return all registered weight sets by name; the user's own hide others of that name."""
-    return {name: found for name, found in _registered().items() if isinstance(found, WeightSet)}
+    registered = _registered().items()
+    return {name: weights for name, weights in registered if isinstance(weights, WeightSet)}
 
 
 def broken_weights() -> dict[str, InputError]:
     """Say by name what is wrong with registered weight sets that cannot be used."""
-    return {name: found for name, found in _registered().items() if isinstance(found, InputError)}
+    return {name: error for name, error in _registered().items() if isinstance(error, InputError)}
 
 
 def find_weights(name: str | os.PathLike) -> WeightSet:
@@ -81,15 +82,15 @@ def find_weights(name: str | os.PathLike) -> WeightSet:
         if not Path(name).is_file():
             raise InputError(f"{name}: no such file of weights")
         return at_path(Path(name))
-    found = _registered().get(name)
-    if found is None:
+    weights = _registered().get(name)
+    if weights is None:
         raise InputError(
             f"unknown weights {name!r}: choose one of {', '.join(sorted(known_weights()))}, "
             f"or give the path of a *{_SUFFIX} file"
         )
-    if isinstance(found, InputError):
-        raise found
-    return found
+    if isinstance(weights, InputError):
+        raise weights
+    return weights
 
 
 def check_registrable(name: str, overwrite: bool):
@@ -127,18 +128,18 @@ def register_weights(weights: WeightSet) -> WeightSet:
 
 
 def _registered() -> dict[str, WeightSet | InputError]:
-    """Look everywhere; what is wrong with one set must not keep the others from use."""
+    """Collect all weight sets by name; an error stands for a set that cannot be used."""
     shipped = _in_folder(_SHIPPED)
     added = {}
     for point in find_plugins(ENTRY_POINT_GROUP):
-        for name, found in _in_package(point).items():
+        for name, weights in _in_package(point).items():
             if name in added or name in shipped:
-                found = InputError(
+                weights = InputError(
                     f"the installed package {package_of(point)} has weights {name!r}, as another "
                     "has; ask for another name"
                 )
                 name = f"{name} of {package_of(point)}"
-            added[name] = found
+            added[name] = weights
     return added | shipped | _in_folder(weights_folder())
 
 
@@ -149,9 +150,9 @@ def _in_package(point: EntryPoint) -> dict[str, WeightSet | InputError]:
     except InputError as error:
         return {point.name: error}
     folders = list(getattr(package, "__path__", []))
-    found = _in_folder(Path(folders[0])) if folders else {}
+    weights = _in_folder(Path(folders[0])) if folders else {}
     where = f"the installed package {package_of(point)}"
-    return found or {
+    return weights or {
         point.name: InputError(f"{point.name}: {where} has no *{_SUFFIX} in {point.value}")
     }
 
@@ -161,13 +162,13 @@ def _in_folder(folder: Path) -> dict[str, WeightSet | InputError]:
     sets = {}
     for path in sorted(folder.glob(f"*{_SUFFIX}")):
         try:
-            found = at_path(path)
-            name = found.card.name
+            weights = at_path(path)
+            name = weights.card.name
         except InputError as error:
-            found, name = error, _stem(path)
+            weights, name = error, _stem(path)
         if name in sets:
-            found = InputError(f"{folder}: several weight sets are named {name!r}; rename one")
-        sets[name] = found
+            weights = InputError(f"{folder}: several weight sets are named {name!r}; rename one")
+        sets[name] = weights
     return sets
 
 

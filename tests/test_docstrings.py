@@ -1,0 +1,165 @@
+"""Public functions with two or more parameters describe them, in numpydoc's form."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("catalogs", "lsbg_classifier", "pipeline")
+
+COMMANDS = "pipeline/commands/"
+"""Functions there are read by typer: the help of each option describes it."""
+
+NOT_DONE = frozenset(
+    """
+    catalogs/__init__.py
+    catalogs/_fits_checksum.py
+    catalogs/_fits_header.py
+    catalogs/_whole.py
+    catalogs/ascii.py
+    catalogs/fits.py
+    catalogs/mrt.py
+    catalogs/parquet.py
+    catalogs/text/catalog.py
+    catalogs/text/rows.py
+    catalogs/text/syntax.py
+    catalogs/text/values.py
+    lsbg_classifier/completeness/counts.py
+    lsbg_classifier/cutouts/geometry.py
+    lsbg_classifier/cutouts/no_data.py
+    lsbg_classifier/cutouts/tile_folder.py
+    lsbg_classifier/cutouts/tile_groups.py
+    lsbg_classifier/cutouts/tiles.py
+    lsbg_classifier/detection/stars.py
+    lsbg_classifier/engines/choice.py
+    lsbg_classifier/engines/graphs.py
+    lsbg_classifier/engines/with_keras.py
+    lsbg_classifier/engines/with_onnx.py
+    lsbg_classifier/injection/compressed.py
+    lsbg_classifier/injection/ground.py
+    lsbg_classifier/injection/mocks.py
+    lsbg_classifier/injection/psf.py
+    lsbg_classifier/injection/render.py
+    lsbg_classifier/injection/rewrite.py
+    lsbg_classifier/networks/steps.py
+    lsbg_classifier/networks/stored.py
+    lsbg_classifier/tile_images.py
+    lsbg_classifier/training/assessment.py
+    lsbg_classifier/training/dataset.py
+    lsbg_classifier/training/evaluation.py
+    lsbg_classifier/training/figure_style.py
+    lsbg_classifier/training/intervals.py
+    lsbg_classifier/training/judgements.py
+    lsbg_classifier/training/published.py
+    lsbg_classifier/training/recipes.py
+    lsbg_classifier/training/samples.py
+    lsbg_classifier/training/score_axes.py
+    lsbg_classifier/training/score_tables.py
+    lsbg_classifier/training/simulated.py
+    lsbg_classifier/training/studies.py
+    lsbg_classifier/training/study_report.py
+    lsbg_classifier/training/workflow.py
+    pipeline/injection/inject.py
+    pipeline/plan.py
+    pipeline/report/accuracy_figures.py
+    pipeline/report/columns.py
+    pipeline/report/data.py
+    pipeline/report/folder.py
+    pipeline/report/html_page.py
+    pipeline/report/pictures.py
+    pipeline/report/plots.py
+    pipeline/results.py
+    pipeline/run_log.py
+    pipeline/stages/_ceci_base.py
+    pipeline/stages/_options.py
+    pipeline/stages/_weights_table.py
+    pipeline/stages/rubin.py
+    """.split()
+)
+"""Modules that still have functions without a section Parameters. The list must only shrink."""
+
+
+def modules():
+    """Give the path and the name of each module."""
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            yield path, path.relative_to(ROOT).as_posix()
+
+
+def public_functions(body, of_class=""):
+    """Give the qualified name and the tree of public functions and methods, without nested ones."""
+    for node in body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from public_functions(node.body, f"{node.name}.")
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if not node.name.startswith("_"):
+                yield f"{of_class}{node.name}", node
+
+
+def parameter_names(name, function):
+    """List the parameters of a function, without `self` and `cls`."""
+    arguments = function.args
+    names = [item.arg for item in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+    names += [item.arg for item in (arguments.vararg, arguments.kwarg) if item]
+    is_static = any(getattr(item, "id", "") == "staticmethod" for item in function.decorator_list)
+    return names[1:] if "." in name and not is_static else names
+
+
+def lacks_parameters(name, function):
+    """Tell whether a function must describe its parameters and does not.
+
+    A method of a contract, such as `write_rows` of a catalog, may refer to it instead.
+    """
+    text = ast.get_docstring(function) or ""
+    refers = "." in name and "see `" in text
+    return (
+        len(parameter_names(name, function)) > 1
+        and not refers
+        and "Parameters\n----------" not in text
+    )
+
+
+def incomplete(path):
+    """List the functions of a module that lack a section Parameters."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [
+        name for name, function in public_functions(tree.body) if lacks_parameters(name, function)
+    ]
+
+
+def test_parameters_of_public_functions_are_described():
+    lacking = {
+        module: names
+        for path, module in modules()
+        if not module.startswith(COMMANDS) and (names := incomplete(path))
+    }
+    new = {module: names for module, names in lacking.items() if module not in NOT_DONE}
+    assert not new, f"add a section Parameters to {new}"
+
+
+def test_modules_of_the_list_exist():
+    assert {module for _, module in modules()} >= NOT_DONE, "remove those that are gone"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("def f(a, b):\n    'No.'", ["f"]),
+        (
+            "def f(a, b):\n    '''Yes.\n\n    Parameters\n    ----------\n    a, b : int\n    '''",
+            [],
+        ),
+        ("def f(a):\n    'One.'", []),
+        ("def _f(a, b):\n    'Private.'", []),
+        ("class A:\n    def f(self, a, *, b):\n        'No.'", ["A.f"]),
+        ("class A:\n    def f(self, a):\n        'One.'", []),
+        ("class A:\n    def f(self, a, b):\n        'Cut; see `B.f`.'", []),
+        ("class A:\n    @staticmethod\n    def f(a, b):\n        'No.'", ["A.f"]),
+        ("class _A:\n    def f(self, a, b):\n        'Private.'", []),
+    ],
+)
+def test_the_check_sees_what_is_missing(source, expected, tmp_path):
+    path = tmp_path / "module.py"
+    path.write_text(source)
+    assert incomplete(path) == expected

@@ -1,0 +1,43 @@
+"""The examples in the docstrings of the public face are run as they stand.
+
+They use the paths that `make demo` leaves: the survey, and the annotated catalog with its cutouts.
+"""
+
+import doctest
+import shutil
+
+import pytest
+
+import lsbg_classifier
+from lsbg_classifier import Classifier, annotate
+
+EXAMPLES = {
+    name: getattr(lsbg_classifier, name)
+    for name in lsbg_classifier.__all__
+    if name not in ("Classifier", "__version__")
+} | {"Classifier.predict": Classifier.predict, "Classifier.spread": Classifier.spread}
+"""The public face by its names; of a classifier, the methods that users call."""
+
+
+@pytest.fixture(scope="module")
+def demo(survey, tmp_path_factory):
+    """A folder as `make demo` leaves it, with a smaller survey."""
+    folder = tmp_path_factory.mktemp("examples")
+    shutil.copytree(survey.tiles.parent, folder / "demo" / "survey")
+    annotate(
+        folder / "demo/survey/candidates.fits",
+        folder / "demo/annotated.fits",
+        cutouts=f"tiles:{folder / 'demo/survey/tiles'}",
+        keep_cutouts=True,
+    )
+    return folder
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_example_gives_what_it_shows(name, demo, monkeypatch):
+    monkeypatch.chdir(demo)
+    test = doctest.DocTestFinder(recurse=False).find(EXAMPLES[name], name, globs={})[0]
+    assert test.examples, f"{name} has no examples"
+    runner, report = doctest.DocTestRunner(), []
+    runner.run(test, out=report.append)
+    assert not runner.failures, "".join(report)
