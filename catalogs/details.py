@@ -1,4 +1,4 @@
-"""What else a catalog holds: every plain column as it is, exactly.
+"""Every plain column of a catalog, with its exact values.
 
 `Catalog.read_columns` gives numbers as float64, which is what positions and selections need. For
 people to look at, identifiers of 64 bits and texts must stay what they are.

@@ -55,7 +55,7 @@ class ExactValues:
     missing: np.ndarray | None = None
 
     def rows(self, start: int, stop: int) -> "ExactValues":
-        """Return those of the rows [start, stop).
+        """Return the values in the rows [start, stop).
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Writing so that a file appears under its name only when it is whole."""
+"""Writing of files that appear under their names only when they are whole."""
 
 import os
 import shutil
@@ -79,7 +79,7 @@ def files_below(root: Path) -> Iterator[Path]:
 
 @contextmanager
 def naming(path: Path | str) -> Iterator[None]:
-    """Say which file it is in an `OSError` that does not, as that of a full disk does not."""
+    """Add the name of the file to an `OSError` without one, such as that of a full disk."""
     try:
         yield
     except OSError as error:

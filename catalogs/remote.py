@@ -270,7 +270,7 @@ def _file_system(url: str):
 
 @cache
 def _http():
-    """Make the client that all threads share: it says who asks, and does not wait for ever."""
+    """Make the client that all threads share: it names this software, and has time-outs."""
     from aiohttp import ClientTimeout
     from fsspec import filesystem
 
@@ -298,7 +298,7 @@ def _missing_package(url: str) -> str:
 
 
 def _tried(url: str, call: Callable):
-    """Return what a call of the file system gives, tried again where that may help.
+    """Return the result of a call of the file system; failures that may pass are tried again.
 
     Each file system has errors of its own, so all of them are taken for what the outside world
     has done.
@@ -315,7 +315,7 @@ def _tried(url: str, call: Callable):
 
 
 def _is_final(error: Exception) -> bool:
-    """Tell whether the same would happen again."""
+    """Tell whether another attempt would fail in the same way."""
     status = getattr(error, "status", None)
     refused = isinstance(status, int) and 400 <= status < 500 and status != 429
     return refused or isinstance(error, PermissionError | NotImplementedError)

@@ -1,4 +1,4 @@
-"""A catalog that a URL names: it is copied here first."""
+"""Catalogs named by URLs, which are copied to this machine first."""
 
 import shutil
 import weakref

@@ -1,4 +1,4 @@
-"""Which part of the sky positions span, and what that says of their unit."""
+"""The part of the sky that positions span, and what it tells about their unit."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The start of the network's backend, without its talk."""
+"""The start of the network's backend, without the messages that it prints."""
 
 import gc
 import logging
@@ -14,7 +14,7 @@ _starting = Lock()
 
 
 def start_backend():
-    """Import Keras and start its backend, keeping what C++ code says then from standard error.
+    """Import Keras and start its backend; messages of its C++ code do not reach standard error.
 
     One thread at a time: two that redirect it at once would leave it lost.
     """
@@ -54,7 +54,7 @@ def _import_keras():
 
 @contextmanager
 def _nothing_collected() -> Iterator[None]:
-    """Keep the garbage collector off: importing leaves none, and it would look for a second."""
+    """Switch the garbage collector off: importing makes no garbage, and a search takes a second."""
     enabled = gc.isenabled()
     gc.disable()
     try:

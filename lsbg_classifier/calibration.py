@@ -1,4 +1,4 @@
-"""Temperature scaling: make probabilities mean what they say, without changing their order.
+"""Temperature scaling: bring probabilities closer to frequencies without changing their order.
 
 Guo et al. 2017 (ICML 70, 1321): one number divides the network's logits.
 """

@@ -20,7 +20,7 @@ class ShadowedPackageError(ImportError):
 
 
 def import_own(name: str) -> ModuleType:
-    """Import a module of ours, whatever else has the name of its package.
+    """Import a module of ours, even if a file of the user has the name of its package.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def import_own(name: str) -> ModuleType:
 
 
 def prefer_own(package: str):
-    """See to it that ``import PACKAGE`` gives ours in this process, whatever Python finds first.
+    """Make ``import PACKAGE`` give our package in this process, whatever Python finds first.
 
     Ours is loaded now if a file or folder of the same name would be found before it. A warning
     names a file that could have been meant to be imported.

@@ -1,4 +1,4 @@
-"""HTTP as everything here uses it: pooled, patient, bounded, and polite."""
+"""HTTP for all sources: pooled connections, retries, and limits of size, time and redirects."""
 
 import html
 import re
@@ -85,7 +85,7 @@ class _BoundedAdapter(HTTPAdapter):
 
 
 class _Session(requests.Session):
-    """A session that stays with the host it was told: no redirect leads to another."""
+    """A session that follows redirects on the same host only."""
 
     def get_redirect_target(self, resp) -> str | None:
         try:
@@ -97,7 +97,7 @@ class _Session(requests.Session):
 
 
 def _body(raw, timeout: float, largest: int) -> bytes:
-    """Read a body as it comes, so that a server that drips cannot hold us."""
+    """Read a body piece by piece within the time-out, also from a server that sends it slowly."""
     deadline = time.monotonic() + timeout
     parts, size = [], 0
     while part := raw.read1(1 << 16, decode_content=True):
@@ -211,7 +211,7 @@ def reason(error: Exception) -> str:
 
 
 def _innermost(error: Exception) -> Exception:
-    """Return the error at the bottom: the libraries wrap it several times."""
+    """Return the original error; the libraries wrap it several times."""
     for _ in range(10):
         inner = [getattr(error, "reason", None), *error.args[::-1]]
         cause = next((each for each in inner if isinstance(each, Exception)), None)

@@ -52,7 +52,7 @@ class Likeness:
     threshold: float
 
     def score(self, cutouts: np.ndarray) -> np.ndarray:
-        """Say how wrongly made cutouts look: large is wrong.
+        """Return how unlike the training set cutouts look; large values mean unlike.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What other installed packages add, found through entry points."""
+"""Plug-ins of other installed packages, which are found through entry points."""
 
 from importlib.metadata import EntryPoint, entry_points
 
@@ -13,7 +13,7 @@ def find_plugins(group: str) -> list[EntryPoint]:
 
 
 def load_plugin(point: EntryPoint):
-    """Import what an entry point names; whatever goes wrong there is its package's fault.
+    """Import the object that an entry point names; errors name the package it belongs to.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Why candidates get no usable image: said once a file or URL, and counted.
+"""Reasons why candidates get no usable image: logged once for each file or URL, and counted.
 
 A source calls `give_reason` for every candidate, or group of candidates, that it flags
 ``NO_COVERAGE``, ``MISSING_BAND``, ``FETCH_FAILED`` or ``BAD_IMAGE``. The reason goes to the logger
@@ -83,7 +83,7 @@ def take_reasons() -> Counter:
 
 @contextmanager
 def left_to_caller() -> Iterator[None]:
-    """Log no reasons in this process meanwhile: the caller takes them and logs them itself."""
+    """Log no reasons in this process for a while; the caller takes them and logs them itself."""
     caller = object()
     with _lock:
         _callers.add(caller)

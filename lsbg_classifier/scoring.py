@@ -1,4 +1,4 @@
-"""From sky positions to probabilities: the one way there, for users, commands and stages."""
+"""From sky positions to probabilities: the one function for users, commands and stages."""
 
 import os
 import time

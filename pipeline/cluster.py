@@ -27,7 +27,7 @@ _UNITS_A_THREAD = 2
 def connect(
     scheduler: str | None, workers: int | None = None, slurm: SlurmJobs | None = None
 ) -> Iterator[Client]:
-    """Give a Dask client.
+    """Connect to a Dask scheduler, or start one with workers, and give a client.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def connect(
 
 
 def _options_of_processes(count: int) -> dict:
-    """Divide the cores: else the network would be computed on all of them in each process."""
+    """Divide the cores among the processes; by default each would use all of them."""
     threads = str(max(1, CPU_COUNT // count))
     return {"env": {"LSBG_THREADS": threads, "TF_NUM_INTRAOP_THREADS": threads}}
 
@@ -98,7 +98,7 @@ def _leave_interrupts_to_us():
 
 @contextmanager
 def _silent_loggers() -> Iterator[None]:
-    """Keep back the tracebacks of a connection that is lost: one line says it, and is ours."""
+    """Keep back the tracebacks of a lost connection; our own message says it in one line."""
     loggers = [logging.getLogger(name) for name in ("distributed.client", "tornado.application")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

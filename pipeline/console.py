@@ -92,9 +92,15 @@ Figures = Annotated[
     bool, typer.Option("--figures", help="Write every figure as PDF too, for papers.")
 ]
 
-Epochs = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")]
-Batch = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")]
-LearningRate = Annotated[float | None, typer.Option(min=0, help="Instead of the recipe's.")]
+Epochs = Annotated[
+    int | None, typer.Option(min=1, help="Number of epochs; by default that of the recipe.")
+]
+Batch = Annotated[
+    int | None, typer.Option(min=1, help="Cutouts in a batch; by default as many as in the recipe.")
+]
+LearningRate = Annotated[
+    float | None, typer.Option(min=0, help="Learning rate; by default that of the recipe.")
+]
 Beside = Annotated[
     Path | None,
     typer.Option(

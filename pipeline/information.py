@@ -1,4 +1,4 @@
-"""What to know of an installation before its faults are looked for: ``lsbg info``."""
+"""A description of the installation for bug reports: ``lsbg info``."""
 
 import os
 import platform
@@ -122,7 +122,7 @@ def _plugins() -> str:
 
 
 def _folder(path: Path) -> str:
-    """Say how much is in a folder."""
+    """Describe a folder by its path and the size of its files."""
     if not path.is_dir():
         return f"{path}, not there"
     try:

@@ -1,4 +1,4 @@
-"""Progress for people: a bar in a terminal, text in a notebook, a line now and then in a log."""
+"""Progress of a run: a bar in a terminal, text in a notebook, a line every half minute in a log."""
 
 import sys
 import time
@@ -112,14 +112,14 @@ def _text_written_over(label: str) -> Iterator[Report]:
 
 
 class _Pace:
-    """How fast it goes since the first report, which may begin in the middle."""
+    """The rate of work since the first report, which may come when some rows are done already."""
 
     def __init__(self):
         self._start = 0.0
         self._first: int | None = None
 
     def describe(self, done: int, total: int) -> str:
-        """Say what is done, and where that can be told the rate and the time left."""
+        """Return how much is done and, once they are known, the rate and the time left."""
         if self._first is None:
             self._start, self._first = time.monotonic(), done
         said = f"{done:,} of {total:,}"

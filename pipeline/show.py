@@ -119,7 +119,7 @@ def _labels(catalog, name: str) -> np.ndarray:
 
 
 def _source(path, cutouts, options) -> CutoutSource:
-    """Open where the cutouts come from; without a word, those kept with the catalog."""
+    """Open the source of the cutouts; by default those that were kept with the catalog."""
     if isinstance(cutouts, str):
         return open_source(cutouts, **options)
     if cutouts is not None:

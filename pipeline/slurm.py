@@ -1,4 +1,4 @@
-"""Jobs of Slurm as workers, described in a TOML file; by dask-jobqueue."""
+"""Jobs of Slurm as workers, started through dask-jobqueue as a TOML file says."""
 
 import logging
 import signal
@@ -174,7 +174,7 @@ def _read(path: str | Path) -> dict:
 
 
 def _jobqueue():
-    """Import dask-jobqueue, which would have Ctrl-C end this process as if all were well."""
+    """Import dask-jobqueue, and undo its handler of Ctrl-C, which would end us with status 0."""
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         import dask_jobqueue

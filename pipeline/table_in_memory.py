@@ -133,7 +133,7 @@ class _Arrow:
 
 
 def _reader_of(table):
-    """Tell the kind of a table by what it has, so that none of them must be imported."""
+    """Tell the kind of a table by its attributes, so that no library of tables must be imported."""
     if hasattr(table, "colnames"):
         return _Astropy
     if hasattr(table, "column_names") and hasattr(table, "schema"):

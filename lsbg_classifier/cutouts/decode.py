@@ -1,4 +1,4 @@
-"""Images as servers send them: decoded where that is right, or refused with the reason."""
+"""Decoding of images that servers send; wrong ones are refused with the reason."""
 
 import math
 import struct
@@ -162,7 +162,7 @@ def _wrong_size(shape) -> str:
 
 
 def _what_came(content: bytes, error: object) -> str:
-    """Say what came instead of an image."""
+    """Describe an answer that is no image."""
     if not content:
         return "an empty answer"
     start = content[:200].lstrip().lower()

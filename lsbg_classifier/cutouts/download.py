@@ -1,4 +1,4 @@
-"""Many cutouts at once from a server: flagged, with reasons, and given up when nothing comes."""
+"""Downloads of many cutouts at once from a server, with flags, reasons, and an end if all fail."""
 
 import threading
 from collections.abc import Callable
@@ -84,7 +84,7 @@ class Downloader:
         return cutouts, flags
 
     def close(self):
-        """Drop what is waiting, and wait for the requests under way."""
+        """Cancel the requests that wait, and wait for those under way."""
         self._pool.shutdown(cancel_futures=True)
 
     @property

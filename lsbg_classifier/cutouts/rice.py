@@ -178,7 +178,7 @@ class RiceImage:
 
 
 class _Packed:
-    """Part of a heap in memory, and where it starts."""
+    """A part of the heap in memory, and the byte of the heap at which it starts."""
 
     def __init__(self, start: int, content: np.ndarray):
         self._start, self._content = start, content

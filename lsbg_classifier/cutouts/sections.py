@@ -1,4 +1,4 @@
-"""Sections of survey images: the quickest way that each kind of file allows."""
+"""Reading sections of survey images, in the quickest way that each kind of file allows."""
 
 import warnings
 from collections.abc import Iterator
@@ -165,7 +165,7 @@ class _PlainImage:
 
 
 class _Section:
-    """What astropy makes of any other image."""
+    """An image of any other kind, read by astropy."""
 
     def __init__(self, hdu, plane: int | None):
         self._hdu = hdu

@@ -37,7 +37,7 @@ class DamagedTileError(Exception):
 
 
 class Layer(NamedTuple):
-    """What a tile has of a band, in memory.
+    """The pixels of one band of a tile, in memory.
 
     Attributes
     ----------

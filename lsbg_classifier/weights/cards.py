@@ -16,7 +16,7 @@ _LARGEST = 2**20
 
 @dataclass(frozen=True)
 class Card:
-    """Everything that must be known before a weight set's probabilities mean anything.
+    """Description of a weight set: all that is needed to judge its probabilities.
 
     Stored as JSON beside the weights, with these keys.
 

@@ -1,4 +1,4 @@
-"""Look at a file of weights before Keras does: nothing in it may lead out of it, or be huge."""
+"""Check a file of weights before Keras reads it: no links to other files, no huge arrays."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ _LARGEST = 1 << 28
 
 
 def check_contents(path: Path):
-    """Refuse a file of weights that refers to other files, or claims arrays beyond all sense.
+    """Refuse a file of weights that refers to other files, or declares arrays that are too large.
 
     HDF5 can name other files, in links, in external storage and in virtual datasets, and h5py
     would read them.
@@ -24,7 +24,7 @@ def check_contents(path: Path):
     sizes = []
 
     def leads_out(name, item):
-        """Give the name, which ends the visit, of what is not here."""
+        """Return the name of an item that lies in another file, which ends the visit."""
         if isinstance(item, h5py.Dataset):
             sizes.append(item.nbytes)
             return name if item.external or item.is_virtual else None

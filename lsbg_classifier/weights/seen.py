@@ -12,7 +12,7 @@ _NAME = "seen_cutouts"
 
 
 def cutout_hashes(cutouts: np.ndarray) -> np.ndarray:
-    """Return what tells cutouts from all others.
+    """Return a hash of each cutout, by which it is recognised.
 
     Parameters
     ----------

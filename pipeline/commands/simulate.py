@@ -12,17 +12,21 @@ from pipeline.console import ANY_PATH, say
 def simulate(
     survey: Annotated[str, typer.Argument(help="Survey to imitate: des or hsc.")],
     folder: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.", **ANY_PATH)],
-    tiles: Annotated[int, typer.Option(min=1, help="Coadd tiles to make.")] = 2,
+    tiles: Annotated[int, typer.Option(min=1, help="Number of coadd tiles.")] = 2,
     tile_size: Annotated[int, typer.Option(min=300, help="Side of a tile in pixels.")] = 3000,
-    lsbgs: Annotated[int, typer.Option(min=0, help="LSBGs per 3000x3000 pixels.")] = 110,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed, the same sky.")] = 1,
+    lsbgs: Annotated[int, typer.Option(min=0, help="Number of LSBGs per 3000x3000 pixels.")] = 110,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the random sky; the same seed makes the same sky.")
+    ] = 1,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a simulated survey in OUT.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be made, and stop.")
+        bool, typer.Option("--dry-run", help="Print what would be made, and stop.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print no progress and no summary.")
+    ] = False,
 ):
     """Make a small simulated survey: coadd tiles, candidates found in them, and the truth."""
     from lsbg_classifier.simulation.survey import simulate_survey

@@ -1,4 +1,4 @@
-"""``lsbg weights``: the trained weights that are there."""
+"""``lsbg weights``: the trained weights that can be used."""
 
 from typing import Annotated
 
