@@ -143,6 +143,10 @@ def list_folder(url: str, *, depth: int = 0) -> dict[str, str]:
     depth : int
         Folders within folders that are looked into; 0 for files right below the folder.
 
+    Returns
+    -------
+    dict of str to str
+
     Raises
     ------
     RemoteError

@@ -14,11 +14,13 @@ COMMANDS = "pipeline/commands/"
 NOT_DONE = frozenset(
     """
     catalogs/__init__.py
+    catalogs/_fits_ascii.py
     catalogs/_fits_checksum.py
     catalogs/_fits_header.py
     catalogs/_whole.py
     catalogs/ascii.py
     catalogs/fits.py
+    catalogs/fits_folder.py
     catalogs/mrt.py
     catalogs/parquet.py
     catalogs/text/catalog.py
