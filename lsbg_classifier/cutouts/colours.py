@@ -36,9 +36,9 @@ def colours_of_fluxes(fluxes: np.ndarray, scales: tuple[float, ...]) -> np.ndarr
     """
     height, width = fluxes.shape[-2:]
     planes = np.ascontiguousarray(fluxes, np.float32).reshape(-1, 3, height * width)
-    coloured, scales = np.empty(planes.shape, np.uint8), np.asarray(scales, np.float32)
+    coloured, factors = np.empty(planes.shape, np.uint8), np.asarray(scales, np.float32)
     for image, target in zip(planes, coloured, strict=True):
-        colour(image, scales, target)
+        colour(image, factors, target)
     return np.moveaxis(coloured.reshape(fluxes.shape), -3, -1)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from astropy.io import fits
 
 from lsbg_classifier.compiled import compiled
-from lsbg_classifier.cutouts.tile_folder import FetchedFile, LocalFile
+from lsbg_classifier.cutouts.tile_folder import FetchedFile, LocalFile, UnpackedFile
 
 _CODED = {1: np.uint8, 2: np.int16, 4: np.int32}
 _ZIPPED = {8: ">u1", 16: ">i2", 32: ">i4", -32: ">f4"}
@@ -44,7 +44,7 @@ class RiceImage:
         If its numbers contradict each other.
     """
 
-    def __init__(self, file: LocalFile | FetchedFile, hdu: fits.BinTableHDU):
+    def __init__(self, file: LocalFile | FetchedFile | UnpackedFile, hdu: fits.BinTableHDU):
         header = hdu.header
         self._width, self._height = header["ZNAXIS1"], header["ZNAXIS2"]
         options = _options(header)
@@ -143,7 +143,7 @@ class RiceImage:
         if not len(places):
             return _Packed(0, np.empty(0, np.uint8))
         start, stop = int(places[:, 1].min()), int(places.sum(axis=1).max())
-        return _Packed(start, self._file.array(np.uint8, self._heap + start, (stop - start,)))
+        return _Packed(start, self._file.array(np.dtype("u1"), self._heap + start, (stop - start,)))
 
     def _read_row(self, number: int, packed: "_Packed", columns: slice, line: np.ndarray):
         """Decode one row; a row that RICE would make larger is stored gzipped instead."""
@@ -162,7 +162,10 @@ class RiceImage:
             return
         try:
             numbers = imagecodecs.rcomp_decode(
-                coded, shape=(self._width,), dtype=self._coded_type, nblock=self._block
+                coded,  # type: ignore[arg-type]  # it takes any buffer, without a copy
+                shape=(self._width,),
+                dtype=self._coded_type,
+                nblock=self._block,
             )
         except imagecodecs.RcompError as error:
             raise ValueError(f"row {number} is damaged ({error})") from error
@@ -194,7 +197,7 @@ def _places(rows: np.ndarray, name: str, size: int) -> np.ndarray:
 
     The length is -1 where a row lies beyond the end of the file.
     """
-    if name not in rows.dtype.names:
+    if name not in (rows.dtype.names or ()):
         return np.zeros((len(rows), 2), np.int64)
     places = rows[name].astype(np.int64)
     places[(places < 0).any(axis=1) | (places.sum(axis=1) > size), 0] = -1

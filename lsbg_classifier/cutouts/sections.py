@@ -83,7 +83,7 @@ class ImageFile:
     """
 
     def __init__(self, file: Path | LocalFile | FetchedFile | UnpackedFile):
-        self._images = None
+        self._images: fits.HDUList | None = None
         with _refusing_damage(), ExitStack() as files:
             self._bytes = LocalFile(file) if isinstance(file, Path) else file
             opened = self._bytes.open()
@@ -151,7 +151,7 @@ def _refusing_damage() -> Iterator[None]:
 class _PlainImage:
     """Pixels as they lie in the file."""
 
-    def __init__(self, file: LocalFile | FetchedFile, hdu, plane: int | None):
+    def __init__(self, file: LocalFile | FetchedFile | UnpackedFile, hdu, plane: int | None):
         self._file, self._shape = file, hdu.shape[-2:]
         self._dtype = np.dtype(BITPIX2DTYPE[hdu.header["BITPIX"]]).newbyteorder(">")
         self._row_bytes = self._shape[1] * self._dtype.itemsize

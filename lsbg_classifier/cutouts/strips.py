@@ -71,14 +71,17 @@ class OpenTile:
     """
 
     def __init__(self, folder: TileFolder, tile: Tile, bands: tuple[str, ...]):
-        self._folder, self._files = folder, {}
+        self._folder = folder
+        self._files: dict[str, ImageFile] = {}
         self._bands = [tile.images.get(band) for band in bands]
         self._bits = [
             band.mask.bits.get(name, MaskBits()) if band and band.mask else MaskBits()
             for name, band in zip(bands, self._bands, strict=True)
         ]
         with ExitStack() as opened:
-            self._images = [band and self._open_band(opened, band) for band in self._bands]
+            self._images = [
+                None if band is None else self._open_band(opened, band) for band in self._bands
+            ]
             self._open = opened.pop_all()
 
     def __enter__(self):
@@ -125,23 +128,28 @@ class OpenTile:
         DamagedTileError
             If a part of an image cannot be read.
         """
-        layers, corners, shapes = [], [], []
+        layers: list[Layer | None] = []
+        corners, shapes = [], []
         for number, band in enumerate(self._bands):
             size = np.array([band.grid.width, band.grid.height]) if band else highs[number]
             low, high = np.clip(lows[number], 0, size), np.clip(highs[number], 0, size)
             corners.append(low)
-            shapes.append(tuple((high - low)[::-1]))
-            layers.append(band and self._read_band(number, _window(low, high)))
+            width, height = high - low
+            shapes.append((height, width))
+            layers.append(self._read_band(number, _window(low, high)))
         return Strip(np.array(corners), bands_of(layers, shapes))
 
-    def _read_band(self, number: int, section: tuple[slice, slice]) -> Layer:
+    def _read_band(self, number: int, section: tuple[slice, slice]) -> Layer | None:
+        band, images = self._bands[number], self._images[number]
+        if band is None or images is None:
+            return None
         parts = {}
-        for part, (image, path) in self._images[number].items():
+        for part, (image, path) in images.items():
             try:
                 parts[part] = read_section(image, *section)
             except UnreadableImageError as error:
                 raise DamagedTileError(self._folder.where(path), str(error)) from error
-        return Layer(self._bands[number], **parts, bits=self._bits[number])
+        return Layer(band, **parts, bits=self._bits[number])
 
 
 class Strip(NamedTuple):
@@ -190,7 +198,9 @@ def _band_of(layer: Layer | None, shape: tuple[int, int], types: tuple) -> Band:
         scale, bits, has_weight = layer.band.nanomaggies, layer.bits, layer.weight is not None
         is_integer, blank = layer.band.is_integer, layer.band.blank
     # A mask has no other bits than those of its type.
-    no_data, bad = (np.array(b).astype(mask.kind.dtype)[()] for b in (bits.no_data, bits.bad))
+    no_data, bad = (
+        np.array([each]).astype(mask.kind.dtype)[0] for each in (bits.no_data, bits.bad)
+    )
     return Band(
         image,
         mask,

@@ -63,7 +63,7 @@ def plan_tiles(survey: str, count: int, size: int, seed: int) -> list[Tile]:
     list of Tile
     """
     side = size * model_named(survey).survey.pixel_scale / 3600
-    planned = []
+    planned: list[Tile] = []
     for number, child in enumerate(np.random.SeedSequence(seed).spawn(count)):
         row, column = divmod(number, 5)
         dec = _FIRST_DEC + side * row

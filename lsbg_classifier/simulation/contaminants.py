@@ -24,8 +24,8 @@ def add_cirrus(sky: Sky, rng: np.random.Generator):
     field = random_field(sky.size, rng.uniform(2.6, 3.2), rng)
     field -= ndimage.uniform_filter(field, 400)
     veil = np.clip(field / field.std() - rng.uniform(0.0, 0.8), 0, None)
-    brightness = rng.uniform(26.2, 27.6) + sky.conditions.model.deeper / 2
-    brightness -= np.array([0.0, rng.normal(0.45, 0.08), 0.7])
+    in_g = rng.uniform(26.2, 27.6) + sky.conditions.model.deeper / 2
+    brightness = in_g - np.array([0.0, rng.normal(0.45, 0.08), 0.7])
     peaks = _counts(sky, brightness) / np.percentile(veil, 99)
     sky.images += (peaks[:, None, None] * veil).astype(np.float32)
 

@@ -286,7 +286,7 @@ def _magnitudes(count, bright, faint, slope, rng):
 
 def _spread(size, count, rng, margin=40, separation=110):
     """Draw up to `count` positions at least `separation` pixels apart."""
-    chosen = []
+    chosen: list[np.ndarray] = []
     for candidate in rng.uniform(margin, size - margin, (count * 30, 2)):
         if len(chosen) == count:
             break

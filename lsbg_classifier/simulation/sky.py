@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import galsim
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import fft, ndimage
 
 from lsbg_classifier.simulation.models import BANDS, MODELS, SurveyModel
@@ -96,7 +97,7 @@ class Sky:
         seen = [galsim.Convolve(profile, psf) for psf in self.psfs]
         return np.stack([image.drawImage(**stamp, dtype=np.float32).array for image in seen])
 
-    def fluxes(self, magnitudes: np.ndarray) -> np.ndarray:
+    def fluxes(self, magnitudes: ArrayLike) -> np.ndarray:
         """Convert AB magnitudes to counts."""
         zero_point = self.conditions.model.survey.zero_point
         return 10 ** (-0.4 * (np.asarray(magnitudes) - zero_point))

@@ -2,9 +2,11 @@
 
 import json
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from reprlib import repr as shortened
+from typing import Any
 
 from catalogs.errors import InputError
 from lsbg_classifier.networks.registry import DEFAULT_NETWORK
@@ -142,7 +144,7 @@ def _is_mapping(value, is_right):
     )
 
 
-_KINDS = {
+_KINDS: Mapping[Any, tuple[Callable[[Any], bool], str]] = {
     str: (_is_text, "text on one line"),
     int: (lambda value: _is_number(value) and isinstance(value, int), "a whole number"),
     float: (lambda value: _is_number(value) and math.isfinite(value), "a finite number"),
