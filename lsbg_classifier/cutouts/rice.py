@@ -162,10 +162,7 @@ class RiceImage:
             return
         try:
             numbers = imagecodecs.rcomp_decode(
-                coded,  # type: ignore[arg-type]  # it takes any buffer, without a copy
-                shape=(self._width,),
-                dtype=self._coded_type,
-                nblock=self._block,
+                coded, shape=(self._width,), dtype=self._coded_type, nblock=self._block
             )
         except imagecodecs.RcompError as error:
             raise ValueError(f"row {number} is damaged ({error})") from error
