@@ -65,7 +65,7 @@ class Lines(NamedTuple):
 
     Attributes
     ----------
-    count : int
+    line_count : int
         Lines to sample.
     step : int
         Elements of the image from a line to the next.
@@ -79,7 +79,7 @@ class Lines(NamedTuple):
         Pixels in the direction of the sum.
     """
 
-    count: int
+    line_count: int
     step: int
     pixel_step: int
     moves: int

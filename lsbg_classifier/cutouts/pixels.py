@@ -318,14 +318,14 @@ def check_room(length, centre, right, up):
 def _sample(pixels, lines, course, sampled):
     """Sample lines of images, `Lines`, along a `Course`; both images are flat, shape (bands, n)."""
     to_pixel, moves = lines.pixel_step, lines.moves
-    samples = sampled.shape[1] // lines.count
+    samples = sampled.shape[1] // lines.line_count
     drift = course.drift
     together = _TOGETHER
     while together > 1 and together * abs(drift) > _MOST_DRIFT:
         together //= 2
     weights = np.empty((2 * REACH, _TOGETHER), np.float32)
     ahead = np.uint64(to_pixel)  # unsigned, so that no index can count from the end
-    for line in range(lines.count):
+    for line in range(lines.line_count):
         for start in range(0, samples, together):
             count = min(together, samples - start)
             # `begin` is the place of the first sample. The weights are computed from where a sample
