@@ -160,7 +160,7 @@ def _in_package(point: EntryPoint) -> dict[str, WeightSet | InputError]:
 def _in_folder(folder: Path) -> dict[str, WeightSet | InputError]:
     """Return the weight sets of a folder, or what is wrong with them, by name."""
     sets: dict[str, WeightSet | InputError] = {}
-    found: WeightSet | InputError
+    weights: WeightSet | InputError
     for path in sorted(folder.glob(f"*{_SUFFIX}")):
         try:
             weights = at_path(path)
