@@ -109,6 +109,14 @@ Beside = Annotated[
         **ANY_PATH,
     ),
 ]
+Architecture = Annotated[
+    str | None,
+    typer.Option(
+        help="Build this network, where weights are trained from scratch; docs/plugins.md says "
+        "how to add one.",
+        show_default="deepshadows, or that of the weights to fine-tune",
+    ),
+]
 """Options that change a training, the same for all commands."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from catalogs.errors import InputError
 from lsbg_classifier.backend import start_backend
+from lsbg_classifier.networks.registry import DEFAULT_NETWORK, check_architecture
 
 STUDIES = {
     "splits": {"count"},
@@ -39,6 +40,8 @@ class StudyRequest:
     own : dict
         Options of the one study: `count`; `fractions` and `sides`, separated by commas; `start`;
         `beside`, the folder of another dataset.
+    architecture : str, optional
+        Network to train from scratch; None: the default one, or that of the weights in `own`.
     seed, size, resume, overwrite, quiet, figures
         As in the command.
     """
@@ -49,6 +52,7 @@ class StudyRequest:
     recipe: str | None
     overrides: dict
     own: dict
+    architecture: str | None
     seed: int
     size: int | None
     resume: bool
@@ -79,8 +83,18 @@ def run_study(request: StudyRequest) -> list[str]:
     recipe = replace(recipe_named(request.recipe or usual, "start" in own), **request.overrides)
     folder.mkdir(parents=True, exist_ok=True)
     with show_progress("training steps", quiet=request.quiet) as progress:
-        limits = request.size, request.resume, progress, beside
-        study = _run(request.name, Trainer(dataset, recipe, folder, seed, *limits), own, seed)
+        trainer = Trainer(
+            dataset,
+            recipe,
+            folder,
+            seed,
+            request.size,
+            request.resume,
+            progress,
+            beside,
+            request.architecture or DEFAULT_NETWORK,
+        )
+        study = _run(request.name, trainer, own, seed)
     study.write(folder, pdf=request.figures)
     return [*study.to_markdown().splitlines(), "", f"wrote {folder}"]
 
@@ -96,6 +110,12 @@ def _check(request: StudyRequest):
     if name == "transfer" and "start" not in own:
         raise InputError(
             "the study transfer needs the weights to start with; name them with --from"
+        )
+    if request.architecture is not None:
+        check_architecture(request.architecture)
+    if request.architecture is not None and "start" in own:
+        raise InputError(
+            "the weights named with --from have a network already; leave out --architecture"
         )
     if folder.exists() and any(folder.iterdir()) and not (request.resume or request.overwrite):
         raise InputError(

@@ -10,6 +10,7 @@ from catalogs.errors import InputError
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS
 from pipeline.console import (
     ANY_PATH,
+    Architecture,
     Bands,
     Batch,
     Beside,
@@ -162,14 +163,7 @@ def training_app(defaults: _Defaults) -> typer.Typer:
             ),
         ] = None,
         beside: Beside = None,
-        architecture: Annotated[
-            str | None,
-            typer.Option(
-                help="Build this network, where weights are trained from scratch; docs/plugins.md "
-                "says how to add one.",
-                show_default="deepshadows, or that of the weights to fine-tune",
-            ),
-        ] = None,
+        architecture: Architecture = None,
         layers: Annotated[
             str, typer.Option(help="Train these layers: all, or dense, the last ones alone.")
         ] = "all",

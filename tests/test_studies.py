@@ -10,6 +10,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -142,6 +143,29 @@ def test_a_finished_study_is_not_repeated(lsbg, cutouts, done, name):
     assert [path.stat().st_mtime_ns for path in checkpoints] == before
     assert (done(name) / "study.json").read_text() == text
     assert said.startswith((done(name) / "study.md").read_text())
+
+
+@pytest.mark.slow
+def test_a_study_trains_the_network_that_is_named(lsbg, cutouts, tmp_path):
+    out = tmp_path / "out"
+    code, _, errors = lsbg(
+        "splits", cutouts, out, *QUICK, "--count", "2", "--architecture", "residual"
+    )
+    assert (code, errors) == (0, "")
+    assert "network residual" in study_of(out)["recipe"]
+    with h5py.File(next((out / "split-2").glob("*.h5"))) as file:
+        names = []
+        file.visit(names.append)
+    assert any("global_average" in name or "add" in name for name in names)
+
+
+def test_a_network_beside_weights_that_have_one_is_refused(lsbg, cutouts, tmp_path):
+    arguments = ("folds", cutouts, tmp_path / "out", "--from", "des-simulated")
+    code, _, errors = lsbg(*arguments, "--architecture", "residual")
+    assert code == 1 and "leave out --architecture" in errors
+    code, _, errors = lsbg("splits", cutouts, tmp_path / "out", "--architecture", "nonsense")
+    assert code == 1 and "choose one of deepshadows, residual" in errors
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow

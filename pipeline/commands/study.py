@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from pipeline.console import ANY_PATH, Batch, Beside, Epochs, Figures, LearningRate, given, say
+from pipeline.console import (
+    ANY_PATH,
+    Architecture,
+    Batch,
+    Beside,
+    Epochs,
+    Figures,
+    LearningRate,
+    given,
+    say,
+)
 from pipeline.study import FOLDS, FRACTIONS, SIDES, SPLITS, STUDIES
 
 
@@ -32,6 +42,7 @@ def study(
         typer.Option("--from", help="Fine-tune these weights; for the studies transfer and folds."),
     ] = None,
     beside: Beside = None,
+    architecture: Architecture = None,
     count: Annotated[
         int | None,
         typer.Option(
@@ -94,6 +105,7 @@ def study(
         recipe=recipe,
         overrides=given(epochs=epochs, batch=batch, learning_rate=learning_rate),
         own=given(start=start, count=count, fractions=fractions, sides=sides, beside=beside),
+        architecture=architecture,
         seed=seed,
         size=size,
         resume=resume,
