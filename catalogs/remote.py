@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from catalogs.errors import InputError, one_line
 from catalogs.output import PARQUET_SUFFIXES
+from catalogs.software import software_name
 from catalogs.urls import masked
 
 _WAITS = (0.5, 1.0, 2.0)
@@ -280,7 +280,7 @@ def _http():
 
     timeout = ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
     headers = {
-        "User-Agent": f"lsbg_classifier/{version('lsbg-classifier')}",
+        "User-Agent": software_name().replace(" ", "/"),
         "Accept-Encoding": "identity",  # else sizes and parts are those of something compressed
     }
     options = {"timeout": timeout, "headers": headers, "trust_env": True}  # the site's proxy

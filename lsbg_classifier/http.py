@@ -3,7 +3,6 @@
 import html
 import re
 import time
-from importlib.metadata import version
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -12,8 +11,9 @@ from urllib3.exceptions import HTTPError, ProtocolError
 from urllib3.util import Retry
 
 from catalogs.errors import InputError
+from catalogs.software import software_name
 
-USER_AGENT = f"lsbg_classifier/{version('lsbg-classifier')}"
+USER_AGENT = software_name().replace(" ", "/")
 
 LARGEST_ANSWER = 4 << 20
 """Bytes; a 256x256 JPEG has about 20,000, a FITS plane 265,000."""

@@ -1,11 +1,11 @@
 """The ``lsbg`` command: its subcommands are in `pipeline.commands`."""
 
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
+from catalogs.software import software_name
 from pipeline.commands.classify import classify
 from pipeline.commands.completeness import completeness
 from pipeline.commands.detect import detect
@@ -46,7 +46,7 @@ for _function, _line in _SUBCOMMANDS.items():
 
 def _show_version(wanted: bool):
     if wanted:
-        typer.echo(f"lsbg_classifier {version('lsbg-classifier')}")
+        typer.echo(software_name())
         raise typer.Exit
 
 

@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, entry_points, requires, ver
 from pathlib import Path
 
 from catalogs.errors import InputError
+from catalogs.software import PACKAGE, software_name
 from lsbg_classifier.folders import cache_folder
 from lsbg_classifier.plugins import package_of
 from lsbg_classifier.weights.registry import (
@@ -14,8 +15,6 @@ from lsbg_classifier.weights.registry import (
     known_weights,
     weights_folder,
 )
-
-PACKAGE = "lsbg-classifier"
 
 _VARIABLES = (
     "KERAS_BACKEND",
@@ -44,7 +43,7 @@ def describe_installation(*, devices: bool = True) -> list[str]:
         folders are.
     """
     return [
-        f"lsbg_classifier {version(PACKAGE)}, Python {platform.python_version()}, "
+        f"{software_name()}, Python {platform.python_version()}, "
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         f"required packages: {_versions(extra=False)}",
         f"optional packages: {_versions(extra=True)}",

@@ -2,7 +2,6 @@
 
 import datetime
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from catalogs import (
@@ -17,6 +16,7 @@ from catalogs import (
 from catalogs.beside import check_in_place, chosen_output, default_output
 from catalogs.errors import InputError
 from catalogs.formats import check_name, format_named
+from catalogs.software import software_name
 from catalogs.urls import is_url, masked
 from lsbg_classifier import CutoutSource, open_source
 from lsbg_classifier.engines.choice import PlannedEngine, plan_engine
@@ -141,7 +141,7 @@ class Job:
 
 
 def _software() -> str:
-    return f"lsbg_classifier {version('lsbg-classifier')}"
+    return software_name()
 
 
 def journal_of(output: Path) -> Path:

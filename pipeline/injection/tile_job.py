@@ -5,13 +5,13 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from astropy.table import Table, vstack
 
 from catalogs.errors import InputError
+from catalogs.software import software_name
 from lsbg_classifier.own_tables import read_table, write_table
 from pipeline.cluster import connect, in_order_of_completion
 from pipeline.job import journal_of
@@ -78,7 +78,7 @@ def identity_of(**parts: object) -> dict:
     """Return what decides the results of a job, with the software and the date."""
     return {
         **parts,
-        "software": f"lsbg_classifier {version('lsbg-classifier')}",
+        "software": software_name(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
 

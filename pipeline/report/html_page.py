@@ -4,13 +4,13 @@ import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
 
 from catalogs.flags import Flag
+from catalogs.software import software_name
 from lsbg_classifier.surveys import CUTOUT_SIZE, SURVEYS, Imaging
 from lsbg_classifier.training.score_tables import Section
 from pipeline.report.accuracy_figures import labelled
@@ -201,7 +201,7 @@ def _html(content: Content, page: Path) -> str:
     )
     return environment.get_template("index.html").render(
         name=content.name,
-        software=f"lsbg_classifier {version('lsbg-classifier')}",
+        software=software_name(),
         scripts=["data.js", "data/run.js", *_SCRIPTS[1:]],
         tiles=_tiles(content),
         notes=content.notes,
@@ -264,7 +264,7 @@ def _provenance(content: Content) -> list[dict]:
             said[text] = content.provenance[name]
     if content.imaging is not None:
         said["cutouts"] = field_note(content.imaging)
-    said["report by"] = f"lsbg_classifier {version('lsbg-classifier')}"
+    said["report by"] = software_name()
     return [{"name": name, "value": value} for name, value in said.items()]
 
 
