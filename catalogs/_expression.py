@@ -8,6 +8,16 @@ import numpy as np
 
 from catalogs import _arithmetic as arithmetic
 from catalogs._arithmetic import Numbers, TooLargeError
+from catalogs._expression_operations import (
+    ARITHMETIC,
+    BITS,
+    COMPARISONS,
+    FLOAT_FUNCTIONS,
+    FUNCTIONS,
+    NULL_TESTS,
+    NUMBER_TESTS,
+    OF_SEVERAL,
+)
 from catalogs._expression_parser import Clause, Node, Parser
 from catalogs._expression_parts import (
     Part,
@@ -27,62 +37,6 @@ from catalogs._expression_parts import (
     truth,
 )
 from catalogs.exact import ColumnKind, ExactValues, Wanted
-
-
-def _differ(left, right):
-    """Tell where values differ and neither is missing."""
-    return np.less(left, right) | np.greater(left, right)
-
-
-_COMPARISONS: Mapping[str, tuple[Callable, Callable]] = {
-    "<": (np.less, np.greater_equal),
-    "<=": (np.less_equal, np.greater),
-    ">": (np.greater, np.less_equal),
-    ">=": (np.greater_equal, np.less),
-    "==": (np.equal, _differ),
-    "!=": (_differ, np.equal),
-}
-"""Each comparison and its opposite; both are false where a value is missing."""
-
-_ARITHMETIC = {
-    "+": arithmetic.add,
-    "-": arithmetic.subtract,
-    "*": arithmetic.multiply,
-    "/": arithmetic.divide,
-    "//": arithmetic.floor_divide,
-    "%": arithmetic.remainder,
-    "**": arithmetic.power,
-}
-_BITS = {
-    "&": arithmetic.bitwise(np.bitwise_and),
-    "|": arithmetic.bitwise(np.bitwise_or),
-    "^": arithmetic.bitwise(np.bitwise_xor),
-    "<<": arithmetic.shift_left,
-    ">>": arithmetic.shift_right,
-}
-_FLOAT_FUNCTIONS = {
-    "sqrt": np.sqrt,
-    "log": np.log,
-    "ln": np.log,
-    "log10": np.log10,
-    "exp": np.exp,
-    "sin": np.sin,
-    "cos": np.cos,
-    "tan": np.tan,
-    "asin": np.arcsin,
-    "acos": np.arccos,
-    "atan": np.arctan,
-    "radians": np.radians,
-    "degrees": np.degrees,
-    "floor": np.floor,
-    "ceil": np.ceil,
-}
-"""Functions of one number, computed in float64; angles are radians."""
-
-_OF_SEVERAL = {"min": arithmetic.smallest, "max": arithmetic.largest}
-_NUMBER_TESTS = ("isfinite", "isnan")
-_NULL_TESTS = ("isnull", "notnull")
-FUNCTIONS = ("abs", *_FLOAT_FUNCTIONS, "atan2", *_OF_SEVERAL, *_NUMBER_TESTS, *_NULL_TESTS)
 
 _MOST_LOOPED = 16
 """Values in parentheses after ``in`` up to which each is compared on its own."""
@@ -209,9 +163,9 @@ class _Binder:
             return special(node)
         if node.kind in ("and", "or"):
             return joined([self._condition(inner) for inner in node.inner], node.kind == "and")
-        if node.kind in _ARITHMETIC:
+        if node.kind in ARITHMETIC:
             return self._arithmetic(node)
-        if node.kind in _BITS:
+        if node.kind in BITS:
             return self._bits(node)
         return self._signed(node)
 
@@ -283,7 +237,7 @@ class _Binder:
         one, bits = arithmetic.constant(1), required(column.numbers)
 
         def bit(values):
-            return _BITS["&"](arithmetic.shift_right(bits(values), count), one)
+            return BITS["&"](arithmetic.shift_right(bits(values), count), one)
 
         return logical(bit)
 
@@ -322,7 +276,7 @@ class _Binder:
     def _arithmetic(self, node: Node) -> Part:
         parts = [self._number(inner) for inner in node.inner]
         whole = all(part.is_whole for part in parts) and node.kind not in ("/", "**")
-        return self._computed(node.place, _ARITHMETIC[node.kind], parts, whole)
+        return self._computed(node.place, ARITHMETIC[node.kind], parts, whole)
 
     def _bits(self, node: Node) -> Part:
         """Return bits of whole numbers, or conditions that are joined."""
@@ -337,7 +291,7 @@ class _Binder:
             )
         need = f"{node.kind} is for whole numbers{' (powers are **)' if node.kind == '^' else ''}"
         parts = [self._number(inner, need) for inner in node.inner]
-        return self._computed(node.place, _BITS[node.kind], parts, True)
+        return self._computed(node.place, BITS[node.kind], parts, True)
 
     def _signed(self, node: Node) -> Part:
         part = self._part(node.inner[0])
@@ -369,7 +323,7 @@ class _Binder:
             if part.numbers is None:
                 self._fail("a condition where a number is needed", node.place)
         one, other = (required(part.numbers) for part in parts)
-        true, false = _COMPARISONS[sign]
+        true, false = COMPARISONS[sign]
         return Part(
             holds=lambda v: arithmetic.compare(true, one(v), other(v)),
             fails=lambda v: arithmetic.compare(false, one(v), other(v)),
@@ -421,20 +375,20 @@ class _Binder:
         name, count = node.value, len(node.inner)
         if name not in FUNCTIONS:
             self._fail(f"not a function; there are {', '.join(FUNCTIONS)}", node.place)
-        if name in _OF_SEVERAL:
+        if name in OF_SEVERAL:
             return self._ofseveral(node)
         if count != (needed := 2 if name == "atan2" else 1):
-            one = "one value" if name in _NULL_TESTS else "one number"
+            one = "one value" if name in NULL_TESTS else "one number"
             self._fail(f"{name} takes {'two numbers' if needed == 2 else one}", node.place)
-        if name in _NULL_TESTS:
+        if name in NULL_TESTS:
             part = is_missing(self._part(node.inner[0]))
             return part if name == "isnull" else opposite(part)
         parts = [self._number(inner) for inner in node.inner]
-        if name in _NUMBER_TESTS:
+        if name in NUMBER_TESTS:
             return tested(name, required(parts[0].numbers))
         if name == "abs":
             return self._computed(node.place, arithmetic.absolute, parts, parts[0].is_whole)
-        function = np.arctan2 if name == "atan2" else _FLOAT_FUNCTIONS[name]
+        function = np.arctan2 if name == "atan2" else FLOAT_FUNCTIONS[name]
         return self._computed(node.place, partial(in_floats, function), parts, False)
 
     def _ofseveral(self, node: Node) -> Part:
@@ -444,6 +398,6 @@ class _Binder:
                 node.place,
             )
         parts = [self._number(inner) for inner in node.inner]
-        function = _OF_SEVERAL[node.value]
+        function = OF_SEVERAL[node.value]
         whole = all(part.is_whole for part in parts)
         return self._computed(node.place, lambda *n: reduce(function, n), parts, whole)

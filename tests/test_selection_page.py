@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from catalogs import InputError, find_selection, open_catalog
-from catalogs._expression import FUNCTIONS
+from catalogs._expression_operations import FUNCTIONS
 
 PAGE = (Path(__file__).parent.parent / "docs" / "selection.md").read_text()
 
