@@ -1,4 +1,4 @@
-"""How pixels and samples lie in memory: what the compiled code of `pixels` is given."""
+"""How pixels and samples lie in memory: what the compiled code of `pixels` takes and fills."""
 
 from typing import NamedTuple
 
@@ -58,6 +58,24 @@ class Band(NamedTuple):
     zeros_are_data: np.bool_
     lowest: np.float32
     blanks: np.ndarray
+
+
+class Images(NamedTuple):
+    """Memory for the images of some candidates and their quality, which compiled code fills.
+
+    Attributes
+    ----------
+    colours : array of uint8, shape (N, 3, side, side)
+        Red, green and blue, north up.
+    gaps : array of float, shape (N, 3)
+        Fractions of each band without data.
+    masked : array of float, shape (N,)
+        Fractions of bad pixels in the central quarter.
+    """
+
+    colours: np.ndarray
+    gaps: np.ndarray
+    masked: np.ndarray
 
 
 class Lines(NamedTuple):

@@ -70,7 +70,7 @@ OUTER, MIDDLE, INNER = _polynomials()
 
 
 @compiled
-def render(bands, corners, affines, scales, patch, images, gaps, masked):
+def render(bands, corners, affines, scales, patch, images):
     """Make colour images of some candidates. Compiled code.
 
     Parameters
@@ -86,21 +86,17 @@ def render(bands, corners, affines, scales, patch, images, gaps, masked):
         The survey's colour scale of each band.
     patch : array of float32, shape (3, height, width)
         Memory for one patch.
-    images : array of uint8, shape (N, 3, side, side)
-        Gets red, green and blue, north up.
-    gaps : array of float, shape (N, 3)
-        Gets the fractions of each band without data.
-    masked : array of float, shape (N,)
-        Gets the fractions of bad pixels in the central quarter.
+    images : Images
+        Its arrays are filled.
     """
-    side = images.shape[2]
+    side = images.colours.shape[2]
     samples = np.empty((3, side, side), np.float32)
     planes = samples.reshape(3, side * side)
     for number in range(len(corners)):
         x, y = corners[number]
-        masked[number] = fill_patch(bands, x, y, patch, gaps[number])
+        images.masked[number] = fill_patch(bands, x, y, patch, images.gaps[number])
         resample(patch, affines[number], samples)
-        colour(planes, scales, images[number].reshape(3, side * side))
+        colour(planes, scales, images.colours[number].reshape(3, side * side))
 
 
 @compiled

@@ -9,6 +9,7 @@ import gzip
 import zlib
 from functools import cache
 from io import BytesIO
+from typing import NamedTuple
 
 import imagecodecs
 import numpy as np
@@ -27,6 +28,25 @@ numbers; FITS standard 4.0, section 10.2.2 and appendix I."""
 _OTHER_KEYS = {"BZERO", "BSCALE", "ZSCALE", "ZZERO"}
 _OTHER_COLUMNS = {"ZBLANK", "UNCOMPRESSED_DATA"}
 """Keywords and columns that this class does not know; astropy reads images that have them."""
+
+
+class _Quantization(NamedTuple):
+    """How the fluxes of a row became integers, for compiled code.
+
+    Attributes
+    ----------
+    scale, zero : float
+        A flux is an integer times `scale`, plus `zero`.
+    dither : int
+        The method of dithering, by its number in `_DITHERS`.
+    blank : int
+        The integer that stands for "no data".
+    """
+
+    scale: float
+    zero: float
+    dither: int
+    blank: int
 
 
 class RiceImage:
@@ -170,11 +190,9 @@ class RiceImage:
             line[:] = numbers[columns]
             return
         place = (self._seed - 1 + number) % _RANDOMS
-        steps = self._scale[number], self._zero[number]
-        first = columns.start
-        _to_fluxes(
-            numbers, *steps, self._dither, self._blank, _random_numbers(), place, first, line
-        )
+        scale, zero = self._scale[number], self._zero[number]
+        quantization = _Quantization(scale, zero, self._dither, self._blank)
+        _to_fluxes(numbers, quantization, _random_numbers(), place, columns.start, line)
 
 
 class _Packed:
@@ -229,7 +247,7 @@ def _random_numbers() -> np.ndarray:
 
 
 @compiled
-def _to_fluxes(numbers, scale, zero, dither, blank, randoms, place, first, line):
+def _to_fluxes(numbers, quantization, randoms, place, first, line):
     """Undo quantization and dithering of a row; write the pixels from `first` on into `line`.
 
     Each row takes its random numbers from a place of its own in the table (FITS standard 4.0,
@@ -237,6 +255,7 @@ def _to_fluxes(numbers, scale, zero, dither, blank, randoms, place, first, line)
     used. At the end of the table the next place tells where to go on. So the row is undone in
     runs, each as long as the table lasts; of a run, only the pixels from `first` on are written.
     """
+    scale, zero, dither, blank = quantization
     index, n, stop = int(randoms[place] * 500), 0, first + len(line)
     exact_zero = np.int64(_ZERO) if dither == 2 else np.int64(blank)
     while n < stop:

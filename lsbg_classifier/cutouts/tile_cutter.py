@@ -8,6 +8,7 @@ from catalogs.flags import NOT_SCORED, Flag
 from lsbg_classifier.cutouts.colours import compress, shrink
 from lsbg_classifier.cutouts.coverage import EMPTY, judge_gaps
 from lsbg_classifier.cutouts.geometry import Placement, SkyGrid, place_grids
+from lsbg_classifier.cutouts.pixel_layout import Images
 from lsbg_classifier.cutouts.pixels import REACH, colour, fill_patch, render, resample
 from lsbg_classifier.cutouts.source import empty_cutouts
 from lsbg_classifier.cutouts.strips import DamagedTileError, OpenTile, Strip
@@ -195,26 +196,26 @@ class _Work:
 
     def make(self, strip: Strip, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return cutouts, the fractions of each band without data, and those of bad pixels."""
-        images = np.empty((len(rows), 3, self._side, self._side), np.uint8)
+        colours = np.empty((len(rows), 3, self._side, self._side), np.uint8)
         gaps, masked = np.empty((len(rows), 3)), np.zeros(len(rows))
         if self._is_simple:
-            self._make_together(strip, rows, images, gaps, masked)
+            self._make_together(strip, rows, Images(colours, gaps, masked))
         else:
             for number, row in enumerate(rows):
-                masked[number] = self._make_apart(strip, row, images[number], gaps[number])
-        images = np.moveaxis(images, 1, -1)
+                masked[number] = self._make_apart(strip, row, colours[number], gaps[number])
+        images = np.moveaxis(colours, 1, -1)
         if self._recipe.jpeg:
             images = np.array([compress(image) for image in images])
         return shrink(images), gaps, masked
 
-    def _make_together(self, strip: Strip, rows, images, gaps, masked):
+    def _make_together(self, strip: Strip, rows: np.ndarray, images: Images):
         """Make some cutouts of bands that lie on the same pixels, with north about up."""
         boxes, affines = self.boxes[0][rows], self._placements[0].affines[rows]
         corners, (width, height) = boxes[:, :2], boxes[0, 2:] - boxes[0, :2]
         within = affines - np.eye(3)[0] * corners[:, :, None]
         patch, scales = np.empty((3, height, width), np.float32), self._recipe.scales
         corners = corners - strip.lows[0]
-        render(strip.bands, corners, within, scales, patch, images, gaps, masked)
+        render(strip.bands, corners, within, scales, patch, images)
 
     def _make_apart(self, strip: Strip, row: int, image, gaps) -> float:
         """Make one cutout, each band by its own grid; return the fraction of bad pixels."""
