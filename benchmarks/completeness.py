@@ -16,7 +16,7 @@ from scipy.stats import fisher_exact
 
 from lsbg_classifier.completeness.measure import Completeness, Settings
 from lsbg_classifier.detection.tiles import DetectionRequest
-from lsbg_classifier.simulation.survey import simulate_survey
+from lsbg_classifier.simulation.survey import SurveyPlan, simulate_survey
 from pipeline.annotate import annotate
 from pipeline.injection.completeness import measure_completeness
 from pipeline.injection.detect import DetectOptions, prepare_detection, run_detection
@@ -94,15 +94,8 @@ def main():
     parser.add_argument("--seed", type=int, default=5)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    survey = simulate_survey(
-        "des",
-        options.folder,
-        tiles=options.tiles,
-        tile_size=options.size,
-        lsbgs=options.lsbgs,
-        seed=options.seed,
-        overwrite=True,
-    )
+    plan = SurveyPlan(options.tiles, options.size, options.lsbgs, options.seed)
+    survey = simulate_survey("des", options.folder, plan, overwrite=True)
     known = of_the_simulation(options.folder, survey)
     mocks = of_mocks(options.folder, survey, options.repeats)
     print("\n".join(compare(known, mocks)))

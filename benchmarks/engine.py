@@ -20,7 +20,7 @@ from astropy.table import Table
 
 from benchmarks.table import Row, markdown, write_into
 from lsbg_classifier import load_classifier, open_source
-from lsbg_classifier.simulation.survey import simulate_survey
+from lsbg_classifier.simulation.survey import SurveyPlan, simulate_survey
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, known_weights
 
 LSBG = Path(sys.executable).with_name("lsbg")
@@ -142,7 +142,7 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        simulate_survey("des", folder / "survey", tiles=1, tile_size=2000, seed=7)
+        simulate_survey("des", folder / "survey", SurveyPlan(tiles=1, tile_size=2000, seed=7))
         rows = starts(folder, options.repeats)
         images = cutouts_of_all_kinds(folder, options.count)
         rows += [speed(images[:2000], options.repeats), agreement(images)]

@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks import catalogs, tiles, viewer
 from benchmarks.table import markdown, write_into
 from lsbg_classifier.backend import start_backend
-from lsbg_classifier.simulation.survey import simulate_survey
+from lsbg_classifier.simulation.survey import SurveyPlan, simulate_survey
 
 PAGE = Path(__file__).parents[1] / "docs" / "scale.md"
 PARTS = ("tiles", "viewer", "catalogs")
@@ -37,7 +37,8 @@ def main():
             elif part == "viewer":
                 rows += viewer.measure()
             elif part == "catalogs":
-                survey = simulate_survey("des", scratch / "survey", tiles=1, tile_size=1000, seed=1)
+                plan = SurveyPlan(tiles=1, tile_size=1000, seed=1)
+                survey = simulate_survey("des", scratch / "survey", plan)
                 rows += catalogs.measure(scratch, survey.tiles, options.rows)
             else:
                 parser.error(f"--only takes {', '.join(PARTS)}")

@@ -20,7 +20,7 @@ from astropy.table import Table
 from benchmarks.table import BEGIN, END
 from catalogs.flags import NOT_SCORED
 from lsbg_classifier import load_classifier, open_source
-from lsbg_classifier.simulation.survey import simulate_survey
+from lsbg_classifier.simulation.survey import SurveyPlan, simulate_survey
 from lsbg_classifier.training.assessment import LabelledCutouts
 from lsbg_classifier.training.evaluation import judge
 from lsbg_classifier.training.intervals import score_differences
@@ -38,7 +38,7 @@ def simulated(folder: Path, seeds: list[int]) -> LabelledCutouts:
     for seed in seeds:
         place = folder / str(seed)
         if not (place / "truth.fits").exists():
-            simulate_survey("des", place, seed=seed, overwrite=True)
+            simulate_survey("des", place, SurveyPlan(seed=seed), overwrite=True)
         table = Table.read(place / "candidates.fits")
         positions = np.stack([table["ALPHA_J2000"], table["DELTA_J2000"]], axis=1)
         cutouts, flags = open_source(f"tiles:{place / 'tiles'}").fetch(positions)

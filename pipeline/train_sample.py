@@ -155,17 +155,12 @@ def make_dataset(wanted: WantedSample, folder: Path, *, quiet: bool):
 
 
 def _simulated(wanted, folder, quiet):
-    from lsbg_classifier.training.simulated import simulated_dataset
+    from lsbg_classifier.training.simulated import SamplePlan, simulated_dataset
     from pipeline.progress import show_progress
 
     with show_progress("surveys", quiet=quiet) as progress:
-        return simulated_dataset(
-            folder,
-            survey=wanted.survey,
-            surveys=wanted.surveys,
-            processes=os.cpu_count() or 1,
-            progress=progress,
-        )
+        plan = SamplePlan(wanted.survey, wanted.surveys)
+        return simulated_dataset(folder, plan, processes=os.cpu_count() or 1, progress=progress)
 
 
 def _stored_cutouts(wanted):

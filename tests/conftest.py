@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from lsbg_classifier.simulation.survey import simulate_survey
+from lsbg_classifier.simulation.survey import SurveyPlan, simulate_survey
 from pipeline.cli import main
 
 settings.register_profile("lsbg", deadline=None)  # loops are compiled when first called
@@ -17,7 +17,7 @@ settings.load_profile("lsbg")
 def survey(tmp_path_factory):
     """Two tiles of 1500 pixels, with their candidates and the truth."""
     folder = tmp_path_factory.mktemp("survey")
-    return simulate_survey("des", folder, tiles=2, tile_size=1500, lsbgs=160, seed=77)
+    return simulate_survey("des", folder, SurveyPlan(tiles=2, tile_size=1500, lsbgs=160, seed=77))
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The sample from simulated sky: whole surveys a split, sorted in two stages, resumed."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,22 +11,22 @@ from lsbg_classifier.training import simulated
 from lsbg_classifier.training.baselines import baseline_probabilities
 from lsbg_classifier.training.dataset import part_path, read_part
 from lsbg_classifier.training.samples import SPARE, SPLITS
-from lsbg_classifier.training.simulated import SEARCH, SIZES, simulated_dataset
+from lsbg_classifier.training.simulated import SEARCH, SIZES, SamplePlan, simulated_dataset
 
 pytestmark = pytest.mark.slow
 
-SIZE = {"surveys": 5, "tiles": 1, "tile_size": 900, "seed": 1000}
+PLAN = SamplePlan("des", surveys=5, tiles=1, tile_size=900, seed=1000)
 OF_PART = [SEARCH, "train", "train", "validation", "test"]
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    return simulated_dataset(tmp_path_factory.mktemp("sample"), **SIZE)
+    return simulated_dataset(tmp_path_factory.mktemp("sample"), PLAN)
 
 
 @pytest.fixture(scope="module")
 def parts(dataset):
-    return [read_part(part_path(dataset.folder, number)) for number in range(SIZE["surveys"])]
+    return [read_part(part_path(dataset.folder, number)) for number in range(PLAN.surveys)]
 
 
 def column(part, name):
@@ -83,9 +84,9 @@ def test_baselines_run_on_it(dataset):
 
 
 def test_a_second_call_makes_nothing_again(dataset, parts):
-    paths = [part_path(dataset.folder, number) for number in range(SIZE["surveys"])]
+    paths = [part_path(dataset.folder, number) for number in range(PLAN.surveys)]
     before, told = [path.stat().st_mtime_ns for path in paths], []
-    again = simulated_dataset(dataset.folder, **SIZE, progress=lambda *done: told.append(done))
+    again = simulated_dataset(dataset.folder, PLAN, progress=lambda *done: told.append(done))
     assert told == [] and [path.stat().st_mtime_ns for path in paths] == before
     assert again.manifest == dataset.manifest
     assert all(read_part(path).equals(part) for path, part in zip(paths, parts, strict=True))
@@ -95,7 +96,7 @@ def test_parts_that_are_lost_are_made_again_the_same(dataset, parts):
     for number in (OF_PART.index(SEARCH), 3):
         part_path(dataset.folder, number).unlink()
     told = []
-    simulated_dataset(dataset.folder, **SIZE, progress=lambda *done: told.append(done))
+    simulated_dataset(dataset.folder, PLAN, progress=lambda *done: told.append(done))
     assert told == [(4, 5), (5, 5)]
     for made, part in enumerate(parts):
         assert read_part(part_path(dataset.folder, made)).equals(part)
@@ -105,7 +106,7 @@ def test_parts_that_are_lost_are_made_again_the_same(dataset, parts):
 @pytest.mark.parametrize("change", [{"seed": 7}, {"tile_size": 901}, {"tiles": 2}])
 def test_another_sample_is_not_mixed_in(dataset, change):
     with pytest.raises(InputError, match="another sample or source"):
-        simulated_dataset(dataset.folder, **SIZE | change)
+        simulated_dataset(dataset.folder, replace(PLAN, **change))
 
 
 @pytest.mark.parametrize("survey", SIZES)

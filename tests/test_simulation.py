@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import galsim
 import numpy as np
@@ -20,7 +20,7 @@ from lsbg_classifier.simulation import contaminants
 from lsbg_classifier.simulation.coadds import plan_tiles
 from lsbg_classifier.simulation.models import MODELS
 from lsbg_classifier.simulation.sky import Conditions, Sky
-from lsbg_classifier.simulation.survey import SimulatedSurvey, simulate_survey
+from lsbg_classifier.simulation.survey import SimulatedSurvey, SurveyPlan, simulate_survey
 from lsbg_classifier.simulation.truth import MATCH_RADIUS
 
 TYPICAL = {
@@ -30,8 +30,8 @@ TYPICAL = {
     for name, model in MODELS.items()
 }
 SIZE = 400
-SMALL = {"tiles": 2, "tile_size": 300, "lsbgs": 300}
-HSC = {"tiles": 2, "tile_size": 1000, "lsbgs": 500, "seed": 10}
+SMALL = SurveyPlan(tiles=2, tile_size=300, lsbgs=300)
+HSC = SurveyPlan(tiles=2, tile_size=1000, lsbgs=500, seed=10)
 EXTENSIONS = {"des": ["SCI", "MSK", "WGT"], "hsc": ["IMAGE", "MASK", "VARIANCE"]}
 KINDS = {"des": ["f4", "i2", "f4"], "hsc": ["f4", "i4", "f4"]}
 SCALES = {"des": 0.263, "hsc": 0.168}
@@ -91,14 +91,14 @@ def read_survey(name, size, folder):
 
 @pytest.fixture(scope="module")
 def hsc(tmp_path_factory):
-    return simulate_survey("hsc", tmp_path_factory.mktemp("hsc"), **HSC)
+    return simulate_survey("hsc", tmp_path_factory.mktemp("hsc"), HSC)
 
 
 @pytest.fixture(scope="module", params=["des", "hsc"])
 def made(request):
     if request.param == "des":
         return read_survey("des", 1500, request.getfixturevalue("survey"))
-    return read_survey("hsc", HSC["tile_size"], request.getfixturevalue("hsc"))
+    return read_survey("hsc", HSC.tile_size, request.getfixturevalue("hsc"))
 
 
 @pytest.fixture(params=["des", "hsc"])
@@ -264,7 +264,7 @@ def test_hsc_is_two_magnitudes_deeper_than_des():
 @pytest.mark.slow
 @pytest.mark.parametrize("made", ["hsc"], indirect=True)
 def test_plain_tiles_show_the_same_sky_and_the_same_candidates(made, tmp_path):
-    plain = simulate_survey("hsc", tmp_path, compressed=False, **HSC)
+    plain = simulate_survey("hsc", tmp_path, replace(HSC, compressed=False))
     assert plain.candidates.read_bytes() == made.folder.candidates.read_bytes()
     assert plain.truth.read_bytes() == made.folder.truth.read_bytes()
     for path in plain.tiles.iterdir():
@@ -369,7 +369,9 @@ def contents(survey):
 @pytest.mark.slow
 def test_the_seed_decides_everything_and_the_number_of_processes_nothing(tmp_path):
     first, again, other = (
-        contents(simulate_survey("des", tmp_path / name, seed=seed, processes=processes, **SMALL))
+        contents(
+            simulate_survey("des", tmp_path / name, replace(SMALL, seed=seed), processes=processes)
+        )
         for name, seed, processes in (("first", 5, 2), ("again", 5, 1), ("other", 6, 2))
     )
     assert first == again
@@ -380,17 +382,17 @@ def test_the_seed_decides_everything_and_the_number_of_processes_nothing(tmp_pat
 @pytest.mark.slow
 def test_what_an_earlier_simulation_left_is_replaced_on_demand_only(tmp_path):
     calls = []
-    options = {"tiles": 1, "tile_size": 300, "processes": 1}
-    simulate_survey("des", tmp_path, progress=lambda *done: calls.append(done), **options)
+    plan = SurveyPlan(tiles=1, tile_size=300)
+    simulate_survey("des", tmp_path, plan, progress=lambda *done: calls.append(done))
     assert calls == [(1, 1)]
     before = contents_of_folder(tmp_path)
     with pytest.raises(InputError, match="--overwrite"):
-        simulate_survey("des", tmp_path, **options)
+        simulate_survey("des", tmp_path, plan)
     assert contents_of_folder(tmp_path) == before
     (tmp_path / "tiles" / ".lsbg_tiles.json").write_text("{}")
     cut_off = next((tmp_path / "tiles").glob("*_g.fits.fz"))
     cut_off.write_bytes(cut_off.read_bytes()[:1000])
-    simulate_survey("des", tmp_path, overwrite=True, **options)
+    simulate_survey("des", tmp_path, plan, overwrite=True)
     after = contents_of_folder(tmp_path)
     assert after.keys() == before.keys()
     assert after["candidates.fits"] == before["candidates.fits"]
@@ -412,7 +414,7 @@ def test_what_is_not_simulated_is_never_removed(name, tmp_path):
         [fits.PrimaryHDU(), fits.CompImageHDU(np.random.default_rng(0).normal(size=(200, 200)))]
     ).writeto(path)
     with pytest.raises(InputError, match=re.escape(str(path))):
-        simulate_survey("des", tmp_path, overwrite=True, **SMALL)
+        simulate_survey("des", tmp_path, SMALL, overwrite=True)
     assert path.exists()
 
 
@@ -426,7 +428,7 @@ def test_what_is_not_simulated_is_never_removed(name, tmp_path):
 )
 def test_what_cannot_be_simulated(name, options, said, tmp_path):
     with pytest.raises(InputError, match=said):
-        simulate_survey(name, tmp_path / "out", **options)
+        simulate_survey(name, tmp_path / "out", SurveyPlan(**options))
     assert not (tmp_path / "out").exists()
 
 

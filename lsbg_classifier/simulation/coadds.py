@@ -45,6 +45,16 @@ class Tile:
         return wcs
 
 
+@dataclass(frozen=True)
+class _Exposure:
+    """A tile in one band: counts a pixel, where there are data, and the RMS of the sky."""
+
+    band: str
+    counts: np.ndarray
+    covered: np.ndarray
+    rms: np.ndarray
+
+
 def plan_tiles(survey: str, count: int, size: int, seed: int) -> list[Tile]:
     """Lay tiles out in rows of five, each with its own seed.
 
@@ -114,9 +124,7 @@ def write_tile(
     """
     write = _write_hsc if tile.survey == "hsc" else _write_des
     for band, image, seen, noise in zip(BANDS, images, covered, rms, strict=True):
-        header = tile.wcs().to_header()
-        header["SIMULATD"] = (True, "No telescope saw this sky")
-        write(folder, tile, band, header, image, seen, noise, compressed)
+        write(folder, tile, _Exposure(band, image, seen, noise), compressed)
 
 
 def is_simulated(path: Path) -> bool:
@@ -128,15 +136,24 @@ def is_simulated(path: Path) -> bool:
     return b"SIMULATD=" in start or len(start) < _HEADERS
 
 
-def _write_des(folder, tile, band, header, image, seen, noise, compressed):
+def _header(tile: Tile) -> fits.Header:
+    """Begin the header of an image of a tile: where it lies, and that it is simulated."""
+    header = tile.wcs().to_header()
+    header["SIMULATD"] = (True, "No telescope saw this sky")
+    return header
+
+
+def _write_des(folder: Path, tile: Tile, exposure: _Exposure, compressed: bool):
+    """Write one band as DES does: image, mask and inverse variance."""
+    band, header = exposure.band, _header(tile)
     header["TILENAME"] = (tile.name, "Name of the coadd tile")
     header["BAND"] = (band, "Short name of the filter")
     header["MAGZERO"] = (tile.model.survey.zero_point, "AB magnitude of one count")
-    weight = (seen / noise**2).astype(np.float32)
+    weight = (exposure.covered / exposure.rms**2).astype(np.float32)
     hdus = [
         fits.PrimaryHDU(),
-        _image(image, header, "SCI", compressed),
-        _image((~seen).astype(np.int16), header, "MSK", compressed),
+        _image(exposure.counts, header, "SCI", compressed),
+        _image((~exposure.covered).astype(np.int16), header, "MSK", compressed),
         _image(weight, header, "WGT", compressed),
     ]
     suffix = ".fz" if compressed else ""
@@ -144,19 +161,21 @@ def _write_des(folder, tile, band, header, image, seen, noise, compressed):
     fits.HDUList(hdus).writeto(path, overwrite=True)
 
 
-def _write_hsc(folder, tile, band, header, image, seen, noise, compressed):
-    header["FILTER"] = (f"HSC-{band.upper()}", "Name of the filter")
+def _write_hsc(folder: Path, tile: Tile, exposure: _Exposure, compressed: bool):
+    """Write one band as HSC does: image, mask and variance."""
+    band, header = f"HSC-{exposure.band.upper()}", _header(tile)
+    header["FILTER"] = (band, "Name of the filter")
     mask_header = header.copy()
     for name, bit in _HSC_PLANES.items():
         mask_header[f"HIERARCH MP_{name}"] = bit
-    mask = np.where(seen, 0, 1 << _HSC_PLANES["NO_DATA"]).astype(np.int32)
+    mask = np.where(exposure.covered, 0, 1 << _HSC_PLANES["NO_DATA"]).astype(np.int32)
     hdus = [
         fits.PrimaryHDU(),
-        _image(image, header, "IMAGE", compressed),
+        _image(exposure.counts, header, "IMAGE", compressed),
         _image(mask, mask_header, "MASK", compressed),
-        _image((noise**2).astype(np.float32), header, "VARIANCE", compressed),
+        _image((exposure.rms**2).astype(np.float32), header, "VARIANCE", compressed),
     ]
-    path = folder / f"calexp-HSC-{band.upper()}-{tile.name}.fits"
+    path = folder / f"calexp-{band}-{tile.name}.fits"
     fits.HDUList(hdus).writeto(path, overwrite=True)
 
 

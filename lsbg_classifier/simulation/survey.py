@@ -33,20 +33,39 @@ class SimulatedSurvey:
     placed: Path
 
 
+@dataclass(frozen=True)
+class SurveyPlan:
+    """What a simulated survey holds; the same plan gives the same survey.
+
+    Attributes
+    ----------
+    tiles, tile_size : int
+        How many tiles, and their side in pixels (real ones have 10,000 in DES, 4,200 in HSC).
+    lsbgs : int
+        Low-surface-brightness galaxies per 3000x3000 pixels: far more than in the real sky.
+    seed : int
+        Seed of everything random.
+    compressed : bool
+        Write tiles as surveys do, or plain, which is quicker.
+    """
+
+    tiles: int = 2
+    tile_size: int = 3000
+    lsbgs: int = 110
+    seed: int = 1
+    compressed: bool = True
+
+
 def simulate_survey(
     name: str,
     folder: Path | str,
+    plan: SurveyPlan,
     *,
-    tiles: int = 2,
-    tile_size: int = 3000,
-    lsbgs: int = 110,
-    seed: int = 1,
     processes: int = 2,
-    compressed: bool = True,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> SimulatedSurvey:
-    """Make a survey that looks like the named one, the same for the same arguments.
+    """Make a survey that looks like the named one, the same for the same plan.
 
     Parameters
     ----------
@@ -56,16 +75,10 @@ def simulate_survey(
         Where to write; made if missing. Gets ``tiles/``, ``candidates.fits``, ``truth.fits``,
         whose rows belong to the candidates' rows, and ``placed.fits``: all LSBGs that were drawn,
         those that are no candidates too.
-    tiles, tile_size : int
-        How many tiles, and their side in pixels (real ones have 10,000 in DES, 4,200 in HSC).
-    lsbgs : int
-        Low-surface-brightness galaxies per 3000x3000 pixels: far more than in the real sky.
-    seed : int
-        Seed of everything random.
+    plan : SurveyPlan
+        The tiles, the LSBGs in them, and the seed.
     processes : int
         Tiles made at the same time.
-    compressed : bool
-        Write tiles as surveys do, or plain, which is quicker.
     overwrite : bool
         Replace a simulated survey that is in the folder.
     progress : callable, optional
@@ -81,19 +94,19 @@ def simulate_survey(
         If the survey is unknown, the sizes make no sense, or the folder holds a survey already.
     """
     model_named(name)
-    if tiles < 1 or tile_size < 300:
+    if plan.tiles < 1 or plan.tile_size < 300:
         raise InputError("a simulated survey needs at least 1 tile of at least 300 pixels")
     folder = Path(folder)
     _make_room(folder, overwrite)
-    planned = plan_tiles(name, tiles, tile_size, seed)
-    jobs = [(tile, folder / "tiles", lsbgs, compressed) for tile in planned]
+    tiles = plan_tiles(name, plan.tiles, plan.tile_size, plan.seed)
+    jobs = [(tile, folder / "tiles", plan) for tile in tiles]
     made = []
-    with ProcessPoolExecutor(min(processes, tiles), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(min(processes, len(tiles)), mp_context=get_context("spawn")) as pool:
         for tables in pool.map(_make_tile, jobs):
             made.append(tables)
             if progress is not None:
-                progress(len(made), tiles)
-    return _write_catalogs(folder, made, seed)
+                progress(len(made), len(tiles))
+    return _write_catalogs(folder, made, plan.seed)
 
 
 def _make_room(folder, overwrite):
@@ -115,10 +128,10 @@ def _make_room(folder, overwrite):
 
 def _make_tile(job) -> tuple[Table, Table, Table]:
     """Simulate one tile, write its images, and return candidates, their truth, and all LSBGs."""
-    tile, folder, lsbgs, compressed = job
+    tile, folder, plan = job
     survey = tile.model.survey
-    images, covered, rms, placed = _expose(tile, lsbgs, np.random.default_rng(tile.seed))
-    write_tile(folder, tile, images, covered, rms, compressed=compressed)
+    images, covered, rms, placed = _expose(tile, plan.lsbgs, np.random.default_rng(tile.seed))
+    write_tile(folder, tile, images, covered, rms, compressed=plan.compressed)
     candidates = select_candidates(detect(images, covered, survey), survey.pixel_scale)
     candidates, truth = match_truth(candidates, placed, survey.pixel_scale)
     sky = tile.wcs().all_pix2world(candidates["X_IMAGE"], candidates["Y_IMAGE"], 1)

@@ -9,6 +9,7 @@ are the sample. Artifacts that it stops are of type 1.
 import hashlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,7 +22,7 @@ from astropy.table import Table
 from catalogs.errors import InputError
 from lsbg_classifier.cutouts.tiles import TileSource
 from lsbg_classifier.simulation.models import model_named
-from lsbg_classifier.simulation.survey import SimulatedSurvey, simulate_survey
+from lsbg_classifier.simulation.survey import SimulatedSurvey, SurveyPlan, simulate_survey
 from lsbg_classifier.surveys import CUTOUT_SIZE
 from lsbg_classifier.training.baselines import features_of_table, first_stage, need_scikit_learn
 from lsbg_classifier.training.dataset import (
@@ -54,14 +55,45 @@ SEARCH = "search"
 """Split of the survey that the first stage learns from."""
 
 
+@dataclass(frozen=True)
+class SamplePlan:
+    """Which simulated surveys a sample is made of; the same plan gives the same sample.
+
+    Attributes
+    ----------
+    survey : str
+        What to imitate; see `lsbg_classifier.simulation.models.MODELS`.
+    surveys : int
+        How many, at least 4.
+    tiles, tile_size : int
+        Of each survey, the size in pixels.
+    seed : int
+        Of the first survey; the next ones follow.
+    """
+
+    survey: str = "des"
+    surveys: int = 48
+    tiles: int = 4
+    tile_size: int = 3000
+    seed: int = 1000
+
+    def manifest(self) -> Manifest:
+        """Return the manifest of the sample, whose digest no other plan has."""
+        name = f"{self.surveys} simulated {self.survey} surveys from seed {self.seed}"
+        made_of = f"{name}, {self.tiles} tiles of {self.tile_size}, {_LSBGS} LSBGs"
+        digest = hashlib.sha256(made_of.encode()).hexdigest()
+        imaging = model_named(self.survey).survey.imaging()
+        return Manifest(name, digest, f"simulated:{self.survey}", imaging, self.surveys)
+
+    def of_survey(self, number: int) -> SurveyPlan:
+        """Return the plan of one of the surveys; its tiles are plain, for they are not kept."""
+        return SurveyPlan(self.tiles, self.tile_size, _LSBGS, self.seed + number, compressed=False)
+
+
 def simulated_dataset(
     folder: Path | str,
+    plan: SamplePlan,
     *,
-    survey: str = "des",
-    surveys: int = 48,
-    tiles: int = 4,
-    tile_size: int = 3000,
-    seed: int = 1000,
     processes: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> CutoutDataset:
@@ -76,14 +108,8 @@ def simulated_dataset(
     Parameters
     ----------
     folder : path
-    survey : str
-        What to imitate; see `lsbg_classifier.simulation.models.MODELS`.
-    surveys : int
-        How many, at least 4.
-    tiles, tile_size : int
-        Of each survey, the size in pixels.
-    seed : int
-        Of the first survey; the next ones follow.
+    plan : SamplePlan
+        The survey to imitate, how many surveys of which size, and their seed.
     processes : int
         Surveys made at the same time.
     progress : callable, optional
@@ -95,18 +121,15 @@ def simulated_dataset(
         If the folder holds another dataset, the survey has no model, or scikit-learn is not
         installed.
     """
+    surveys = plan.surveys
     if surveys < 4:
         raise InputError(f"{surveys} simulated surveys cannot be split; make at least 4")
     need_scikit_learn()
     folder = Path(folder)
-    name = f"{surveys} simulated {survey} surveys from seed {seed}"
-    made_of = f"{name}, {tiles} tiles of {tile_size}, {_LSBGS} LSBGs"
-    digest = hashlib.sha256(made_of.encode()).hexdigest()
-    imaging = model_named(survey).survey.imaging()
-    claim(folder, Manifest(name, digest, f"simulated:{survey}", imaging, surveys))
+    claim(folder, plan.manifest())
     missing = [number for number in range(surveys) if not part_path(folder, number).exists()]
     done = surveys - len(missing)
-    make = partial(_make_part, folder, survey, tiles, tile_size, seed)
+    make = partial(_make_part, folder, plan)
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         for future in as_completed([pool.submit(make, number) for number in missing]):
             future.result()
@@ -115,7 +138,7 @@ def simulated_dataset(
                 progress(done, surveys)
     for number in range(surveys):  # what a killed run left
         rmtree(_scratch(folder, number), ignore_errors=True)
-    _sort(folder, survey, surveys, seed)
+    _sort(folder, plan)
     return finished(folder)
 
 
@@ -124,19 +147,10 @@ def _scratch(folder: Path, number: int) -> Path:
     return folder / f"scratch-{number:05d}"
 
 
-def _make_part(folder: Path, survey: str, tiles: int, size: int, seed: int, number: int):
-    scratch = _scratch(folder, number)
-    made = simulate_survey(
-        survey,
-        scratch,
-        tiles=tiles,
-        tile_size=size,
-        lsbgs=_LSBGS,
-        seed=seed + number,
-        processes=1,
-        compressed=False,
-        overwrite=True,
-    )
+def _make_part(folder: Path, plan: SamplePlan, number: int):
+    """Simulate one survey, and keep the cutouts of its candidates."""
+    scratch, of_survey = _scratch(folder, number), plan.of_survey(number)
+    made = simulate_survey(plan.survey, scratch, of_survey, processes=1, overwrite=True)
     cut_part(part_path(folder, number), made)
     rmtree(scratch)
 
@@ -164,17 +178,18 @@ def cut_part(path: Path, survey: SimulatedSurvey):
     write_part(path, columns, images)
 
 
-def _sort(folder: Path, survey: str, surveys: int, seed: int):
+def _sort(folder: Path, plan: SamplePlan):
     """Write into every part the type of each artifact, and the split of each row."""
-    parts = [part_path(folder, number) for number in range(surveys)]
+    parts = [part_path(folder, number) for number in range(plan.surveys)]
     if all("artifact_type" in part_columns(path) for path in parts):
         return
     tables = [read_part(path, without=("image",)) for path in parts]
     labels = [table["label"].to_numpy() for table in tables]
     features = [features_of_table(table) for table in tables]
-    passes = first_stage(features[0], labels[0], seed=seed)
+    passes = first_stage(features[0], labels[0], seed=plan.seed)
     kept = [passes(part) for part in features]
-    splits = _splits([SEARCH, *_survey_splits(survey, surveys - 1)], labels, kept, survey, seed)
+    survey_splits = [SEARCH, *_survey_splits(plan.survey, plan.surveys - 1)]
+    splits = _splits(survey_splits, labels, kept, plan)
     for path, label, passed, split in zip(parts, labels, kept, splits, strict=True):
         types = np.where(label == 1, 0, np.where(passed, 2, 1)).astype(np.int8)
         replace_columns(path, {"split": split, "artifact_type": types})
@@ -190,14 +205,14 @@ def _survey_splits(survey: str, count: int) -> list[str]:
     return [split for split, number in (first | counts).items() for _ in range(number)]
 
 
-def _splits(survey_splits, labels, kept, survey, seed) -> list[np.ndarray]:
+def _splits(survey_splits, labels, kept, plan: SamplePlan) -> list[np.ndarray]:
     """Split the rows of all parts; those that a balanced sample does not take are spare."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(plan.seed)
     number = np.repeat(np.arange(len(labels)), [len(part) for part in labels])
     of_row = np.array(survey_splits, object)[number]
     label, passed = np.concatenate(labels), np.concatenate(kept)
     found = np.where(of_row == SEARCH, SEARCH, SPARE + of_row)
     for split in SPLITS:
         usable = np.where((of_row == split) & passed, label, -1)
-        found[balanced_rows(usable, rng, most=SIZES[survey][split] // 2)] = split
+        found[balanced_rows(usable, rng, most=SIZES[plan.survey][split] // 2)] = split
     return np.split(found, np.cumsum([len(part) for part in labels])[:-1])

@@ -29,7 +29,7 @@ def simulate(
     ] = False,
 ):
     """Make a small simulated survey: coadd tiles, candidates found in them, and the truth."""
-    from lsbg_classifier.simulation.survey import simulate_survey
+    from lsbg_classifier.simulation.survey import SurveyPlan, simulate_survey
     from pipeline.progress import show_progress
 
     if dry_run:
@@ -44,10 +44,7 @@ def simulate(
         made = simulate_survey(
             survey,
             folder,
-            tiles=tiles,
-            tile_size=tile_size,
-            lsbgs=lsbgs,
-            seed=seed,
+            SurveyPlan(tiles=tiles, tile_size=tile_size, lsbgs=lsbgs, seed=seed),
             processes=os.cpu_count() or 1,
             overwrite=overwrite,
             progress=progress,

@@ -114,14 +114,13 @@ class SimulateLsbgStage(LsbgStage):
 
     def run(self):
         """Simulate, and give the parts the names that ceci wants."""
-        from lsbg_classifier.simulation.survey import simulate_survey
+        from lsbg_classifier.simulation.survey import SurveyPlan, simulate_survey
 
         values = self.values()
         coadds = Path(self.get_output("coadd_tiles"))
         folder = coadds.with_name(f"{coadds.name}.survey")
-        made = simulate_survey(
-            values.pop("survey"), folder, processes=os.cpu_count() or 1, overwrite=True, **values
-        )
+        name, plan = values.pop("survey"), SurveyPlan(**values)
+        made = simulate_survey(name, folder, plan, processes=os.cpu_count() or 1, overwrite=True)
         os.replace(made.candidates, self.get_output("candidates"))
         os.replace(made.truth, self.get_output("truth"))
         shutil.rmtree(coadds, ignore_errors=True)
