@@ -35,6 +35,7 @@ def seconds_a_step(count: int, rounds: int) -> np.ndarray:
     import keras
 
     from lsbg_classifier.network import build_network
+    from lsbg_classifier.training.batches import TrainingSample
     from lsbg_classifier.training.recipes import DES, train
 
     images, labels = random_cutouts(count)
@@ -45,7 +46,7 @@ def seconds_a_step(count: int, rounds: int) -> np.ndarray:
     times = []
     for number in range(rounds + 1):
         start = _now()
-        train(ours, images, labels, one_epoch, seed=number)
+        train(ours, TrainingSample(images, labels), one_epoch, seed=number)
         middle = _now()
         bare.compile(keras.optimizers.Adadelta(0.1), "binary_crossentropy", metrics=["accuracy"])
         bare.fit(scaled, labels, batch_size=DES.batch, verbose=0)
@@ -74,6 +75,7 @@ def train_whole_sample(folder: Path):
     start_backend()
     from lsbg_classifier.network import build_network
     from lsbg_classifier.surveys import survey_named
+    from lsbg_classifier.training.batches import TrainingSample
     from lsbg_classifier.training.dataset import (
         CutoutDataset,
         Manifest,
@@ -95,7 +97,8 @@ def train_whole_sample(folder: Path):
         write_part(part_path(folder, number), columns, images)
     images, labels = CutoutDataset(folder).load("train")
     some = slice(20 * DES.batch)
-    train(build_network(), images[some], labels[some], replace(DES, epochs=1), seed=1)
+    sample = TrainingSample(images[some], labels[some])
+    train(build_network(), sample, replace(DES, epochs=1), seed=1)
     peak = re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())
     sys.stdout.write(f"{int(peak[1]) / 1024}\n")  # getrusage counts the parent's, too
 

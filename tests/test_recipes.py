@@ -11,12 +11,13 @@ from catalogs import InputError
 from catalogs.flags import Flag
 from lsbg_classifier.cutouts.coverage import judge
 from lsbg_classifier.network import build_network
-from lsbg_classifier.training.batches import Augmentation, Batches
+from lsbg_classifier.training.batches import Augmentation, Batches, TrainingSample
 from lsbg_classifier.training.recipes import (
     DES,
     HSC,
     REHEARSED,
     ROBUST,
+    Checkpointing,
     Recipe,
     recipe_named,
     train,
@@ -109,7 +110,7 @@ def test_the_loss_fits_the_number_of_classes(classes, units):
 def test_losses_are_those_of_a_bare_keras_model(cutouts):
     images, labels = cutouts
     keras.utils.set_random_seed(5)
-    ours = train(build_network(), images, labels, replace(DES, epochs=3), seed=5)
+    ours = train(build_network(), TrainingSample(*cutouts), replace(DES, epochs=3), seed=5)
     keras.utils.set_random_seed(5)
     network = bare_network()
     network.compile(keras.optimizers.Adadelta(0.1), "binary_crossentropy", metrics=["accuracy"])
@@ -143,13 +144,11 @@ def test_a_training_goes_on_where_it_stopped(cutouts, tmp_path, recipe):
         network = build_network()
         history = train(
             network,
-            images,
-            labels,
+            TrainingSample(images, labels),
             recipe,
             seed=2,
             validation=(images[:40], labels[:40]),
-            folder=folder,
-            resume=resume,
+            checkpointing=Checkpointing(folder, resume=resume),
             progress=progress,
         )
         return network.predict(images / np.float32(255), verbose=0), history.epochs
@@ -166,18 +165,18 @@ def test_a_training_goes_on_where_it_stopped(cutouts, tmp_path, recipe):
 def test_a_checkpoint_of_another_training_is_refused(cutouts, tmp_path):
     images, labels = cutouts
     recipe = replace(HSC, epochs=1)
-    train(build_network(), images[:32], labels[:32], recipe, seed=1, folder=tmp_path)
+    sample = TrainingSample(images[:32], labels[:32])
+    train(build_network(), sample, recipe, seed=1, checkpointing=Checkpointing(tmp_path))
     with pytest.raises(InputError, match="another recipe, seed, sample or start"):
-        train(
-            build_network(), images[:32], labels[:32], recipe, seed=2, folder=tmp_path, resume=True
-        )
+        again = Checkpointing(tmp_path, resume=True)
+        train(build_network(), sample, recipe, seed=2, checkpointing=again)
 
 
 def test_every_epoch_shows_each_cutout_once(cutouts):
     images, labels = cutouts
     marked = images.copy()
     marked[:, 0, 0, 0] = np.arange(len(labels))
-    batches = Batches(marked, labels, batch=64, seed=3)
+    batches = Batches(TrainingSample(marked, labels), batch=64, seed=3)
     orders = []
     for epoch in range(2):
         batches.start(epoch)
@@ -186,7 +185,7 @@ def test_every_epoch_shows_each_cutout_once(cutouts):
         np.testing.assert_array_equal(np.concatenate([y for _, y in seen]), labels[orders[-1]])
     assert [sorted(order) for order in orders] == [list(range(150))] * 2
     assert (orders[0] != orders[1]).any()
-    later = Batches(marked, labels, batch=64, seed=3)
+    later = Batches(TrainingSample(marked, labels), batch=64, seed=3)
     later.start(1)
     np.testing.assert_array_equal(np.rint(later[0][0][:, 0, 0, 0] * 255), orders[1][:64])
 
@@ -195,7 +194,7 @@ def test_balanced_batches_have_as_many_of_each(cutouts):
     images, labels = cutouts
     rare = np.flatnonzero(labels)[:20]
     rows = np.concatenate([rare, np.flatnonzero(labels == 0)])
-    batches = Batches(images[rows], labels[rows], batch=16, seed=1, balance=True)
+    batches = Batches(TrainingSample(images[rows], labels[rows]), batch=16, seed=1, balance=True)
     drawn = np.concatenate([batches[step][1] for step in range(len(batches))])
     assert len(drawn) == 40 and drawn.sum() == 20
 
@@ -233,7 +232,8 @@ def test_half_of_every_batch_comes_from_beside():
     other = np.full((50, 64, 64, 3), 255, np.uint8)
     other[:, 0, 0, 0] = np.arange(50)
     labels, theirs = np.arange(20) % 2, (np.arange(50) < 10).astype(int)
-    batches = Batches(own, labels, batch=16, seed=1, balance=True, beside=(other, theirs))
+    sample = TrainingSample(own, labels, beside=(other, theirs))
+    batches = Batches(sample, batch=16, seed=1, balance=True)
     assert len(batches) == 3
     drawn = []
     for epoch in range(2):
@@ -278,13 +278,12 @@ def test_some_cutouts_get_a_star():
 
 @pytest.mark.slow
 def test_normalisation_may_keep_its_statistics(cutouts):
-    images, labels = cutouts
     for trained in (True, False):
         keras.utils.set_random_seed(3)
         network = build_network()
         before = [weight.numpy().copy() for weight in network.layers[1].weights]
         recipe = replace(REHEARSED, epochs=1, normalisation=trained)
-        train(network, images, labels, recipe, seed=1)
+        train(network, TrainingSample(*cutouts), recipe, seed=1)
         after = [weight.numpy() for weight in network.layers[1].weights]
         same = [np.array_equal(*pair) for pair in zip(before, after, strict=True)]
         assert same == [not trained] * 4

@@ -127,6 +127,28 @@ class _Beside:
         return self._images[rows], self._labels[rows]
 
 
+@dataclass(frozen=True)
+class TrainingSample:
+    """The cutouts that a network is trained on.
+
+    Attributes
+    ----------
+    images : array of uint8, shape (N, 64, 64, 3)
+    labels : array of int, shape (N,)
+        1 = LSBG, 0 = not.
+    strata : array of int, shape (N,), optional
+        Kinds within a class. Where as many of each class are drawn, as many of each of its kinds
+        are drawn too, as far as they go.
+    beside : (images, labels), optional
+        Cutouts that half of every batch is drawn from, as many of each class.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    strata: np.ndarray | None = None
+    beside: tuple[np.ndarray, np.ndarray] | None = None
+
+
 class Batches(keras.utils.PyDataset):
     """Shuffled batches of the epoch that `start` was called for last.
 
@@ -135,41 +157,32 @@ class Batches(keras.utils.PyDataset):
 
     Parameters
     ----------
-    images : array of uint8, shape (N, 64, 64, 3)
-    labels : array of int, shape (N,)
-        1 = LSBG, 0 = not.
+    sample : TrainingSample
     batch : int
         Cutouts a step; the last step of an epoch may have fewer.
     seed : int
     balance : bool
         Draw as many of each class in every epoch, all of the rarer one.
-    strata : array of int, shape (N,), optional
-        Kinds within a class; of those, too, as many of each are drawn, as far as they go.
     augmentation : Augmentation, optional
-    beside : (images, labels), optional
-        Cutouts that half of every batch is drawn from, as many of each class.
     """
 
     def __init__(
         self,
-        images: np.ndarray,
-        labels: np.ndarray,
+        sample: TrainingSample,
         *,
         batch: int,
         seed: int,
         balance: bool = False,
-        strata: np.ndarray | None = None,
         augmentation: Augmentation | None = None,
-        beside: tuple[np.ndarray, np.ndarray] | None = None,
     ):
         super().__init__()
-        self._images = images
-        self._labels = labels.astype(np.float32)
-        self._batch = batch if beside is None else batch // 2
-        self._beside = None if beside is None else _Beside(*beside)
+        self._images = sample.images
+        self._labels = sample.labels.astype(np.float32)
+        self._batch = batch if sample.beside is None else batch // 2
+        self._beside = None if sample.beside is None else _Beside(*sample.beside)
         self._seed = seed
         self._balance = balance
-        self._strata = np.zeros(len(labels), int) if strata is None else strata
+        self._strata = np.zeros(len(self._labels), int) if sample.strata is None else sample.strata
         self._augmentation = augmentation
         self.start(0)
 

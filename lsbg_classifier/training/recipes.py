@@ -12,7 +12,7 @@ import numpy as np
 
 from catalogs.errors import InputError, one_line
 from catalogs.output import write_whole
-from lsbg_classifier.training.batches import Augmentation, Batches
+from lsbg_classifier.training.batches import Augmentation, Batches, TrainingSample
 
 Progress = Callable[[int, int], None]
 
@@ -142,19 +142,33 @@ class History:
     epochs: list[dict[str, float]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Checkpointing:
+    """Where a training keeps a checkpoint after each epoch, and whether it goes on from one.
+
+    Attributes
+    ----------
+    folder : Path
+    identity : mapping
+        What decides the result beside recipe, seed and labels, as JSON values; a checkpoint with
+        another identity is refused.
+    resume : bool
+        Go on from the checkpoint in `folder`, if there is one.
+    """
+
+    folder: Path
+    identity: Mapping[str, object] = MappingProxyType({})
+    resume: bool = False
+
+
 def train(
     network: keras.Model,
-    images: np.ndarray,
-    labels: np.ndarray,
+    sample: TrainingSample,
     recipe: Recipe,
     *,
     seed: int,
-    strata: np.ndarray | None = None,
-    beside: tuple[np.ndarray, np.ndarray] | None = None,
     validation: tuple[np.ndarray, np.ndarray] | None = None,
-    folder: Path | None = None,
-    identity: Mapping[str, object] = MappingProxyType({}),
-    resume: bool = False,
+    checkpointing: Checkpointing | None = None,
     progress: Progress | None = None,
 ) -> History:
     """Train a network in place.
@@ -163,24 +177,16 @@ def train(
     ----------
     network : keras.Model
         As `build_network` makes it, or with weights to go on from.
-    images : array of uint8, shape (N, 64, 64, 3)
-    labels : array of int, shape (N,)
+    sample : TrainingSample
+        Its strata count where the recipe balances classes.
     recipe : Recipe
     seed : int
         Decides the order of the cutouts and their augmentation; call
         `keras.utils.set_random_seed` before the network is built for the rest.
-    strata : array of int, shape (N,), optional
-        Kinds within the classes; a recipe that balances classes balances them too.
-    beside : (images, labels), optional
-        Another sample, which half of every batch comes from.
     validation : (images, labels), optional
         Judged after each epoch.
-    folder : Path, optional
-        Where a checkpoint is kept after each epoch.
-    identity : mapping
-        What else decides the result, as JSON values; a checkpoint with another is refused.
-    resume : bool
-        Go on from the checkpoint in `folder`, if there is one.
+    checkpointing : Checkpointing, optional
+        Where checkpoints are kept; none: nowhere.
     progress : callable, optional
         Called with (steps done, steps in all).
 
@@ -189,20 +195,17 @@ def train(
     InputError
         If the checkpoint belongs to another training.
     """
-    checkpoint = None if folder is None else _Checkpoint(folder, recipe, seed, labels, identity)
-    history = History()
-    if checkpoint is not None and resume:
-        history = checkpoint.history()
+    checkpoint, history = None, History()
+    if checkpointing is not None:
+        checkpoint = _Checkpoint(checkpointing, recipe, seed, sample.labels)
+        history = checkpoint.history() if checkpointing.resume else history
     first = len(history.epochs)
     batches = Batches(
-        images,
-        labels,
+        sample,
         batch=recipe.batch,
         seed=seed,
         balance=recipe.balance,
-        strata=strata,
         augmentation=recipe.augmentation,
-        beside=beside,
     )
     recipe.compile(network, len(batches))
     if checkpoint is not None and first:
@@ -213,20 +216,29 @@ def train(
         initial_epoch=first,
         verbose=0,
         shuffle=False,
-        validation_data=None if validation is None else Batches(*validation, batch=256, seed=0),
+        validation_data=None if validation is None else _validation_batches(*validation),
         callbacks=[_Follow(batches, history, checkpoint, progress, recipe.epochs)],
     )
     return history
 
 
+def _validation_batches(images: np.ndarray, labels: np.ndarray) -> Batches:
+    return Batches(TrainingSample(images, labels), batch=256, seed=0)
+
+
 class _Checkpoint:
     """Weights and optimiser after the last finished epoch, and the history up to it."""
 
-    def __init__(self, folder: Path, recipe: Recipe, seed: int, labels: np.ndarray, identity):
-        self._folder = folder
-        self._state = folder / "checkpoint.json"
+    def __init__(self, checkpointing: Checkpointing, recipe: Recipe, seed: int, labels: np.ndarray):
+        self._folder = checkpointing.folder
+        self._state = self._folder / "checkpoint.json"
         digest = hashlib.sha256(np.asarray(labels, np.int8).tobytes()).hexdigest()
-        values = {"recipe": asdict(recipe), "seed": seed, "labels": digest, **identity}
+        values = {
+            "recipe": asdict(recipe),
+            "seed": seed,
+            "labels": digest,
+            **checkpointing.identity,
+        }
         self._identity = json.loads(json.dumps(values))
 
     def history(self) -> History:

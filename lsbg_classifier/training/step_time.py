@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from lsbg_classifier.surveys import CUTOUT_SIZE
-from lsbg_classifier.training.batches import Batches
+from lsbg_classifier.training.batches import Batches, TrainingSample
 from lsbg_classifier.training.recipes import Recipe
 
 _STEPS = 3
@@ -53,10 +53,8 @@ def seconds_per_step(network: keras.Model, recipe: Recipe) -> float:
     rng = np.random.default_rng(0)
     count = recipe.batch * (_STEPS + 1)
     images = rng.integers(0, 256, (count, CUTOUT_SIZE, CUTOUT_SIZE, 3), np.uint8)
-    augmentation = recipe.augmentation
-    batches = Batches(
-        images, np.arange(count) % 2, batch=recipe.batch, seed=0, augmentation=augmentation
-    )
+    sample = TrainingSample(images, np.arange(count) % 2)
+    batches = Batches(sample, batch=recipe.batch, seed=0, augmentation=recipe.augmentation)
     recipe.compile(network, len(batches))
     seconds = []
     for step in range(_STEPS + 1):

@@ -16,10 +16,11 @@ import numpy as np
 from catalogs.errors import InputError
 from lsbg_classifier.network import build_network, freeze_convolutions, load_network
 from lsbg_classifier.networks.registry import DEFAULT_NETWORK
+from lsbg_classifier.training.batches import TrainingSample
 from lsbg_classifier.training.dataset import CutoutDataset
 from lsbg_classifier.training.evaluation import calibration_error
 from lsbg_classifier.training.intervals import scores_with_intervals
-from lsbg_classifier.training.recipes import Progress, Recipe, train
+from lsbg_classifier.training.recipes import Checkpointing, Progress, Recipe, train
 from lsbg_classifier.training.samples import SPLITS, balanced_rows, shuffled_classes
 from lsbg_classifier.training.study_report import Row, Study
 from lsbg_classifier.training.workflow import (
@@ -105,15 +106,11 @@ class Trainer:
         trained = self.build() if network is None else network()
         history = train(
             trained,
-            images,
-            labels,
+            TrainingSample(images, labels, beside=self._beside),
             self.recipe,
             seed=self.seed,
-            beside=self._beside,
             validation=validation if validation is not None and len(validation[1]) else None,
-            folder=folder,
-            identity=self._identity(name, start),
-            resume=self.resume,
+            checkpointing=Checkpointing(folder, self._identity(name, start), self.resume),
             progress=self._progress_of(part),
         )
         write_history(history, folder)

@@ -20,13 +20,14 @@ from lsbg_classifier.network import (
     load_network,
 )
 from lsbg_classifier.networks.registry import DEFAULT_NETWORK, check_architecture
+from lsbg_classifier.training.batches import TrainingSample
 from lsbg_classifier.training.dataset import CutoutDataset
 from lsbg_classifier.training.evaluation import calibration_error
 from lsbg_classifier.training.evaluation_figures import draw_history
 from lsbg_classifier.training.figure_style import write_figure
 from lsbg_classifier.training.intervals import scores_with_intervals
 from lsbg_classifier.training.likeness import fit_likeness
-from lsbg_classifier.training.recipes import History, Progress, Recipe, train
+from lsbg_classifier.training.recipes import Checkpointing, History, Progress, Recipe, train
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import WeightSet
 from lsbg_classifier.weights.saving import check_name, save_weight_set
@@ -115,26 +116,14 @@ def make_weights(
     images, labels = dataset.load("train", spare=training.spare)
     validation = dataset.load("validation")
     network = _network(training)
+    beside = None if training.beside is None else rehearsed(training.beside, dataset)
     history = train(
         network,
-        images,
-        labels,
+        TrainingSample(images, labels, _artifact_types(training), beside),
         training.recipe,
         seed=training.seed,
-        strata=_artifact_types(training),
-        beside=None if training.beside is None else rehearsed(training.beside, dataset),
         validation=validation if len(validation[1]) else None,
-        folder=folder,
-        identity={
-            "sample": dataset.manifest.sample_sha256,
-            "start": None if training.start is None else training.start.card.sha256,
-            "layers": training.layers,
-            "spare": training.spare,
-            "beside": None if training.beside is None else training.beside.manifest.sample_sha256,
-            "mixed_precision": training.mixed_precision,
-            **architecture_identity(training.network),
-        },
-        resume=resume,
+        checkpointing=Checkpointing(folder, _identity(training), resume),
         progress=progress,
     )
     write_history(history, folder)
@@ -179,6 +168,20 @@ def check_request(name: str, layers: str, start: WeightSet | None, architecture:
 def architecture_identity(architecture: str) -> dict[str, str]:
     """Return a network's part in the identity of a checkpoint; DeepShadows has none."""
     return {} if architecture == DEFAULT_NETWORK else {"architecture": architecture}
+
+
+def _identity(training: Training) -> dict[str, object]:
+    """Return what decides a training, besides recipe, seed and labels."""
+    start, beside = training.start, training.beside
+    return {
+        "sample": training.dataset.manifest.sample_sha256,
+        "start": None if start is None else start.card.sha256,
+        "layers": training.layers,
+        "spare": training.spare,
+        "beside": None if beside is None else beside.manifest.sample_sha256,
+        "mixed_precision": training.mixed_precision,
+        **architecture_identity(training.network),
+    }
 
 
 def rehearsed(beside: CutoutDataset, dataset: CutoutDataset) -> tuple[np.ndarray, np.ndarray]:
