@@ -27,23 +27,15 @@ NOT_DONE = frozenset(
     catalogs/text/rows.py
     catalogs/text/syntax.py
     catalogs/text/values.py
-    lsbg_classifier/completeness/counts.py
     lsbg_classifier/cutouts/geometry.py
     lsbg_classifier/cutouts/no_data.py
     lsbg_classifier/cutouts/tile_folder.py
     lsbg_classifier/cutouts/tile_groups.py
     lsbg_classifier/cutouts/tiles.py
-    lsbg_classifier/detection/stars.py
     lsbg_classifier/engines/choice.py
     lsbg_classifier/engines/graphs.py
     lsbg_classifier/engines/with_keras.py
     lsbg_classifier/engines/with_onnx.py
-    lsbg_classifier/injection/compressed.py
-    lsbg_classifier/injection/ground.py
-    lsbg_classifier/injection/mocks.py
-    lsbg_classifier/injection/psf.py
-    lsbg_classifier/injection/render.py
-    lsbg_classifier/injection/rewrite.py
     lsbg_classifier/networks/steps.py
     lsbg_classifier/networks/stored.py
     lsbg_classifier/tile_images.py

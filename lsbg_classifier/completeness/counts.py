@@ -50,7 +50,20 @@ def fraction_of(recovered: np.ndarray, level: float) -> Fraction:
 
 
 def edges_by_step(values: np.ndarray, step: float) -> np.ndarray:
-    """Return bin edges at multiples of a step that hold all values."""
+    """Return bin edges at multiples of a step, between which all finite values lie.
+
+    Parameters
+    ----------
+    values : array of float, shape (N,)
+        NaN and infinities are ignored.
+    step : float
+        Width of the bins, above 0, in the units of the values.
+
+    Returns
+    -------
+    array of float, shape (bins + 1,)
+        Ascending, at least two. One bin from 0 where no value is finite.
+    """
     finite = values[np.isfinite(values)]
     if not len(finite):
         return np.array([0.0, step])
@@ -60,7 +73,19 @@ def edges_by_step(values: np.ndarray, step: float) -> np.ndarray:
 
 
 def edges_by_count(values: np.ndarray, bins: int) -> np.ndarray:
-    """Return bin edges between which there are about as many values; fewer bins where they tie."""
+    """Return bin edges between which there are about as many values each.
+
+    Parameters
+    ----------
+    values : array of float, shape (N,)
+        NaN and infinities are ignored.
+    bins : int
+
+    Returns
+    -------
+    array of float
+        Ascending: `bins` + 1 of them, fewer where values tie, and none where no value is finite.
+    """
     finite = values[np.isfinite(values)]
     if not len(finite):
         return np.array([])
@@ -68,7 +93,19 @@ def edges_by_count(values: np.ndarray, bins: int) -> np.ndarray:
 
 
 def in_bins(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Return the number of each value's bin, -1 outside; the last edge belongs to the last bin."""
+    """Return the number of each value's bin.
+
+    Parameters
+    ----------
+    values : array of float, shape (N,)
+    edges : array of float, shape (bins + 1,)
+        Ascending. A bin contains its lower edge, and the last one its upper edge too.
+
+    Returns
+    -------
+    array of int, shape (N,)
+        From 0; -1 for values outside of all bins and those that are not finite.
+    """
     with np.errstate(invalid="ignore"):
         number = np.searchsorted(edges, values, side="right") - 1
     number[values == edges[-1]] = len(edges) - 2
@@ -77,7 +114,23 @@ def in_bins(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 def curve(values: np.ndarray, recovered: np.ndarray, edges: np.ndarray, level: float) -> list:
-    """Return the fraction in each bin of one property, as `Fraction`."""
+    """Return the fraction of mocks that came back in each bin of one property.
+
+    Parameters
+    ----------
+    values : array of float, shape (mocks,)
+        The property; mocks whose value is not finite are in no bin.
+    recovered : array of bool, shape (mocks,)
+    edges : array of float, shape (bins + 1,)
+        Ascending.
+    level : float
+        Probability content of the intervals, such as 0.683.
+
+    Returns
+    -------
+    list of Fraction
+        One a bin; with NaN where it has no mocks.
+    """
     number = in_bins(values, edges)
     return [fraction_of(recovered[number == bin_], level) for bin_ in range(len(edges) - 1)]
 
@@ -119,6 +172,10 @@ def map_of(
         Of brightness and of radius.
     level : float
         Of the intervals.
+
+    Returns
+    -------
+    CompletenessMap
     """
     column, row = in_bins(brightness, edges[0]), in_bins(radius, edges[1])
     shape = (len(edges[1]) - 1, len(edges[0]) - 1)
@@ -175,6 +232,11 @@ def limit_of(
         Probability content of the interval.
     seed : int
         Of the bootstrap.
+
+    Returns
+    -------
+    Limit
+        NaN, and `reached` is ``"too few mocks"``, for fewer than 10 with a finite brightness.
     """
     usable = np.isfinite(brightness)
     brightness, recovered = brightness[usable], recovered[usable].astype(float)
@@ -224,6 +286,12 @@ def scan_thresholds(
     thresholds : sequence of float
     level : float
         Of the intervals.
+
+    Returns
+    -------
+    list of dict
+        One a threshold: ``threshold``, the attributes of `Fraction` for the mocks, and
+        ``others_above``, the number of other candidates.
     """
     with np.errstate(invalid="ignore"):
         rows = []

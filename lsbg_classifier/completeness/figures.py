@@ -28,6 +28,15 @@ def draw_map(measured: Completeness | SavedCompleteness, theme: str = "light") -
     measured : Completeness or SavedCompleteness
     theme : str
         ``light`` or ``dark``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If there is no such theme.
     """
     rows, columns = measured.map.mocks.shape
     with drawing(theme, 2.0 + 0.72 * columns, 1.6 + 0.62 * rows) as (figure, _):

@@ -62,10 +62,10 @@ def match(mocks: Sky, detections: Sky, radius: float) -> tuple[np.ndarray, np.nd
     distance = np.full(len(mocks), np.nan)
     if not len(mocks) or not len(detections):
         return number, distance
-    taken = np.zeros(len(detections), bool)
+    is_matched = np.zeros(len(detections), bool)
     for apart, mock, detection in _pairs(mocks, detections, radius):
-        if number[mock] < 0 and not taken[detection]:
-            number[mock], distance[mock], taken[detection] = detection, apart, True
+        if number[mock] < 0 and not is_matched[detection]:
+            number[mock], distance[mock], is_matched[detection] = detection, apart, True
     return number, distance
 
 

@@ -160,6 +160,10 @@ def recover(mocks: Mocks, candidates: Candidates, settings: Settings) -> Recover
     mocks : Mocks
     candidates : Candidates
     settings : Settings
+
+    Returns
+    -------
+    Recovery
     """
     number, distance = match(mocks.sky, candidates.sky, settings.match_radius)
     matched = number >= 0
@@ -200,6 +204,10 @@ def measure(mocks: Mocks, candidates: Candidates, settings: Settings) -> Complet
     mocks : Mocks
     candidates : Candidates
     settings : Settings
+
+    Returns
+    -------
+    Completeness
 
     Raises
     ------
@@ -298,7 +306,7 @@ def _curves(mocks, settings, above, edges):
     properties = dict(mocks.properties) | _colour(mocks)
     band = settings.band.upper()
     brightness = f"MU_MEAN_{band}"
-    wanted = {brightness: edges[0], "R_EFF": edges[1]}
+    bin_edges = {brightness: edges[0], "R_EFF": edges[1]}
     for name in (
         *_colour(mocks),
         "SERSIC_N",
@@ -309,12 +317,12 @@ def _curves(mocks, settings, above, edges):
         "DEC",
     ):
         values = np.asarray(properties.get(name, []), float)
-        found = edges_by_count(values, _CURVE_BINS) if len(values) else np.empty(0)
-        if len(found) > 1:
-            wanted[name] = found
+        bins = edges_by_count(values, _CURVE_BINS) if len(values) else np.empty(0)
+        if len(bins) > 1:
+            bin_edges[name] = bins
     return {
-        name: (found, curve(np.asarray(properties[name], float), above, found, settings.level))
-        for name, found in wanted.items()
+        name: (bins, curve(np.asarray(properties[name], float), above, bins, settings.level))
+        for name, bins in bin_edges.items()
     }
 
 

@@ -50,6 +50,10 @@ class Detection:
             Arcseconds.
         bands : tuple of str
             Those that the images have, blue to red; the sum is of g and r, or of the two bluest.
+
+        Returns
+        -------
+        Detection
         """
         summed = ("g", "r") if {"g", "r"} <= {*bands} else tuple(bands[:2])
         ratio = 0.263 / pixel_scale
@@ -101,7 +105,7 @@ def detect_sources(
     summed = sum(weights[band] * np.where(covered[band], flat[band], 0) for band in settings.bands)
     total = sum(weights.values())
     sep.set_extract_pixstack(max(300_000, blind.size))
-    found = sep.extract(
+    sources = sep.extract(
         np.ascontiguousarray(summed / total, np.float32),
         settings.threshold,
         err=np.sqrt(1 / total),
@@ -111,46 +115,46 @@ def detect_sources(
         deblend_nthresh=32,
         deblend_cont=settings.deblend_contrast,
     )
-    return _measure(found, flat, covered, scale), flat, noise
+    return _measure(sources, flat, covered, scale), flat, noise
 
 
-def _background(image, seen, settings):
-    return sep.Background(image, mask=~seen, bw=settings.mesh, bh=settings.mesh)
+def _background(image, covered, settings):
+    return sep.Background(image, mask=~covered, bw=settings.mesh, bh=settings.mesh)
 
 
-def _measure(found, flat, covered, scale: Scale) -> Table:
+def _measure(sources, flat, covered, scale: Scale) -> Table:
     """Turn SEP's detections into a table of SourceExtractor's parameters."""
     table = Table(
         {
-            "NUMBER": np.arange(1, len(found) + 1, dtype=np.int32),
-            "X_IMAGE": found["x"] + 1,
-            "Y_IMAGE": found["y"] + 1,
-            "A_IMAGE": found["a"].astype(np.float32),
-            "B_IMAGE": found["b"].astype(np.float32),
-            "THETA_IMAGE": np.degrees(found["theta"]).astype(np.float32),
-            "FLAGS": found["flag"].astype(np.int16),
+            "NUMBER": np.arange(1, len(sources) + 1, dtype=np.int32),
+            "X_IMAGE": sources["x"] + 1,
+            "Y_IMAGE": sources["y"] + 1,
+            "A_IMAGE": sources["a"].astype(np.float32),
+            "B_IMAGE": sources["b"].astype(np.float32),
+            "THETA_IMAGE": np.degrees(sources["theta"]).astype(np.float32),
+            "FLAGS": sources["flag"].astype(np.int16),
         }
     )
     for band, image in flat.items():
-        for name, values in _photometry(found, image, covered[band], scale).items():
+        for name, values in _photometry(sources, image, covered[band], scale).items():
             usable = np.where(np.isfinite(values), values, NOT_MEASURED)
             table[f"{name}_{band.upper()}"] = usable.astype(np.float32)
     return table
 
 
-def _photometry(found, image, seen, scale: Scale) -> dict[str, np.ndarray]:
+def _photometry(sources, image, covered, scale: Scale) -> dict[str, np.ndarray]:
     """Measure one band in automatic apertures; not finite where that fails."""
-    shape = (found["x"], found["y"], found["a"], found["b"], found["theta"])
-    kron = np.clip(sep.kron_radius(image, *shape, 6.0, mask=~seen)[0], 1.4, 4.0)
-    flux = sep.sum_ellipse(image, *shape, 2.5 * kron, mask=~seen, subpix=1)[0]
-    reach = 2.5 * kron * found["a"]
+    shape = (sources["x"], sources["y"], sources["a"], sources["b"], sources["theta"])
+    kron = np.clip(sep.kron_radius(image, *shape, 6.0, mask=~covered)[0], 1.4, 4.0)
+    flux = sep.sum_ellipse(image, *shape, 2.5 * kron, mask=~covered, subpix=1)[0]
+    reach = 2.5 * kron * sources["a"]
     radius = sep.flux_radius(
-        image, found["x"], found["y"], reach, 0.5, mask=~seen, normflux=flux, subpix=5
+        image, sources["x"], sources["y"], reach, 0.5, mask=~covered, normflux=flux, subpix=5
     )[0]
     with np.errstate(invalid="ignore", divide="ignore"):
         magnitude = scale.zero_point - 2.5 * np.log10(flux)
         area = 2 * np.pi * (radius * scale.pixel_scale) ** 2
-        peak = _peaks(image, found) / scale.pixel_scale**2
+        peak = _peaks(image, sources) / scale.pixel_scale**2
         return {
             "MAG_AUTO": magnitude,
             "FLUX_RADIUS": radius,
@@ -159,9 +163,9 @@ def _photometry(found, image, seen, scale: Scale) -> dict[str, np.ndarray]:
         }
 
 
-def _peaks(image, found):
-    rows = np.clip(np.round(found["ypeak"]).astype(int), 0, image.shape[0] - 1)
-    columns = np.clip(np.round(found["xpeak"]).astype(int), 0, image.shape[1] - 1)
+def _peaks(image, sources):
+    rows = np.clip(np.round(sources["ypeak"]).astype(int), 0, image.shape[0] - 1)
+    columns = np.clip(np.round(sources["xpeak"]).astype(int), 0, image.shape[1] - 1)
     return image[rows, columns]
 
 

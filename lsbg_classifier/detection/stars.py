@@ -109,30 +109,32 @@ def _candidates(pixels: np.ndarray, bad: np.ndarray) -> list[_Star]:
     if not noise > 0:
         return []
     image = image - background.back()
-    found = sep.extract(image, _DETECTION, err=noise, mask=bad, minarea=5)
-    found = found[_round_ones(found, noise, image.shape)]
-    return _measured(found, image, bad) if len(found) else []
+    sources = sep.extract(image, _DETECTION, err=noise, mask=bad, minarea=5)
+    sources = sources[_round_ones(sources, noise, image.shape)]
+    return _measured(sources, image, bad) if len(sources) else []
 
 
-def _round_ones(found, noise: float, shape: tuple[int, int]) -> np.ndarray:
+def _round_ones(sources, noise: float, shape: tuple[int, int]) -> np.ndarray:
     """Return which sources are round, bright, not blended and not at an edge."""
     return (
-        (found["flag"] == 0)
-        & (found["b"] > 0.75 * found["a"])
-        & (found["peak"] > _BRIGHT * noise)
-        & (found["x"] > _HALF + 1)
-        & (found["y"] > _HALF + 1)
-        & (found["x"] < shape[1] - _HALF - 2)
-        & (found["y"] < shape[0] - _HALF - 2)
+        (sources["flag"] == 0)
+        & (sources["b"] > 0.75 * sources["a"])
+        & (sources["peak"] > _BRIGHT * noise)
+        & (sources["x"] > _HALF + 1)
+        & (sources["y"] > _HALF + 1)
+        & (sources["x"] < shape[1] - _HALF - 2)
+        & (sources["y"] < shape[0] - _HALF - 2)
     )
 
 
-def _measured(found, image: np.ndarray, bad: np.ndarray) -> list[_Star]:
+def _measured(sources, image: np.ndarray, bad: np.ndarray) -> list[_Star]:
     """Measure sources in circles of 10 pixels, and keep those with sound pixels all around."""
-    radius, flags = sep.flux_radius(image, found["x"], found["y"], np.full(len(found), 10.0), 0.5)
-    fluxes, _, _ = sep.sum_circle(image, found["x"], found["y"], 10.0)
+    radius, flags = sep.flux_radius(
+        image, sources["x"], sources["y"], np.full(len(sources), 10.0), 0.5
+    )
+    fluxes, _, _ = sep.sum_circle(image, sources["x"], sources["y"], 10.0)
     stars = []
-    for source, r, f, flag in zip(found, radius, fluxes, flags, strict=True):
+    for source, r, f, flag in zip(sources, radius, fluxes, flags, strict=True):
         column, row = round(float(source["x"])), round(float(source["y"]))
         box = (slice(row - _HALF, row + _HALF + 1), slice(column - _HALF, column + _HALF + 1))
         if bad[box].any() or flag or not f > 0 or not r > 0.5:
@@ -177,7 +179,23 @@ def _fit(stars: list[_Star]) -> MeasuredPsf:
 
 
 def sections_of(open_images, band: str, width: int, height: int):
-    """Yield up to nine sections of a band, spread over the image, as `measure_psf` takes them."""
+    """Read up to nine sections of a band, spread over the image, as `measure_psf` takes them.
+
+    Parameters
+    ----------
+    open_images : OpenImages
+        The files of one tile, open; see `lsbg_classifier.tile_images`.
+    band : str
+    width, height : int
+        Size of the image in pixels.
+
+    Yields
+    ------
+    fluxes : array of float32, shape (rows, columns)
+        Nanomaggies a pixel, at most 1500 pixels a side; NaN where nothing was observed.
+    bad : array of bool, shape (rows, columns)
+        Pixels not to trust.
+    """
     for y in _starts(height):
         for x in _starts(width):
             rows = slice(y, min(y + _SECTION, height))

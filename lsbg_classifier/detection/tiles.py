@@ -175,6 +175,11 @@ def describe(table: Table, estimated: bool) -> Table:
     table : astropy.table.Table
     estimated : bool
         Whether the columns of the i band are estimates.
+
+    Returns
+    -------
+    astropy.table.Table
+        The same table, changed in place.
     """
     for name in table.colnames:
         unit, text = DESCRIPTIONS.get(name) or DESCRIPTIONS.get(name.rpartition("_")[0], ("", ""))

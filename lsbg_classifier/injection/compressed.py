@@ -96,7 +96,24 @@ class Layout:
 
 
 def unpack(packed: bytes, layout: Layout, shape: tuple[int, ...], kind: np.dtype) -> np.ndarray:
-    """Decode the stored numbers of a block; `kind` is big-endian."""
+    """Decode the stored numbers of a block.
+
+    Parameters
+    ----------
+    packed : bytes
+        The block as it is in the file.
+    layout : Layout
+        How the image is compressed.
+    shape : tuple of int
+        Of the block; smaller than `Layout.block` at the ends of the image.
+    kind : numpy.dtype
+        Big-endian type of the numbers: `Layout.integers`, or that of floats without loss.
+
+    Returns
+    -------
+    array, shape as given
+        Stored numbers, without the scale and zero of the block.
+    """
     count, algorithm = int(np.prod(shape)), layout.algorithm
     if algorithm.startswith("RICE"):
         own = np.dtype(f"i{_byte_pix(layout)}" if _byte_pix(layout) > 1 else "u1")
@@ -115,7 +132,26 @@ def unpack(packed: bytes, layout: Layout, shape: tuple[int, ...], kind: np.dtype
 
 
 def pack(numbers: np.ndarray, layout: Layout, kind: np.dtype) -> bytes:
-    """Encode the numbers of a block as the image's others are, without any loss."""
+    """Encode the numbers of a block in the compression of the image, without any loss.
+
+    Parameters
+    ----------
+    numbers : array, shape of the block
+        Within the range of `kind`.
+    layout : Layout
+        How the image is compressed.
+    kind : numpy.dtype
+        Big-endian type of the stored numbers.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    ValueError
+        If the numbers are too large for HCOMPRESS_1.
+    """
     algorithm = layout.algorithm
     if algorithm.startswith("RICE"):
         own = np.dtype(f"i{_byte_pix(layout)}" if _byte_pix(layout) > 1 else "u1")

@@ -44,16 +44,38 @@ class Ground:
     bright_magnitudes: np.ndarray
 
     def depth_at(self, band: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Return the depth of a band around pixels from 0."""
+        """Return the depth of a band at some pixels.
+
+        Parameters
+        ----------
+        band : str
+        x, y : array of float, shape (N,)
+            Pixels from 0; beyond the image, the nearest cell counts.
+
+        Returns
+        -------
+        array of float32, shape (N,)
+            mag/arcsec2, see `depth`; NaN where there are no data.
+        """
         cells = self.depth[band]
         rows = np.clip(np.asarray(y, int) // _CELL, 0, cells.shape[0] - 1)
         columns = np.clip(np.asarray(x, int) // _CELL, 0, cells.shape[1] - 1)
         return cells[rows, columns]
 
     def nearest_bright(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return how many pixels away the nearest bright source is, and its magnitude.
+        """Find the bright source that is nearest to each of some pixels.
 
-        NaN where the tile has none.
+        Parameters
+        ----------
+        x, y : array of float, shape (N,)
+            Pixels from 0.
+
+        Returns
+        -------
+        distance : array of float, shape (N,)
+            Pixels; NaN where the tile has no bright source.
+        magnitude : array of float, shape (N,)
+            AB magnitude of that source; NaN where the tile has none.
         """
         if not len(self.bright_xy):
             return np.full(len(x), np.nan), np.full(len(x), np.nan)
@@ -136,7 +158,7 @@ def _bright(image: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
     least = 10 ** (-0.4 * (limit - NANOMAGGIE_ZERO_POINT))
     threshold = max(5 * background.globalrms, 0.05 * least)
     sep.set_extract_pixstack(max(300_000, image.size))
-    found = sep.extract(image - background.back(), threshold, minarea=1, deblend_cont=0.01)
-    found = found[found["flux"] > least]
-    xy = np.stack([found["x"], found["y"]], axis=1) * _BIN + (_BIN - 1) / 2
-    return xy, NANOMAGGIE_ZERO_POINT - 2.5 * np.log10(found["flux"])
+    sources = sep.extract(image - background.back(), threshold, minarea=1, deblend_cont=0.01)
+    sources = sources[sources["flux"] > least]
+    xy = np.stack([sources["x"], sources["y"]], axis=1) * _BIN + (_BIN - 1) / 2
+    return xy, NANOMAGGIE_ZERO_POINT - 2.5 * np.log10(sources["flux"])

@@ -92,7 +92,19 @@ class MockModel:
         return frozenset.intersection(*each)
 
     def check_bands(self, bands, where: object):
-        """Raise `InputError` if there is no colour for one of the bands."""
+        """Check that the colours of the mocks give a magnitude in each of the bands.
+
+        Parameters
+        ----------
+        bands : iterable of str
+        where : object
+            Named in the message as what has the bands, such as a tile.
+
+        Raises
+        ------
+        InputError
+            If a band has none.
+        """
         for band in bands:
             if band not in self.bands:
                 raise InputError(

@@ -110,9 +110,9 @@ def _knot(share, offset, sigma) -> Part:
 
 def _sersic(share: float, index: float, radius: float) -> Part:
     cut, inside = cut_radius(index), _untruncated(index)
-    stretch, kept = _cut_profile(index)
+    stretch, whole = _cut_profile(index)
     profile = galsim.Sersic(n=index, half_light_radius=1.0, trunc=cut).dilate(radius)
-    return Part(share, profile, lambda r: min(1.0, inside(min(r / radius, cut) / stretch) / kept))
+    return Part(share, profile, lambda r: min(1.0, inside(min(r / radius, cut) / stretch) / whole))
 
 
 @lru_cache

@@ -86,7 +86,18 @@ class PsfChoice:
         return cls(by_band)
 
     def value(self, tile: str, band: str) -> str | None:
-        """Return the choice for a band of a tile, None where there is none."""
+        """Return the choice of the user for a band of a tile.
+
+        Parameters
+        ----------
+        tile, band : str
+            Names, which replace ``{tile}`` and ``{band}`` in a path.
+
+        Returns
+        -------
+        str or None
+            A FWHM in arcseconds, or a path. None: the user chose nothing for this band.
+        """
         value = self.by_band.get(band, self.by_band.get(""))
         return None if value is None else value.replace("{tile}", tile).replace("{band}", band)
 
@@ -106,6 +117,19 @@ def _check_fwhm(fwhm: float, where: str) -> float:
 
 def find_psfs(tile: TileImages, images: OpenImages, choice: PsfChoice) -> dict[str, BandPsf]:
     """Find the point-spread function of each band of a tile.
+
+    Parameters
+    ----------
+    tile : TileImages
+    images : OpenImages
+        The same tile's; stars in it are measured where nothing else says the function.
+    choice : PsfChoice
+        What the user names.
+
+    Returns
+    -------
+    dict of str to BandPsf
+        By band.
 
     Raises
     ------

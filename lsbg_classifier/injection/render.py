@@ -56,7 +56,19 @@ class Light:
 
 
 def local_jacobian(tile: TileImages, x: float, y: float) -> galsim.JacobianWCS:
-    """Return how pixels around (x, y), from 0, lie on the sky: arcseconds to west and north."""
+    """Return how the pixels around one pixel lie on the sky.
+
+    Parameters
+    ----------
+    tile : TileImages
+    x, y : float
+        Pixel from 0.
+
+    Returns
+    -------
+    galsim.JacobianWCS
+        Of pixels to arcseconds towards west and north.
+    """
     columns, rows = np.array([x, x + 1, x]), np.array([y, y, y + 1])
     at = np.stack(tile.sky_of(columns, rows), axis=1)
     steps = (at[1:] - at[0] + [180, 0]) % 360 - [180, 0]
@@ -102,7 +114,21 @@ def draw(mock: Row, magnitudes: dict[str, float], psfs: dict[str, PsfAt], tile: 
 
 
 def add_noise(stamp: Stamp, electrons: float, generator: np.random.Generator) -> Stamp:
-    """Give a stamp the Poisson noise of its own light; `electrons` a nanomaggie."""
+    """Return a stamp with the Poisson noise of its own light.
+
+    Parameters
+    ----------
+    stamp : Stamp
+        Negative pixels get no noise.
+    electrons : float
+        Detected per nanomaggie, above 0.
+    generator : numpy.random.Generator
+
+    Returns
+    -------
+    Stamp
+        A new one, float32.
+    """
     expected = np.maximum(stamp.pixels, 0) * electrons
     noisy = generator.poisson(expected) / electrons + np.minimum(stamp.pixels, 0)
     return Stamp(noisy.astype(np.float32), stamp.x, stamp.y)

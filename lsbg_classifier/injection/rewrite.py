@@ -47,11 +47,32 @@ class Added:
     counts: float
 
     def of(self, rows: slice, columns: slice = slice(None)) -> np.ndarray:
-        """Return the light in a section, in the units of the image; float64."""
+        """Return the light in a section.
+
+        Parameters
+        ----------
+        rows, columns : slice
+            Pixels from 0; all columns unless given.
+
+        Returns
+        -------
+        array of float64, shape (rows, columns)
+            In the units of the image.
+        """
         return self.light.pixels[rows, columns] * np.float64(self.counts)
 
     def is_dark(self, rows: slice, columns: slice = slice(None)) -> bool:
-        """Whether a section gets no light."""
+        """Tell whether a section gets no light.
+
+        Parameters
+        ----------
+        rows, columns : slice
+            Pixels from 0; all columns unless given.
+
+        Returns
+        -------
+        bool
+        """
         return not (self.light.rows[rows].any() and self.light.pixels[rows, columns].any())
 
 

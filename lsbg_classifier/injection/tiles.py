@@ -93,6 +93,10 @@ def generator_of(seed: int, tile: str, repeat: int, purpose: int) -> np.random.G
         Which of several injections into the same tile.
     purpose : int
         Keeps the mocks apart from the noise and the rounding.
+
+    Returns
+    -------
+    numpy.random.Generator
     """
     words = [seed, zlib.crc32(tile.encode()), repeat, purpose]
     return np.random.default_rng(np.random.SeedSequence(words))
