@@ -22,15 +22,15 @@ def start_backend():
     with _starting:
         if "tensorflow" in sys.modules or sys.__stderr__ is None:
             return
-        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        original_stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
         try:
             os.dup2(nowhere, 2)
             with _nothing_collected():
                 _import_keras()
             logging.getLogger("tensorflow").setLevel(logging.ERROR)  # else: too many networks
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(original_stderr, 2)
+            os.close(original_stderr)
             os.close(nowhere)
 
 

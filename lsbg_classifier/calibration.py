@@ -61,8 +61,8 @@ def fit_temperature(
         raise InputError("a temperature needs a validation set with LSBGs and others")
     logits = logit(probabilities)
     own = labels.mean()
-    wanted = own if fraction is None else fraction
-    weights = np.where(labels == 1, wanted / own, (1 - wanted) / (1 - own))
+    lsbg_fraction = own if fraction is None else fraction
+    weights = np.where(labels == 1, lsbg_fraction / own, (1 - lsbg_fraction) / (1 - own))
 
     def loss(log_temperature):
         scaled = logits / np.exp(log_temperature)

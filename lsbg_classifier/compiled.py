@@ -28,9 +28,10 @@ def compiled(function: Callable) -> Callable:
 
 @intrinsic
 def prefetch(_, array, index):
-    """Have the memory of an element of an array, of one dimension, fetched while others are used.
+    """Have the memory of an element of an array fetched while other elements are used.
 
-    Within compiled code only. Where the index is none of the array's, nothing happens.
+    It works within compiled code only, and returns nothing there. Where the index is outside of the
+    array, nothing happens.
 
     Parameters
     ----------

@@ -76,9 +76,9 @@ def give_reason(flag: Flag, where: object, what: str, count: int = 1):
 def take_reasons() -> Counter:
     """Return how many candidates each reason concerns since the last call, and forget them."""
     with _lock:
-        taken = Counter(_counts)
+        counts = Counter(_counts)
         _counts.clear()
-    return taken
+    return counts
 
 
 @contextmanager

@@ -87,7 +87,18 @@ class TileImages:
         return self.grid.height
 
     def sky_of(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return ICRS right ascension and declination, in degrees, of pixels from 0."""
+        """Return where pixels lie on the sky.
+
+        Parameters
+        ----------
+        x, y : array of float, shape (N,)
+            Pixels from 0.
+
+        Returns
+        -------
+        ra, dec : array of float64, shape (N,)
+            ICRS degrees; NaN where the projection leads nowhere.
+        """
         if not len(x):
             return np.empty(0), np.empty(0)
         ra, dec = self.grid.sky_of(np.asarray(x, float), np.asarray(y, float)).T

@@ -32,13 +32,6 @@ NOT_DONE = frozenset(
     lsbg_classifier/cutouts/tile_folder.py
     lsbg_classifier/cutouts/tile_groups.py
     lsbg_classifier/cutouts/tiles.py
-    lsbg_classifier/engines/choice.py
-    lsbg_classifier/engines/graphs.py
-    lsbg_classifier/engines/with_keras.py
-    lsbg_classifier/engines/with_onnx.py
-    lsbg_classifier/networks/steps.py
-    lsbg_classifier/networks/stored.py
-    lsbg_classifier/tile_images.py
     lsbg_classifier/training/assessment.py
     lsbg_classifier/training/dataset.py
     lsbg_classifier/training/evaluation.py

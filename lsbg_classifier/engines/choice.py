@@ -52,7 +52,22 @@ class Engine(Protocol):
         """Return what the random part takes, for a batch of uint8 cutouts."""
 
     def infer_with_masks(self, features: list, masks: list) -> "np.ndarray":
-        """Return probabilities of 32 passes from features and factors of the values dropped."""
+        """Return the probabilities of several passes of one cutout, each with other values dropped.
+
+        The engine for ONNX takes `networks.dropout.PASSES` (32) passes at a time.
+
+        Parameters
+        ----------
+        features : list of array of float32, shape (passes, ...)
+            What `features` returns for the cutout, one for each of `random_part.inputs`, repeated.
+        masks : list of array of float32, shape (passes, ...)
+            Factors of the values, one for each of `random_part.dropouts`: 0 for what a pass drops;
+            see `networks.dropout.random_masks`.
+
+        Returns
+        -------
+        array of float32, shape (passes,)
+        """
 
 
 @dataclass(frozen=True)

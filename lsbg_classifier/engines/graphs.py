@@ -62,7 +62,17 @@ class Graph:
         self.values: dict[str, Value] = {}
 
     def add_pixels(self, step: str, shape: tuple[int, ...]):
-        """Take uint8 cutouts, channels last, as an input; their 255th is the value of a step."""
+        """Add uint8 cutouts, channels last, as an input of the graph.
+
+        The value of the step is the cutouts divided by 255, as float32.
+
+        Parameters
+        ----------
+        step : str
+            Name of the step, and of the input.
+        shape : tuple of int
+            Height, width and channels, without the batch.
+        """
         self._add_input(step, TensorProto.UINT8, shape)
         planar = self.add("Transpose", [step], perm=_TO_PLANAR)
         floats = self.add("Cast", [planar], to=TensorProto.FLOAT)
@@ -70,7 +80,16 @@ class Graph:
         self.values[step] = Value(scaled, shape)
 
     def add_features(self, step: str, shape: tuple[int, ...]):
-        """Take the value of a step, as `model` gives it, as an input."""
+        """Add the value of a step, in the form that `model` returns, as an input of the graph.
+
+        Parameters
+        ----------
+        step : str
+            Name of the step, and of the input.
+        shape : tuple of int
+            Without the batch: (features,), or (height, width, channels); the input of the latter
+            has the channels first.
+        """
         planar = (shape[2], *shape[:2]) if len(shape) == 3 else shape
         self._add_input(step, TensorProto.FLOAT, planar)
         self.values[step] = Value(step, shape)
@@ -110,7 +129,22 @@ class Graph:
         return model
 
     def add(self, operator: str, inputs: list[str], **attributes) -> str:
-        """Add a node; returns the name of its output."""
+        """Add a node.
+
+        Parameters
+        ----------
+        operator : str
+            Of ONNX, such as ``Conv``.
+        inputs : list of str
+            Names of values or arrays of the graph.
+        **attributes
+            Of the operator.
+
+        Returns
+        -------
+        str
+            Name of the output.
+        """
         name = f"{operator}:{len(self._nodes)}"
         self._nodes.append(helper.make_node(operator, inputs, [name], **attributes))
         return name
@@ -122,7 +156,24 @@ class Graph:
         return name
 
     def weights(self, step: Step, *shapes: tuple[int, ...]) -> list[np.ndarray]:
-        """Return the arrays of a step; raises `DamagedWeightsError` if they have other shapes."""
+        """Return the arrays of a step.
+
+        Parameters
+        ----------
+        step : Step
+        *shapes : tuple of int
+            Shapes that its arrays must have, in Keras' order.
+
+        Returns
+        -------
+        list of array of float32
+            Zeros where the graph was made without weights.
+
+        Raises
+        ------
+        DamagedWeightsError
+            If the arrays have other shapes, or another number.
+        """
         if self._weights is None:
             return [np.broadcast_to(np.float32(0), shape) for shape in shapes]
         arrays = self._weights.get(step.name, [])

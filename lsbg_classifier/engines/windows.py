@@ -31,6 +31,10 @@ class Window:
         config : mapping
             The layer's, as Keras describes it.
 
+        Returns
+        -------
+        Window
+
         Raises
         ------
         ValueError

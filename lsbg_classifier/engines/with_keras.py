@@ -56,7 +56,7 @@ class KerasEngine:
         return output if isinstance(output, list) else [output]
 
     def infer_with_masks(self, features: list[np.ndarray], masks: list[np.ndarray]) -> np.ndarray:
-        """Return probabilities, shape (N,), from features and a factor for each dropped value."""
+        """Return the probabilities of several passes; see `Engine.infer_with_masks`."""
         return self._halves[1]([*features, *masks])[:, 0]
 
     @property

@@ -92,7 +92,7 @@ class OnnxEngine:
     def infer_with_masks(
         self, features: Sequence[np.ndarray], masks: Sequence[np.ndarray]
     ) -> np.ndarray:
-        """Return probabilities, shape (N,), from features and a factor for each dropped value."""
+        """Return the probabilities of several passes; see `Engine.infer_with_masks`."""
         return _run(self._halves[1], [*features, *masks])[0][:, 0]
 
     def _read(self) -> tuple[list[Step], Weights]:

@@ -48,6 +48,10 @@ def random_part(steps: list[Step], shape_of: Callable[[str], tuple[int, ...]]) -
     shape_of : callable
         Gives the shape of a step's output, without the batch, by its name.
 
+    Returns
+    -------
+    RandomPart
+
     Raises
     ------
     InputError

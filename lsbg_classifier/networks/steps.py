@@ -65,7 +65,20 @@ def steps_of(config: Mapping) -> list[Step]:
 
 
 def dependents(steps: Iterable[Step], starts: Iterable[str]) -> set[str]:
-    """Return the names of the steps that use the output of some, directly or not."""
+    """Find the steps that use the output of some steps, directly or through others.
+
+    Parameters
+    ----------
+    steps : iterable of Step
+        In order: each after the steps whose outputs it takes.
+    starts : iterable of str
+        Names of the steps to begin with.
+
+    Returns
+    -------
+    set of str
+        Names. A step of `starts` is among them only if it uses the output of another.
+    """
     changed, after = set(starts), set()
     for step in steps:
         if changed & set(step.inputs):
@@ -98,7 +111,20 @@ def pooled_normalisations(steps: Sequence[Step]) -> dict[str, str]:
 
 
 def crossing(steps: Iterable[Step], part: set[str]) -> list[str]:
-    """Return the names of the steps outside of a part of the network whose outputs it takes."""
+    """Find the steps outside of a part of the network whose outputs the part takes.
+
+    Parameters
+    ----------
+    steps : iterable of Step
+        The whole network.
+    part : set of str
+        Names of the steps of the part.
+
+    Returns
+    -------
+    list of str
+        Names, each once, in the order in which the part takes them.
+    """
     inputs = [name for step in steps if step.name in part for name in step.inputs]
     return [name for name in dict.fromkeys(inputs) if name not in part]
 

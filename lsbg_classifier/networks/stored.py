@@ -95,7 +95,7 @@ def read_description(path: Path, architecture: str) -> list[dict] | None:
 
 
 def check_description(path: Path, architecture: str, steps: Sequence[Step]):
-    """Raise ValueError if a file of weights was made for another network than the code builds.
+    """Check that a file of weights was made for the network that the code builds.
 
     Parameters
     ----------
@@ -105,6 +105,12 @@ def check_description(path: Path, architecture: str, steps: Sequence[Step]):
     steps : sequence of Step
         Of the network that the code builds. Options that only one version of Keras knows are not
         compared.
+
+    Raises
+    ------
+    OSError, KeyError, ValueError, TypeError
+        If it was made for another network, or the file is damaged; see `read_description`. A file
+        without a description passes.
     """
     stored = read_description(path, architecture)
     if stored is None:
@@ -122,9 +128,20 @@ def check_description(path: Path, architecture: str, steps: Sequence[Step]):
 
 
 def read_weights(path: Path, steps: Sequence[Step]) -> dict[str, list[np.ndarray]]:
-    """Read the weights of each step, float32, by its name, from a file that Keras has written.
+    """Read the weights of a network from a file that Keras has written.
 
     Keras calls the layers in it by their classes, and numbers those of one class.
+
+    Parameters
+    ----------
+    path : Path
+    steps : sequence of Step
+        The network, in the order in which Keras has built it.
+
+    Returns
+    -------
+    dict of str to list of array of float32
+        By the name of the step, in Keras' order; steps without weights are left out.
 
     Raises
     ------
