@@ -109,7 +109,17 @@ class Plan:
     def selected_between(self, start: int, stop: int) -> tuple[slice, np.ndarray | None]:
         """Return the places of the selected among the rows [start, stop), and their rows.
 
-        None instead of rows: all rows are selected.
+        Parameters
+        ----------
+        start, stop : int
+            Numbers of rows in the catalog, from 0; `stop` is not included.
+
+        Returns
+        -------
+        places : slice
+            Into arrays with one value for each selected row, such as `positions`.
+        rows : array of int64 or None
+            Numbers of these rows in the catalog, ascending; None: all rows are selected.
         """
         if self.rows is None:
             return slice(start, stop), None
@@ -196,7 +206,25 @@ def _groups(source: CutoutSource, positions: np.ndarray) -> np.ndarray | None:
 
 
 def scratch_array(shape: tuple[int, ...], dtype, folder: Path | None) -> np.ndarray:
-    """Make an array of zeros in an unnamed file in `folder`; it vanishes with the array."""
+    """Make an array of zeros in an unnamed file in `folder`; it vanishes with the array.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    dtype : dtype
+    folder : Path or None
+        None: the folder for temporary files.
+
+    Returns
+    -------
+    array
+        Mapped from the file; in memory if it has no elements.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written, or its disk is full.
+    """
     if 0 in shape:
         return np.empty(shape, dtype)
     with naming(folder or gettempdir()), TemporaryFile(dir=folder) as file:

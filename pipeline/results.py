@@ -65,7 +65,18 @@ class Results:
         return int(np.count_nonzero(self._done))
 
     def read(self, start: int, stop: int) -> list[np.ndarray]:
-        """Return the values of each column in consecutive rows, in the order of the columns."""
+        """Return the values of each column in consecutive rows, in the order of the columns.
+
+        Parameters
+        ----------
+        start, stop : int
+            Numbers of rows in the catalog, from 0; `stop` is not included.
+
+        Returns
+        -------
+        list of array, each of shape (stop - start,)
+            Of the types of the columns; NaN and flags where a row has no score.
+        """
         return list(self._read(start, stop).values())
 
     def count(self, summary: Summary):

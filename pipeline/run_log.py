@@ -45,7 +45,15 @@ class RunLog:
             _LOGGER.log(level, "%s", line)
 
     def resume(self, done: int, total: int):
-        """Write how many of the selected rows are done before the first is scored."""
+        """Write how many of the selected rows are done before the first is scored.
+
+        Parameters
+        ----------
+        done : int
+            Selected rows that have a result.
+        total : int
+            Selected rows.
+        """
         _LOGGER.info("selected: %d rows, of which %d are done already", total, done)
 
     def reasons(self, counts: Counter[Reason]):

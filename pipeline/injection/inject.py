@@ -97,7 +97,22 @@ class TilesPlace:
 
 
 def place_of(tiles: TileSet, survey: str | None, pattern: str | None) -> TilesPlace:
-    """Describe a folder that is open, for workers."""
+    """Describe a folder that is open, for workers.
+
+    Parameters
+    ----------
+    tiles : TileSet
+        The open folder.
+    survey : str or None
+        Name or file of the survey that the folder was opened with; None: names of files tell it.
+    pattern : str or None
+        Pattern of file names that the folder was opened with; None: a known layout.
+
+    Returns
+    -------
+    TilesPlace
+        With the fingerprint of the tiles, by which a worker sees that they changed.
+    """
     return TilesPlace(str(tiles.folder), survey, pattern, tiles.fingerprint)
 
 
@@ -215,7 +230,20 @@ def check_folder(output: Path, tiles: Path, *, overwrite: bool):
 
 
 def clear_folder(output: Path, names: tuple[str, ...]):
-    """Remove an earlier output of ours from a folder; refuse if it holds anything else."""
+    """Remove an earlier output of ours from a folder; refuse if it holds anything else.
+
+    Parameters
+    ----------
+    output : Path
+        Nothing happens if it is no folder.
+    names : tuple of str
+        Files and folders that the command writes into it.
+
+    Raises
+    ------
+    InputError
+        If the folder holds anything of another name; nothing is removed then.
+    """
     if not output.is_dir():
         return
     for path in output.iterdir():
@@ -284,7 +312,19 @@ def inject_unit(unit: Unit, work: InjectWork) -> UnitResult:
 
 
 def lines_of(tile: TileImages, injected: Injected) -> tuple[str, ...]:
-    """Say what was assumed for a tile: mocks, and where each point-spread function is from."""
+    """Say what was assumed for a tile: mocks, and where each point-spread function is from.
+
+    Parameters
+    ----------
+    tile : TileImages
+    injected : Injected
+        The mocks of that tile.
+
+    Returns
+    -------
+    tuple of str
+        First the number of mocks, then a line for each band.
+    """
     count = len(injected.truth)
     room = "" if count == injected.wanted else f" of {injected.wanted}: there was no room for more"
     return (

@@ -31,7 +31,21 @@ def labelled(candidates: Candidates) -> tuple[np.ndarray, np.ndarray]:
 
 
 def of_lsbgs(candidates, quantity, threshold) -> tuple[np.ndarray, np.ndarray]:
-    """Return the quantity of the labelled LSBGs that have it, and whether they are found."""
+    """Return the quantity of the labelled LSBGs that have it, and whether they are recovered.
+
+    Parameters
+    ----------
+    candidates : Candidates
+    quantity : Quantity
+    threshold : float
+        Probability above which an LSBG is recovered.
+
+    Returns
+    -------
+    values : array of float, shape (N,)
+        Of LSBGs with a probability and a finite quantity; in the unit of the quantity.
+    recovered : array of bool, shape (N,)
+    """
     probability = candidates.probability
     chosen = (
         (known_labels(candidates) == 1) & np.isfinite(probability) & np.isfinite(quantity.values)

@@ -70,9 +70,20 @@ def _asked_for(name: str, details, catalog) -> ColumnDetail:
 def column_data(candidates: Candidates, detail: ColumnDetail, rows: np.ndarray) -> dict:
     """Return a column of some rows as JSON values for the page.
 
-    Numbers are packed, with NaN where there is none. Texts, and identifiers too long for the
-    numbers of a browser, become a list of the different ones and where each is used; -1 where
-    there is none.
+    Parameters
+    ----------
+    candidates : Candidates
+    detail : ColumnDetail
+        The column.
+    rows : array of int64, shape (N,)
+        Numbers of rows in the catalog.
+
+    Returns
+    -------
+    dict
+        ``numbers``: packed, with NaN where there is no value. Or, for texts, and for identifiers
+        too long for the numbers of a browser: ``texts``, the different ones, and ``codes``, packed,
+        the place in that list for each row; -1 where there is no value.
     """
     values = read_values(candidates.catalog, detail, rows)
     if detail.kind == "integer" and all(v is None or abs(v) <= _SAFE for v in values):

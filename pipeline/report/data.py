@@ -22,7 +22,22 @@ def packed(values: np.ndarray) -> list[str]:
 
 
 def write_data(path: Path, name: str, value: object):
-    """Write a file that hands `value`, as JSON, to the page under `name`."""
+    """Write a file that hands `value`, as JSON, to the page under `name`.
+
+    Parameters
+    ----------
+    path : Path
+        A script in ASCII; an earlier one is replaced.
+    name : str
+        The name by which the page's scripts ask for the value.
+    value : object
+        Anything that JSON can hold.
+
+    Raises
+    ------
+    ValueError
+        If a number is NaN or infinite, which JSON cannot hold.
+    """
     text = json.dumps([name, value], ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     text = text.replace("<", "\\u003c")
     path.write_text(f"LSBG.receive(...{text});\n", encoding="ascii")

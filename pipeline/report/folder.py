@@ -57,7 +57,14 @@ def _check_replaceable(folder: Path, overwrite: bool):
 
 
 def mark_folder(folder: Path, about: dict):
-    """Write down, last, that a folder is a report, and of what."""
+    """Mark a folder as a report; called when all its other files are written.
+
+    Parameters
+    ----------
+    folder : Path
+    about : dict
+        What the report shows, for JSON; written with the list of the folder's files.
+    """
     content = sorted(path.name for path in folder.iterdir())
     text = json.dumps({"about": about, "content": content}, indent=2)
     (folder / _MARK).write_text(f"{text}\n", encoding="utf-8")

@@ -105,7 +105,15 @@ class Content:
 
 
 def write_page(content: Content, folder: Path):
-    """Write HTML, styles, scripts and ``data/run.js`` into a folder that has ``data`` already."""
+    """Write HTML, styles, scripts and ``data/run.js`` into a folder that has ``data`` already.
+
+    Parameters
+    ----------
+    content : Content
+        What the page shows.
+    folder : Path
+        The report's folder.
+    """
     with as_file(files("pipeline.report") / "page") as page:
         for name in ("page.css", "icon.svg", *_SCRIPTS):
             shutil.copyfile(page / name, folder / name)

@@ -48,7 +48,25 @@ class Pictures:
     def open(
         cls, candidates: Candidates, spec: str | None, source_options: Mapping[str, object]
     ) -> "Pictures":
-        """Find the kept cutouts of a catalog, and open the source of others if there is one."""
+        """Open the kept cutouts of a catalog, and the source of others if one is named.
+
+        Parameters
+        ----------
+        candidates : Candidates
+        spec : str or None
+            A source as for `lsbg_classifier.open_source`; None: kept cutouts alone.
+        source_options : mapping
+            Options of that source; not used without one.
+
+        Returns
+        -------
+        Pictures
+
+        Raises
+        ------
+        InputError
+            If the kept cutouts are not of this catalog, or the source cannot be opened.
+        """
         catalog = candidates.catalog
         kept = open_kept(catalog.path, row_count=catalog.row_count)
         source = None if spec is None else open_source(spec, **source_options)
@@ -76,11 +94,21 @@ class Pictures:
     def collect(self, rows: np.ndarray, path: Path, progress: Progress | None = None):
         """Read the cutouts of many rows into a file.
 
+        Parameters
+        ----------
+        rows : array of int64, shape (N,)
+            Numbers of rows in the catalog.
+        path : Path
+            The file, which is mapped into memory; an earlier one is replaced.
+        progress : callable, optional
+            Called with (rows read, rows in all).
+
         Returns
         -------
         cutouts : array of uint8, shape (N, 64, 64, 3)
-            On disk, at `path`.
+            On disk, at `path`; zeros where there is no image.
         have : array of bool, shape (N,)
+            Where there is an image.
         """
         cutouts = np.memmap(path, np.uint8, "w+", shape=(len(rows), CUTOUT_SIZE, CUTOUT_SIZE, 3))
         have = np.zeros(len(rows), bool)

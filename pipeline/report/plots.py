@@ -81,7 +81,20 @@ def write_plots(
 
 
 def draw_comparison(comparison: Comparison | None, theme: str = "light") -> Iterator[Drawn]:
-    """Draw the ROC curves of old and new weights, where both classes are among the labels."""
+    """Draw the ROC curves of old and new weights, where both classes are among the labels.
+
+    Parameters
+    ----------
+    comparison : Comparison or None
+        None: nothing is drawn.
+    theme : str
+        ``light`` or ``dark``.
+
+    Yields
+    ------
+    Drawn
+        One plot, or none.
+    """
     if comparison is None or len(np.unique(comparison.labels)) < 2:
         return
     names = comparison.old_name, comparison.new_name

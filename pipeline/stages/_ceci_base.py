@@ -61,7 +61,25 @@ class Folder(DataFile):
 
     @classmethod
     def open(cls, path, mode, **_):
-        """Return the path; made if it is to be written."""
+        """Return the path, as ceci asks for a file.
+
+        Parameters
+        ----------
+        path : path
+        mode : str
+            ``w``: the folder is made, with those above it; any other: it must exist.
+        **_
+            Arguments for other types of file, which are ignored.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        NotADirectoryError
+            If a folder that must be read is none.
+        """
         path = Path(path)
         if mode == "w":
             path.mkdir(parents=True, exist_ok=True)
@@ -87,6 +105,15 @@ class LsbgStage(PipelineStage):
         """Return the command of ceci's launcher, by a name that no file of the user's takes.
 
         ``python3 -m pipeline`` would run a file ``pipeline.py`` in the working folder.
+
+        Parameters
+        ----------
+        *arguments, **options
+            As for `ceci.PipelineStage.generate_command`.
+
+        Returns
+        -------
+        str
         """
         command = super().generate_command(*arguments, **options)
         return command.replace("python3 -m pipeline ", "python3 -m lsbg_classifier.stages ", 1)

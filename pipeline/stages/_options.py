@@ -77,7 +77,19 @@ def _split(values: Mapping[str, Any], names: Collection[str]) -> tuple[dict, dic
 
 
 def command_arguments(options: Iterable[Option], values: Mapping[str, object]) -> list[str]:
-    """Turn values of options into a command line; what is as by default is left out."""
+    """Turn values of options into a command line.
+
+    Parameters
+    ----------
+    options : iterable of Option
+    values : mapping
+        A value for each of them, by its name; None and defaults are left out.
+
+    Returns
+    -------
+    list of str
+        ``--name=value``, and ``--name`` or ``--no-name`` for logical values.
+    """
     arguments = []
     for option in options:
         value, flag = values[option.name], option.name.replace("_", "-")

@@ -40,6 +40,18 @@ def weights_table(name: str) -> pa.Table:
 def unpack_weights(table: pa.Table, folder: Path) -> WeightSet:
     """Write the weight set of a table into a folder, and check that it is intact.
 
+    Parameters
+    ----------
+    table : pyarrow.Table
+        As of `weights_table`.
+    folder : Path
+        A folder that exists; gets the weights and their card.
+
+    Returns
+    -------
+    WeightSet
+        That of the folder.
+
     Raises
     ------
     InputError

@@ -47,7 +47,16 @@ class ClassifyLsbgTask(PipelineTask):
     _DefaultName = "classifyLsbg"
 
     def runQuantum(self, butlerQC, inputRefs, outputRefs):  # noqa: N802, N803
-        """Read the table, and what else comes from the Butler; write the table again."""
+        """Read the inputs from the Butler, annotate the table, and put it back.
+
+        Parameters
+        ----------
+        butlerQC : lsst.pipe.base.QuantumContext
+        inputRefs : lsst.pipe.base.InputQuantizedConnection
+            The catalog, and, if configured, coadds and weights.
+        outputRefs : lsst.pipe.base.OutputQuantizedConnection
+            The annotated catalog.
+        """
         given = butlerQC.get(inputRefs)
         # As Arrow and with all metadata, for conversions lose types, nulls and descriptions.
         catalog = given["catalog"].get(
