@@ -6,6 +6,7 @@ are loaded when they are first used, so that importing this package is quick.
 
 import logging
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from lsbg_classifier.floors import import_own, prefer_own
@@ -60,9 +61,7 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())  # quiet unless th
 def __getattr__(name: str):
     """Load a public name when it is first used."""
     if name == "__version__":
-        from catalogs.software import installed_version
-
-        value = installed_version()
+        value = version("lsbg-classifier")  # `catalogs.software` would load much more
     elif name in _HOMES:
         home = _HOMES[name]
         load = import_own if home.startswith("pipeline.") else import_module
