@@ -276,7 +276,7 @@ def _layout(names, syntax, data_start, first: int | None, stop: int | None = Non
     """Describe a table whose names stand at the bytes [first, stop); None: nowhere."""
     columns = tuple(map(TextColumn, names))
     extra = {"first": first, "stop": data_start if stop is None else stop}
-    return Layout(columns, syntax, data_start, extra=extra)
+    return Layout(columns, syntax, data_start, has_names=first is not None, extra=extra)
 
 
 def _comments(content: bytes, start: int) -> list[tuple[int, bytes]]:

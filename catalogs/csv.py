@@ -7,12 +7,15 @@ What our columns mean is said in a file beside the output; see `catalogs.text.de
 import csv
 import io
 import re
+from pathlib import Path
+
+import numpy as np
 
 from catalogs.errors import InputError
 from catalogs.formats import Content
 from catalogs.text.catalog import TextCatalog
 from catalogs.text.described import Described
-from catalogs.text.layout import Layout, TextColumn
+from catalogs.text.layout import Block, Layout, TextColumn
 from catalogs.text.rows import RowError, Rows
 from catalogs.text.syntax import Delimited
 from catalogs.text.values import NULLS, decoded
@@ -26,6 +29,7 @@ _LOOKED_AT = 100
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?")
 _DASHES = re.compile(r"-+")
 _RDB_TYPE = re.compile(r"\d*[NSM]")
+_COMMENT = re.compile(rb"^[ \t]*#[^\r\n]*", re.MULTILINE)
 _KEEP_APART = re.compile(r"\d,\d")
 
 
@@ -60,16 +64,19 @@ def _recognised(content: Content, delimiters: tuple[bytes, ...]) -> bool:
 
 def _sniffed(content: bytes, delimiters: tuple[bytes, ...], *, whole: bool) -> Delimited | None:
     """Return the syntax with which most of the first rows have as many cells as the very first."""
-    best: tuple[float, int, Delimited] | None = None
+    best: tuple[float, int, bool, Delimited] | None = None
     for delimiter in delimiters:
         for quote in (b'"', b"'") if b"'" in content else (b'"',):
             syntax = Delimited(delimiter, quote)
-            counts = [len(row) for row in _first_rows(content, syntax, whole=whole)]
+            rows = _first_rows(content, syntax, whole=whole)
+            counts = [len(row) for row in rows]
             usual = counts[0] if counts else 0
             score = counts.count(usual) / len(counts) if counts else 0
-            if usual > 1 and score > 0.5 and (best is None or (score, usual) > best[:2]):
-                best = (score, usual, syntax)
-    return None if best is None else best[2]
+            quoted = bool(rows) and all(cell[:1] == cell[-1:] == quote for cell in rows[0])
+            rank = (score, usual, quoted)
+            if usual > 1 and score > 0.5 and (best is None or rank > best[:3]):
+                best = (*rank, syntax)
+    return None if best is None else best[3]
 
 
 def _first_rows(content: bytes, syntax: Delimited, *, whole: bool) -> list[list[bytes]]:
@@ -95,6 +102,36 @@ class CsvCatalog(Described, TextCatalog):
     format = "csv"
     delimiters: tuple[bytes, ...] = (b",", b";", b"|")
 
+    def __init__(self, path: Path, **options: str | None):
+        self._rows_in_comments = 0
+        super().__init__(path, **options)
+        if self._rows_in_comments and not self.row_count:
+            raise InputError(
+                f"{path}: all its rows begin with #, which marks comments; put the first value of "
+                "each row in quotes"
+            )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Return what is doubtful about the table."""
+        if not self._rows_in_comments:
+            return ()
+        return (
+            f"{self._rows_in_comments} lines that begin with # have as many values as the rows; "
+            "they are taken for comments and get no values of ours: if they are rows, put their "
+            "first value in quotes",
+        )
+
+    def _check_rows(self, block: Block, content: bytes, rows: Rows):
+        """Count the comments that could be rows."""
+        if rows.is_dense:
+            return
+        for match in _COMMENT.finditer(content):
+            after = np.searchsorted(rows.stops, match.start(), "right")
+            in_row = after < len(rows) and rows.starts[after] <= match.start()
+            cells = self._layout.extra["syntax"].cell_pattern.findall(match[0])
+            self._rows_in_comments += not in_row and len(cells) == self._layout.cell_count
+
     def _layout_of(self, content: bytes, whole: bool) -> Layout:
         """Find the delimiter and the line of names."""
         start = len(_BOM) if content.startswith(_BOM) else 0
@@ -119,7 +156,8 @@ class CsvCatalog(Described, TextCatalog):
             and re.search(rb"\d\.\d", sample) is None
         )
         spans = [(first + start, last + start) for first, last in header.spans]
-        return Layout(columns, syntax, start + data, comma, {"spans": spans, "syntax": syntax})
+        extra = {"spans": spans, "syntax": syntax}
+        return Layout(columns, syntax, start + data, comma, bool(spans), extra)
 
     def _new_header(self, dropped: set[int], columns, provenance) -> bytes:
         """Add names to the line of names, and to those of units or dashes below it."""
@@ -205,4 +243,6 @@ def _header_cell(cells: list[bytes], column, syntax: Delimited) -> bytes:
         return b"-" * len(column.name)
     if all(map(re.compile(rb"\d*[NSM]").fullmatch, plain)):
         return b"N"
+    if syntax.quote == b"'" and all(cell[:1] == cell[-1:] == b"'" for cell in cells):
+        return b"'%b'" % column.name.encode()  # only the header shows that these are quotes
     return column.name.encode()

@@ -13,6 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from catalogs._unreadable import why_no_table
 from catalogs.errors import InputError, one_line
 from catalogs.output import PARQUET_SUFFIXES
 from catalogs.packed import PACKED_ENDINGS, beginning_of, packing_of
@@ -30,6 +31,8 @@ _OTHER_ENDINGS = (
 )  # fmt: skip
 """Endings of formats that are not written at all."""
 
+_GENERIC = {".cat"}
+"""Endings that say no format: SourceExtractor writes ``test.cat``, whatever is in it."""
 
 _REFUSED = (
     (
@@ -341,7 +344,10 @@ def recognise(path: Path) -> CatalogFormat:
         if content.beginning.startswith(mark):
             what_to_do = advice.format(name=path.name, stem=path.stem)
             raise InputError(f"{path}: {title}, which is not read; {what_to_do}")
-    raise InputError(f"{path}: of none of the formats {titles()}; convert it to one of them")
+    reason = why_no_table(content.beginning) if not is_folder else ""
+    raise InputError(
+        f"{path}: {reason}of none of the formats {titles()}; convert it to one of them"
+    )
 
 
 def check_name(written: CatalogFormat, source: Path | str, output: Path):
@@ -371,6 +377,7 @@ def check_name(written: CatalogFormat, source: Path | str, output: Path):
     accepted = {*written.endings}
     if written.is_text:
         accepted.add(_ending(str(source)))
+    accepted |= _GENERIC
     others = {e for known in known_formats() for e in known.endings} | {*_OTHER_ENDINGS}
     if ending in others - accepted:
         usual = f"; name it {written.endings[0]}" if written.endings else ""

@@ -346,7 +346,7 @@ def _parts(path: Path) -> list[_Part]:
             and not any(name.startswith((".", "_")) for name in file.relative_to(path).parts)
         )
         if not files:
-            raise InputError(f"{path}: no Parquet files in this folder")
+            raise InputError(f"{path}: no FITS tables or Parquet files in this folder")
     parts, first = [], 0
     for file in files:
         with _opened(file) as opened:

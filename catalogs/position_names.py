@@ -1,6 +1,9 @@
 """By which names tables call their positions, and which of several counts."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
+
+from catalogs.position_units import read_unit
 
 FAMILIES = (
     # SourceExtractor writes several estimates at once: the first of them counts.
@@ -49,6 +52,9 @@ FAMILIES = (
 families must agree. Names of a match by TOPCAT end in ``_1`` as well: see `named_pairs`."""
 
 _MATCHED = "_1"
+_BRACKET = re.compile(r"(.*\S)\s*[(\[]([^()\[\]]*)[)\]]\s*", re.DOTALL)
+"""A name that says something in brackets: ``RA (deg)``, ``Dec[J2000]``."""
+
 _IN_DEGREES = ("alpha", "_world", "deg")
 """Parts of names of right ascensions that are degrees by their definition."""
 
@@ -68,9 +74,7 @@ def named_pairs(names: Iterable[str], usable) -> list[tuple[str, str]]:
     list of (str, str)
         Spelled as in the table; several of one family only where they differ in case alone.
     """
-    spellings: dict[str, list[str]] = {}
-    for name in names:
-        spellings.setdefault(name.lower(), []).append(name)
+    spellings = _spellings(names)
     for ending in ("", _MATCHED):
         pairs = []
         for family in FAMILIES:
@@ -80,6 +84,24 @@ def named_pairs(names: Iterable[str], usable) -> list[tuple[str, str]]:
         if pairs:
             return pairs
     return []
+
+
+def _spellings(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return the names by their lower case, those with something in brackets also without it."""
+    spellings: dict[str, list[str]] = {}
+    shortened: dict[str, list[str]] = {}
+    for name in names:
+        spellings.setdefault(name.lower(), []).append(name)
+        bracket = _BRACKET.fullmatch(name)
+        if bracket:
+            shortened.setdefault(bracket[1].lower(), []).append(name)
+    return shortened | spellings
+
+
+def unit_in_name(name: str) -> str | None:
+    """Return the unit of an angle that a name ends with in brackets, as in ``RA (deg)``."""
+    bracket = _BRACKET.fullmatch(name)
+    return read_unit(bracket[2]) if bracket else None
 
 
 def _in_family(family, spellings, ending) -> Iterator[list[tuple[str, str]]]:

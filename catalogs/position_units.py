@@ -53,10 +53,11 @@ def read_unit(text: str) -> str | None:
     for spelling in (plain, lower):
         try:
             parsed = u.Unit(spelling)
-            parsed.to(u.deg)
+            size = parsed.to(u.deg)
         except (ValueError, TypeError, u.UnitsError):
             continue
-        return parsed.to_string()
+        # astropy writes hours into FITS and VOTable as "15 deg".
+        return HOURS if np.isclose(size, 15.0, rtol=1e-9) else parsed.to_string()
     return None
 
 

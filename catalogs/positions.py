@@ -10,7 +10,13 @@ import numpy as np
 
 from catalogs.errors import InputError
 from catalogs.exact import read_exact
-from catalogs.position_names import is_in_degrees, named_pairs, of_sky_coordinates, pairs_by_ucd
+from catalogs.position_names import (
+    is_in_degrees,
+    named_pairs,
+    of_sky_coordinates,
+    pairs_by_ucd,
+    unit_in_name,
+)
 from catalogs.position_units import (
     HOURS,
     SEXAGESIMAL_DEGREES,
@@ -401,7 +407,7 @@ def _resolved(pair, columns, where, asked: str | None, sample: Sample | None) ->
             raise InputError(f"{where}: {name} is not one real number a row; choose other columns")
     texts = tuple(name for name, info in zip(pair, infos, strict=True) if info.is_text)
     values = sample.read(pair, texts) if texts and sample is not None else (None, None)
-    stated = [info.unit for info in infos]
+    stated = [info.unit or unit_in_name(name) for name, info in zip(pair, infos, strict=True)]
     sampled = {name: value for name, value in zip(pair, values, strict=True) if name in texts}
     units = find_units(pair, stated, sampled, where, asked)
     is_assumed = units[0] is None and not is_in_degrees(pair[0])

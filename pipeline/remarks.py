@@ -28,5 +28,6 @@ def remarks_on(job: Job, extent: SkyExtent) -> list[str]:
     return [
         *(f"position: {note}" for note in columns.notes),
         *(f"assumed: {assumption}" for assumption in job.assumptions()),
+        *(f"warning: {warning}" for warning in getattr(job.catalog, "warnings", ())),
         *(f"warning: {warning}" for warning in position_warnings(columns, extent)),
     ]

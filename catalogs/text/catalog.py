@@ -34,6 +34,7 @@ from catalogs.text.values import (
     as_exact,
     as_floats,
     cells_of,
+    decoded,
     is_utf8,
     joined_kind,
     kind_of,
@@ -48,6 +49,9 @@ _LONGEST = 1 << 26
 
 _HEADER = 1 << 20
 """Bytes within which the data must begin."""
+
+_SHOWN = 6
+"""Values of the first row that are shown where a file does not name its columns."""
 
 _SAMPLE = 1000
 """Rows whose values tell at first what a column holds."""
@@ -84,6 +88,8 @@ class TextCatalog:
 
     def _find_positions(self, options: Mapping[str, str | None]):
         """Find the position among the columns; see `catalogs.positions.find_positions`."""
+        if not self._layout.has_names and options["ra"] is None and options["dec"] is None:
+            raise InputError(f"{self.path}: {self._nameless()}")
         infos, where = self._infos(), str(self.path)
         sample = Sample(self, 0, self.row_count)
         self.position_columns: PositionColumns = find_positions(
@@ -92,6 +98,22 @@ class TextCatalog:
         if options["unit"] is None and says_no_unit(self.position_columns, infos):
             first = self.read_positions(0, min(self.row_count, 10_000))
             check_not_radians(first, self.position_columns, where)
+
+    def _nameless(self) -> str:
+        """Say how to name the position columns of a file without a header, and what is in them."""
+        count = self._layout.cell_count
+        values = ""
+        if self.row_count:
+            number = next(n for n, block in enumerate(self._blocks) if block.rows)
+            texts = self._texts(number, range(min(count, _SHOWN)))
+            cells = (decoded(text[0].as_py())[:20] for text in texts)
+            values = ", ".join(f"col{n} = {cell}" for n, cell in enumerate(cells, 1))
+            more = f", ... (col{count} is the last)" if count > _SHOWN else ""
+            values = f"; in its first row {values}{more}"
+        return (
+            "the file has no header, so its columns are named col1, col2, ...; say which are right "
+            f"ascension and declination, such as --ra col2 --dec col3{values}"
+        )
 
     # --- What a format says ----------------------------------------------------------------------
 

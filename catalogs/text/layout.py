@@ -41,6 +41,8 @@ class Layout:
         The byte that the rows begin at; before it is the header.
     decimal_comma : bool
         Whether a comma stands for the decimal point.
+    has_names : bool
+        Whether the file names its columns; otherwise they are ``col1``, ``col2``, ...
     extra : mapping
         What else the format needs to write the header again.
     """
@@ -49,6 +51,7 @@ class Layout:
     syntax: Delimited | Blanks | Fixed
     data_start: int
     decimal_comma: bool = False
+    has_names: bool = True
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
