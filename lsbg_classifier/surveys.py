@@ -142,9 +142,9 @@ def survey_named(name: str) -> Survey:
     try:
         return SURVEYS[name]
     except KeyError:
-        known = ", ".join(SURVEYS)
+        names = ", ".join(SURVEYS)
         raise InputError(
-            f"unknown survey {name!r}: choose one of {known}, or name a .toml file that describes "
+            f"unknown survey {name!r}: choose one of {names}, or name a .toml file that describes "
             "one"
         ) from None
 

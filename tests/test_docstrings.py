@@ -27,11 +27,6 @@ NOT_DONE = frozenset(
     catalogs/text/rows.py
     catalogs/text/syntax.py
     catalogs/text/values.py
-    lsbg_classifier/cutouts/geometry.py
-    lsbg_classifier/cutouts/no_data.py
-    lsbg_classifier/cutouts/tile_folder.py
-    lsbg_classifier/cutouts/tile_groups.py
-    lsbg_classifier/cutouts/tiles.py
     lsbg_classifier/training/assessment.py
     lsbg_classifier/training/dataset.py
     lsbg_classifier/training/evaluation.py

@@ -157,8 +157,8 @@ def _unzipped(content: bytes) -> bytes:
 
 def _wrong_size(shape) -> str:
     """Say that an image has another size."""
-    asked = f"{VIEWER_SIZE}x{VIEWER_SIZE}"
-    return f"an image of {'x'.join(str(length) for length in shape)} pixels, not {asked}"
+    expected_size = f"{VIEWER_SIZE}x{VIEWER_SIZE}"
+    return f"an image of {'x'.join(str(length) for length in shape)} pixels, not {expected_size}"
 
 
 def _what_came(content: bytes, error: object) -> str:

@@ -82,7 +82,18 @@ class SkyGrid:
         return self.sky_of(x, y)
 
     def sky_of(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Return where pixels, counted from 0, lie: ICRS, shape (N, 2), in degrees."""
+        """Return where pixels lie on the sky.
+
+        Parameters
+        ----------
+        x, y : array of float, shape (N,)
+            Pixels from 0.
+
+        Returns
+        -------
+        array of float, shape (N, 2)
+            ICRS degrees; NaN where the projection leads nowhere.
+        """
         wcs = self.wcs()
         sky = wcs.all_pix2world(x, y, 0)
         sky = sky if wcs.wcs.lng == 0 else sky[::-1]
@@ -118,6 +129,10 @@ def read_grid(header, width: int, height: int) -> SkyGrid:
     header : astropy.io.fits.Header
     width, height : int
         Pixels.
+
+    Returns
+    -------
+    SkyGrid
 
     Raises
     ------
@@ -207,6 +222,10 @@ def place_grids(grid: SkyGrid, positions: np.ndarray, scale: float) -> Placement
         ICRS degrees.
     scale : float
         Arcseconds between samples.
+
+    Returns
+    -------
+    Placement
     """
     half = VIEWER_SIZE / 4
     centre, north, east, south, west = _around(grid, positions, scale * half, [0, 90, 180, 270])

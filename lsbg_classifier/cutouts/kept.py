@@ -257,13 +257,13 @@ class KeptSource:
 
     def __init__(self, output: str | Path):
         output = Path(output).expanduser()
-        kept = open_kept(output)
-        if kept is None:
+        store = open_kept(output)
+        if store is None:
             raise InputError(
                 f"{output}: no cutouts were kept with it; run lsbg classify with --keep-cutouts"
             )
-        self._kept = kept
-        self.spec, self.imaging = f"kept:{output.absolute()}", kept.imaging
+        self._kept = store
+        self.spec, self.imaging = f"kept:{output.absolute()}", store.imaging
 
     @classmethod
     def from_spec(cls, detail: str, **options) -> "KeptSource":
@@ -378,11 +378,11 @@ def write_index(folder: Path):
     entries = [np.empty(0, _INDEX)]
     for number in part_numbers(folder):
         table = _read_columns(part_path(folder, number), ["row", "ra", "dec", "flags"])
-        found = np.empty(table.num_rows, _INDEX)
+        entry = np.empty(table.num_rows, _INDEX)
         for name in table.column_names:
-            found[name] = table[name].to_numpy()
-        found["part"], found["place"] = number, np.arange(len(found))
-        entries.append(found)
+            entry[name] = table[name].to_numpy()
+        entry["part"], entry["place"] = number, np.arange(len(entry))
+        entries.append(entry)
     index = np.concatenate(entries)
     index = index[np.argsort(index["row"], kind="stable")]
     remove_partials(folder / "_index.npy")

@@ -79,6 +79,11 @@ def bits_of_mask(header, layout: str, band: str) -> MaskBits:
         Name of the layout that the file's name follows.
     band : str
         Band of the image that the mask is used for.
+
+    Returns
+    -------
+    MaskBits
+        With 0 for a meaning that no bit of the mask has.
     """
     planes = {key[3:]: header[key] for key in header if key.startswith("MP_")}
     planes = {name: bit for name, bit in planes.items() if type(bit) is int and 0 <= bit < 63}
@@ -107,16 +112,26 @@ def blanks_of(is_integer: bool, blank: float | None) -> np.ndarray:
     -------
     array of float32, shape (4,)
     """
-    known = BLANK_INTEGERS if is_integer else BLANK_VALUES
-    return np.array([*known, known[0] if blank is None else blank], np.float32)
+    values = BLANK_INTEGERS if is_integer else BLANK_VALUES
+    return np.array([*values, values[0] if blank is None else blank], np.float32)
 
 
 @compiled
 def count_blank_zeros(fluxes, sound_pixels):
     """Count the exact zeros of a patch that stand for "no data"; see the rules above.
 
-    Those with no data for another reason are not counted again. What lies beyond the patch counts
-    as zero, so that a block that reaches into the patch by less than its side is found.
+    Pixels beyond the patch count as zero, so that a block that reaches into the patch by less than
+    its side is counted.
+
+    Parameters
+    ----------
+    fluxes : array of float32, shape (rows, columns)
+    sound_pixels : array of int, shape (rows, columns)
+        Zero for pixels that have no data for another reason; these are not counted again.
+
+    Returns
+    -------
+    int
     """
     height, width = fluxes.shape
     blank = np.zeros((height, width), np.bool_)

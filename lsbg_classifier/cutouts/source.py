@@ -177,9 +177,9 @@ def open_source(spec: str, **options) -> CutoutSource:
     kind, colon, detail = spec.partition(":")
     kinds = _installed_kinds()
     if not colon or not detail or kind not in kinds:
-        known = ", ".join(f"{name}:..." for name in sorted(kinds))
+        source_kinds = ", ".join(f"{name}:..." for name in sorted(kinds))
         is_folder = is_url(spec) or Path(spec).is_dir()
-        hint = f"did you mean tiles:{spec}?" if is_folder else f"choose one of {known}"
+        hint = f"did you mean tiles:{spec}?" if is_folder else f"choose one of {source_kinds}"
         raise InputError(f"unknown cutout source {spec!r}: {hint}")
     source = load_plugin(kinds[kind])(detail, **options)
     if not isinstance(source, CutoutSource):

@@ -145,18 +145,18 @@ class TileCutter:
                 self._cut_strip(cuts, rows, half, images, work)
             return
         for part in np.split(chosen, range(_TOGETHER, len(chosen), _TOGETHER)):
-            made, gaps, masked = work.make(strip, part)
+            part_cutouts, gaps, masked = work.make(strip, part)
             flags = judge_gaps(gaps) | np.where(masked > _MASKED, np.int16(Flag.MASKED_PIXELS), 0)
-            made[(flags & NOT_SCORED) != 0] = 0
-            cuts.cutouts[rows[part]], cuts.flags[rows[part]] = made, flags
+            part_cutouts[(flags & NOT_SCORED) != 0] = 0
+            cuts.cutouts[rows[part]], cuts.flags[rows[part]] = part_cutouts, flags
             for number in np.flatnonzero(flags & NOT_SCORED):
                 cuts.reasons[int(rows[part[number]])] = self._gap(gaps[number])
 
     def _flag_damaged(self, cuts: Cuts, rows: np.ndarray, error: DamagedTileError):
-        left = rows[cuts.flags[rows] == 0]
-        left = [row for row in left.tolist() if not cuts.cutouts[row].any()]
-        cuts.flags[left] = Flag.BAD_IMAGE
-        cuts.reasons |= dict.fromkeys(left, (error.where, error.what))
+        empty_rows = rows[cuts.flags[rows] == 0]
+        empty_rows = [row for row in empty_rows.tolist() if not cuts.cutouts[row].any()]
+        cuts.flags[empty_rows] = Flag.BAD_IMAGE
+        cuts.reasons |= dict.fromkeys(empty_rows, (error.where, error.what))
 
     def _gap(self, gaps: np.ndarray) -> tuple[str, str]:
         """Say which bands have no data, and in which file."""

@@ -160,6 +160,10 @@ def read_file(folder: TileFolder, path: str, name: FileName) -> FileContent:
     name : FileName
         What its name says.
 
+    Returns
+    -------
+    FileContent
+
     Raises
     ------
     InputError
@@ -289,20 +293,20 @@ class _Reader:
     def _bands(self, hdu, primary) -> list[str]:
         """Return the band of each plane, by the name and by the headers, which must agree."""
         planes = _planes(hdu)
-        said = bands_of_header(hdu.header, planes) or bands_of_header(primary, planes)
+        bands = bands_of_header(hdu.header, planes) or bands_of_header(primary, planes)
         name = self._name.band
         if name and planes == 1:
-            if said and said != [name] and name in BANDS and not self._name.surely:
+            if bands and bands != [name] and name in BANDS and not self._name.surely:
                 raise InputError(
-                    f"{self._path}: its name says band {name}, its header band {said[0]}; correct "
+                    f"{self._path}: its name says band {name}, its header band {bands[0]}; correct "
                     "the wrong one, or say with --tiles how the files are named"
                 )
-            said = [name]
-        if not said:
+            bands = [name]
+        if not bands:
             raise PassedOverError("neither its name nor its header says which band it is")
-        if not set(said) <= set(BANDS):
-            raise PassedOverError(f"band {', '.join(said)} is none of {' '.join(BANDS)}")
-        return said
+        if not set(bands) <= set(BANDS):
+            raise PassedOverError(f"band {', '.join(bands)} is none of {' '.join(BANDS)}")
+        return bands
 
 
 def _is_image(hdu) -> bool:

@@ -38,7 +38,24 @@ class LocalFile:
         self.size = len(self._bytes)
 
     def array(self, dtype: np.dtype, offset: int, shape: tuple[int, ...]) -> np.ndarray:
-        """Return part of the file as an array; raises ValueError where the file ends before."""
+        """Return part of the file as an array, read only, which the file's pages back.
+
+        Parameters
+        ----------
+        dtype : numpy.dtype
+        offset : int
+            Byte that the array begins at.
+        shape : tuple of int
+
+        Returns
+        -------
+        array
+
+        Raises
+        ------
+        ValueError
+            If the file ends before the array, or a size or the offset is negative.
+        """
         return self._bytes[_part(dtype, offset, shape)].view(dtype).reshape(shape)
 
     def open(self):
@@ -72,7 +89,7 @@ class UnpackedFile:
         self.size = len(content)
 
     def array(self, dtype: np.dtype, offset: int, shape: tuple[int, ...]) -> np.ndarray:
-        """Return part of the file as an array; raises ValueError where the file ends before."""
+        """Return part of the unpacked file as an array; see `LocalFile.array`."""
         unpacked = np.frombuffer(self._content, np.uint8)
         return unpacked[_part(dtype, offset, shape)].view(dtype).reshape(shape)
 
@@ -94,7 +111,10 @@ class FetchedFile:
         self.size = file.size
 
     def array(self, dtype: np.dtype, offset: int, shape: tuple[int, ...]) -> np.ndarray:
-        """Fetch part of the file as an array; raises EOFError where the file ends before."""
+        """Fetch part of the file as an array; see `LocalFile.array`.
+
+        Raises EOFError, not ValueError, where the file ends before the array.
+        """
         part = _part(dtype, offset, shape)
         return np.frombuffer(self._file.read(part.start, part.stop), dtype).reshape(shape)
 
@@ -149,7 +169,19 @@ class LocalFolder:
         return {name: [each.st_size, each.st_mtime_ns] for name, each in status.items()}
 
     def each(self, function: Callable, names: Iterable[str]) -> list:
-        """Apply a function that reads one file to many."""
+        """Apply a function that reads one file to many files.
+
+        Parameters
+        ----------
+        function : callable
+            Takes the name of a file.
+        names : iterable of str
+
+        Returns
+        -------
+        list
+            What the function returned, in the order of the names.
+        """
         return [function(name) for name in names]
 
     @contextmanager
@@ -200,7 +232,7 @@ class RemoteFolder:
         return {name: [self._files[name].size, self._files[name].stamp] for name in names}
 
     def each(self, function: Callable, names: Iterable[str]) -> list:
-        """Apply a function that reads one file to many, some at a time."""
+        """Apply a function to many files, some at a time; see `LocalFolder.each`."""
         return in_threads(function, names)
 
     @contextmanager

@@ -137,9 +137,11 @@ def _better(scan: Scan, one: ScienceImage, other: ScienceImage) -> ScienceImage 
     doubtful = [scan.names[image.path].kind == Kind.UNSURE for image in (one, other)]
     if doubtful[0] == doubtful[1]:
         return None
-    chosen, left = (other, one) if doubtful[0] else (one, other)
-    word = scan.names[left.path].word
-    scan.passed_over[left.path] = f"another image of its place without {word!r} in its name is used"
+    chosen, other_image = (other, one) if doubtful[0] else (one, other)
+    word = scan.names[other_image.path].word
+    scan.passed_over[other_image.path] = (
+        f"another image of its place without {word!r} in its name is used"
+    )
     return chosen
 
 
@@ -247,10 +249,23 @@ def _add_sides(scan: Scan, tile: Tile, sides: dict[str, list[Side]]):
 def images_for(scan: Scan, tile: Tile, survey: Survey) -> dict[str, BandImage]:
     """Return the images of a tile as they are read for a survey's colours.
 
+    Parameters
+    ----------
+    scan : Scan
+        The folder that the tile is in.
+    tile : Tile
+    survey : Survey
+        Whose colours are made.
+
+    Returns
+    -------
+    dict of str to BandImage
+        By band.
+
     Raises
     ------
     InputError
-        If the size of pixels contradicts the survey.
+        If pixels are more than three times larger or smaller than the survey's.
     """
     images = {}
     for band, image in tile.science.items():
@@ -285,6 +300,11 @@ def supposed_zero_point(layout: Layout, survey: Survey) -> float:
         The survey that their names tell.
     survey : Survey
         Whose colours are made. One that a file of the user's describes is believed before names.
+
+    Returns
+    -------
+    float
+        AB magnitude of one count.
     """
     if layout.zero_point is not None and survey.name in SURVEYS:
         return layout.zero_point
@@ -303,6 +323,10 @@ def counts_to_nanomaggies(image: ScienceImage, layout: Layout, survey: Survey) -
     layout : Layout
     survey : Survey
         As for `supposed_zero_point`.
+
+    Returns
+    -------
+    float
     """
     nanomaggies = image.scale.nanomaggies
     if nanomaggies is None:

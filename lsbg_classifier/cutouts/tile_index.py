@@ -148,6 +148,10 @@ class TileIndex:
             Index into `tiles`.
         positions : array of float64, shape (N, 2)
             Degrees.
+
+        Returns
+        -------
+        array of bool, shape (N,)
         """
         covering = self.rank(positions)
         lowest = np.where(covering < 0, len(self.tiles), covering).min(axis=1)

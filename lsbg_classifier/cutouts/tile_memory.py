@@ -43,6 +43,10 @@ class TileMemory:
             File in the folder.
         stamp : list
             What changes when the file or the reading of its name does; JSON values.
+
+        Returns
+        -------
+        FileContent or None
         """
         entry = self._remembered.get(path)
         if entry is None or entry["stamp"] != stamp:

@@ -53,6 +53,11 @@ def describe_assumptions(
         The bands that are used.
     has_survey : bool
         Whether the user has named the survey.
+
+    Returns
+    -------
+    list of str
+        Plain sentences.
     """
     return [
         *_assumed_survey(index, has_survey),

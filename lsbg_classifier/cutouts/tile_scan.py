@@ -55,8 +55,8 @@ class Scan:
             f"({'' if count == 1 else 'such as '}{first[reason]})"
             for reason, count in counts.most_common(most)
         ]
-        left = len(self.passed_over) - sum(count for _, count in counts.most_common(most))
-        return [*lines, *([f"{left} more files passed over"] if left else [])]
+        other_files = len(self.passed_over) - sum(count for _, count in counts.most_common(most))
+        return [*lines, *([f"{other_files} more files passed over"] if other_files else [])]
 
 
 def scan_folder(

@@ -77,7 +77,24 @@ class TileSource:
 
     @classmethod
     def from_spec(cls, detail: str, **options) -> "TileSource":
-        """Open ``tiles:FOLDER``; options are `bands`, `survey`, `tiles`, `jpeg` and `finely`."""
+        """Open the source that a text such as ``tiles:FOLDER`` names.
+
+        Parameters
+        ----------
+        detail : str
+            The folder: a path or a URL.
+        **options
+            `bands`, `survey`, `tiles`, `jpeg` and `finely`, as for `TileSource`.
+
+        Returns
+        -------
+        TileSource
+
+        Raises
+        ------
+        InputError
+            If an option is another one, or the folder or its images cannot be used.
+        """
         unknown = set(options) - {"bands", "survey", "tiles", "jpeg", "finely"}
         if unknown:
             raise InputError(f"tiles: takes no option {', '.join(sorted(unknown))}")
