@@ -27,20 +27,9 @@ NOT_DONE = frozenset(
     catalogs/text/rows.py
     catalogs/text/syntax.py
     catalogs/text/values.py
-    lsbg_classifier/training/assessment.py
-    lsbg_classifier/training/dataset.py
-    lsbg_classifier/training/evaluation.py
-    lsbg_classifier/training/figure_style.py
-    lsbg_classifier/training/intervals.py
-    lsbg_classifier/training/judgements.py
-    lsbg_classifier/training/published.py
     lsbg_classifier/training/recipes.py
-    lsbg_classifier/training/samples.py
-    lsbg_classifier/training/score_axes.py
-    lsbg_classifier/training/score_tables.py
     lsbg_classifier/training/simulated.py
     lsbg_classifier/training/studies.py
-    lsbg_classifier/training/study_report.py
     lsbg_classifier/training/workflow.py
     """.split()
 )

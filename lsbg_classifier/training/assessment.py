@@ -85,6 +85,10 @@ class LabelledCutouts:
         split : str
             Of the dataset.
 
+        Returns
+        -------
+        LabelledCutouts
+
         Raises
         ------
         InputError
@@ -92,12 +96,12 @@ class LabelledCutouts:
         """
         if labels is None:
             dataset = open_dataset(path)
-            found = cls(dataset.manifest.sample, *dataset.load(split))
+            cutouts = cls(dataset.manifest.sample, *dataset.load(split))
         else:
-            found = cls(path.stem, *_read_arrays(path, labels))
-        if len(np.unique(found.labels)) < 2:
+            cutouts = cls(path.stem, *_read_arrays(path, labels))
+        if len(np.unique(cutouts.labels)) < 2:
             raise InputError(f"{path}: needs cutouts of LSBGs and of others to judge by")
-        return found
+        return cutouts
 
 
 @dataclass(frozen=True)
@@ -223,6 +227,11 @@ def seen_notes(weights: WeightSet, cutouts: LabelledCutouts) -> list[str]:
     weights : WeightSet
         Its file has a record of the cutouts; those of older trainings have none.
     cutouts : LabelledCutouts
+
+    Returns
+    -------
+    list of str
+        Plain sentences; none where the weights have seen none of the cutouts.
     """
     hashes = load_seen(weights.path)
     if hashes is None:
@@ -242,11 +251,26 @@ def seen_notes(weights: WeightSet, cutouts: LabelledCutouts) -> list[str]:
 def write_evaluation(
     classifier: Classifier, cutouts: LabelledCutouts, folder: Path, *, pdf: bool = False, **options
 ) -> Evaluation:
-    """Judge a classifier and write the result into a folder; `options` as for `evaluate`.
+    """Judge a classifier and write the result into a folder.
 
     Writes ``evaluation.json``, ``evaluation.md``, ``evaluation.png`` (ROC curve with its band,
     probabilities by class, reliability) and ``gradcam.png`` (confident right and wrong ones, with
-    Grad-CAM and, place by place, without its average); with `pdf` both also as PDF.
+    Grad-CAM and, place by place, without its average).
+
+    Parameters
+    ----------
+    classifier : Classifier
+    cutouts : LabelledCutouts
+    folder : Path
+        Made if missing; files in it of these names are replaced.
+    pdf : bool
+        Write both figures as PDF too.
+    **options
+        `calibrated`, `baselines` and `notes`, as for `evaluate`.
+
+    Returns
+    -------
+    Evaluation
     """
     evaluation, probabilities = evaluate(classifier, cutouts, **options)
     folder.mkdir(parents=True, exist_ok=True)
@@ -275,7 +299,23 @@ def _heat_maps(classifier: Classifier, images: np.ndarray) -> dict[str, np.ndarr
 
 
 def confident(labels, probabilities, threshold: float, count: int = 8) -> dict[str, np.ndarray]:
-    """Pick the most confident right and wrong cutouts of each kind: row numbers by title."""
+    """Pick the most confident right and wrong cutouts of each class.
+
+    Parameters
+    ----------
+    labels : array of int or bool, shape (N,)
+        1 = LSBG, 0 = not.
+    probabilities : array of float, shape (N,)
+    threshold : float
+        Called an LSBG above this.
+    count : int
+        Cutouts of each kind, at most.
+
+    Returns
+    -------
+    dict of str to array of int
+        Row numbers, the most confident first, by a title such as ``LSBGs called other``.
+    """
     labels, called = np.asarray(labels).astype(bool), probabilities > threshold
     by_probability = np.argsort(-probabilities, kind="stable")
     kinds = {

@@ -49,17 +49,17 @@ def features_of(columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, tuple[st
             "the baselines need the columns A_IMAGE, B_IMAGE and MAG_AUTO_G, _R, _I or _Z of two "
             "bands at least; train on a catalog that has them with --sample CATALOG"
         )
-    found = {"ellipticity": 1 - columns["B_IMAGE"] / columns["A_IMAGE"]}
+    features = {"ellipticity": 1 - columns["B_IMAGE"] / columns["A_IMAGE"]}
     for i, blue in enumerate(bands):
         for red in bands[i + 1 :]:
             name = f"{blue.lower()}-{red.lower()}"
-            found[name] = columns[f"MAG_AUTO_{blue}"] - columns[f"MAG_AUTO_{red}"]
+            features[name] = columns[f"MAG_AUTO_{blue}"] - columns[f"MAG_AUTO_{red}"]
     for stem in _PER_BAND:
         scale = _PIXEL_SCALE if stem == "FLUX_RADIUS" else 1.0
         for band in bands:
             if f"{stem}_{band}" in columns:
-                found[f"{stem}_{band}"] = scale * columns[f"{stem}_{band}"]
-    return np.stack(list(found.values()), axis=1), tuple(found)
+                features[f"{stem}_{band}"] = scale * columns[f"{stem}_{band}"]
+    return np.stack(list(features.values()), axis=1), tuple(features)
 
 
 def features_of_table(table: pa.Table) -> np.ndarray:
@@ -100,16 +100,16 @@ def baseline_probabilities(
     train, labels = _table(dataset, "train")
     rows = balanced_rows(labels, np.random.default_rng(seed))
     test, truth = _table(dataset, split)
-    found = {}
+    probabilities = {}
     for name, model in _models(seed).items():
         if search:
             step = model.steps[-1][0]
             grid = {f"{step}__{key}": values for key, values in _GRID[name].items()}
-            tried = GridSearchCV(model, grid, cv=5).fit(*_table(dataset, "validation"))
-            model.set_params(**tried.best_params_)
+            grid_search = GridSearchCV(model, grid, cv=5).fit(*_table(dataset, "validation"))
+            model.set_params(**grid_search.best_params_)
         model.fit(train[rows], labels[rows])
-        found[name] = truth, _probability(model, test)
-    return found
+        probabilities[name] = truth, _probability(model, test)
+    return probabilities
 
 
 def first_stage(

@@ -118,6 +118,7 @@ class CutoutDataset:
         Parameters
         ----------
         split : str, optional
+            None: all splits.
         spare : bool
             Also those that were labelled with a split, but are not of the sample.
         labels : str
@@ -126,10 +127,16 @@ class CutoutDataset:
         Returns
         -------
         images : array of uint8, shape (N, 64, 64, 3)
-        labels : array of int8, shape (N,)
+        labels : array, shape (N,)
+            Values of the column; int8 for ``label``.
+
+        Raises
+        ------
+        InputError
+            If a part is damaged, or lacks the column or the images.
         """
-        found = self.table(split, [labels], spare=spare)[labels].to_numpy()
-        images = np.empty((len(found), CUTOUT_SIZE, CUTOUT_SIZE, 3), np.uint8)
+        values = self.table(split, [labels], spare=spare)[labels].to_numpy()
+        images = np.empty((len(values), CUTOUT_SIZE, CUTOUT_SIZE, 3), np.uint8)
         start = 0
         for path in self._parts():
             chunks = _read_table(path, ["image"], _usable(split, spare))["image"]
@@ -141,7 +148,7 @@ class CutoutDataset:
                 part = flat[first : first + len(chunk) * _IMAGE_BYTES]
                 images[start : start + len(chunk)] = part.reshape(-1, *images.shape[1:])
                 start += len(chunk)
-        return images, found
+        return images, values
 
     def table(
         self,
@@ -150,7 +157,27 @@ class CutoutDataset:
         *,
         spare: bool = False,
     ) -> pa.Table:
-        """Return columns of the usable cutouts of a split, or all, in the order of `load`."""
+        """Return columns of the usable cutouts of a split, or of all, in the order of `load`.
+
+        Parameters
+        ----------
+        split : str, optional
+            None: all splits.
+        columns : list of str, optional
+            None: all columns, images too.
+        spare : bool
+            Also those that were labelled with a split, but are not of the sample.
+
+        Returns
+        -------
+        pyarrow.Table
+            One row a cutout.
+
+        Raises
+        ------
+        InputError
+            If a part is damaged, or lacks a column.
+        """
         return self._joined(columns, _usable(split, spare))
 
     def failed(self) -> list[tuple[int, float, float, str]]:
@@ -174,10 +201,10 @@ class CutoutDataset:
 
 def _usable(split: str | None, spare: bool) -> pc.Expression:
     """Select the rows of a split, or of all, that have a cutout."""
-    wanted = list(SPLITS) if split is None else [split]
-    wanted += [SPARE + name for name in wanted] * spare
+    names = list(SPLITS) if split is None else [split]
+    names += [SPARE + name for name in names] * spare
     has_cutout = pc.bit_wise_and(pc.field("flags"), int(NOT_SCORED)) == 0
-    return has_cutout & pc.field("split").isin(wanted)
+    return has_cutout & pc.field("split").isin(names)
 
 
 def open_dataset(path: Path | str) -> CutoutDataset:
@@ -204,6 +231,10 @@ def build_dataset(
     source : CutoutSource
     progress : callable, optional
         Called with (positions done, positions in all).
+
+    Returns
+    -------
+    CutoutDataset
 
     Raises
     ------
@@ -260,6 +291,10 @@ def store_cutouts(
     imaging : Imaging
         What they show.
 
+    Returns
+    -------
+    CutoutDataset
+
     Raises
     ------
     InputError
@@ -284,7 +319,13 @@ def store_cutouts(
 
 
 def claim(folder: Path, manifest: Manifest):
-    """Write the manifest into a folder, made if missing, or compare it with the one there.
+    """Write the manifest into a folder, or compare it with the one that the folder has.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if missing.
+    manifest : Manifest
 
     Raises
     ------
@@ -312,12 +353,31 @@ def finished(folder: Path) -> CutoutDataset:
 
 
 def part_path(folder: Path, number: int) -> Path:
-    """Return the path of one part of a dataset."""
+    """Return the path of one part of a dataset.
+
+    Parameters
+    ----------
+    folder : Path
+    number : int
+        From 0.
+
+    Returns
+    -------
+    Path
+    """
     return folder / f"part-{number:05d}.parquet"
 
 
 def write_part(path: Path, columns: Mapping[str, np.ndarray], images: np.ndarray):
-    """Write one part: a column for each array of N values, and uint8 images (N, 64, 64, 3)."""
+    """Write one part of a dataset, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    columns : mapping of str to array, shape (N,)
+    images : array of uint8, shape (N, 64, 64, 3)
+        They become the column ``image``, the last one.
+    """
     content = pa.FixedSizeBinaryArray.from_buffers(
         pa.binary(_IMAGE_BYTES), len(images), [None, pa.py_buffer(images.tobytes())]
     )
@@ -329,7 +389,23 @@ def write_part(path: Path, columns: Mapping[str, np.ndarray], images: np.ndarray
 
 
 def read_part(path: Path, without: tuple[str, ...] = ()) -> pa.Table:
-    """Read all columns of one part but some."""
+    """Read the columns of one part, all but some.
+
+    Parameters
+    ----------
+    path : Path
+    without : tuple of str
+        Columns that are not read.
+
+    Returns
+    -------
+    pyarrow.Table
+
+    Raises
+    ------
+    InputError
+        If the part is damaged.
+    """
     columns = [name for name in part_columns(path) if name not in without]
     return _read_table(path, columns)
 
@@ -341,7 +417,19 @@ def part_columns(path: Path) -> tuple[str, ...]:
 
 
 def replace_columns(path: Path, columns: Mapping[str, np.ndarray]):
-    """Write one part again with some columns new or replaced."""
+    """Write one part again with some columns new or replaced, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    columns : mapping of str to array, shape (N,)
+        They become the last columns.
+
+    Raises
+    ------
+    InputError
+        If the part is damaged.
+    """
     table = _read_table(path)
     table = table.drop_columns([name for name in columns if name in table.column_names])
     for name, values in columns.items():

@@ -50,6 +50,10 @@ def judge(labels: np.ndarray, probabilities: np.ndarray, threshold: float = 0.5)
     threshold : float
         Called an LSBG above this.
 
+    Returns
+    -------
+    Scores
+
     Raises
     ------
     ValueError
@@ -79,7 +83,20 @@ def _fraction(part: np.ndarray, whole: np.ndarray) -> float:
 def area_under_roc(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Return the probability that a random LSBG scores above a random other, ties counted half.
 
-    NaN if only one class is present; `ValueError` as for `judge`.
+    Parameters
+    ----------
+    labels, probabilities : arrays, shape (N,)
+        As for `judge`.
+
+    Returns
+    -------
+    float
+        NaN if only one class is present.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or a probability is not finite.
     """
     labels, probabilities = checked(labels, probabilities)
     positives, negatives = int(labels.sum()), int((~labels).sum())
@@ -169,6 +186,10 @@ def called_at_completeness(
         As for `judge`.
     completeness : float
         In (0, 1]: at least this fraction of the LSBGs is among them; none without LSBGs.
+
+    Returns
+    -------
+    array of bool, shape (N,)
     """
     labels, probabilities = checked(labels, probabilities)
     lsbgs = np.sort(probabilities[labels])[::-1]
@@ -188,6 +209,10 @@ def purity_at_completeness(
     ----------
     labels, probabilities, completeness
         As for `called_at_completeness`.
+
+    Returns
+    -------
+    float
     """
     labels, probabilities = checked(labels, probabilities)
     called = called_at_completeness(labels, probabilities, completeness)
@@ -198,6 +223,12 @@ def reliability(
     labels: np.ndarray, probabilities: np.ndarray, bins: int = 10
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Compare probabilities with how often they come true, in bins of equal count.
+
+    Parameters
+    ----------
+    labels, probabilities : arrays, shape (N,)
+        As for `judge`.
+    bins : int
 
     Returns
     -------
@@ -213,13 +244,42 @@ def reliability(
 
 
 def calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int = 10) -> float:
-    """Return the expected calibration error: the mean of |difference| in `reliability`."""
+    """Return the expected calibration error: the mean of |difference| in `reliability`.
+
+    Parameters
+    ----------
+    labels, probabilities : arrays, shape (N,)
+        As for `judge`.
+    bins : int
+        Of equal count.
+
+    Returns
+    -------
+    float
+    """
     mean, fraction, count = reliability(labels, probabilities, bins)
     return float(np.average(abs(mean - fraction), weights=count))
 
 
 def checked(labels, probabilities) -> tuple[np.ndarray, np.ndarray]:
-    """Return both as arrays, of bool and float, or raise ValueError."""
+    """Check labels and probabilities, and return both as arrays.
+
+    Parameters
+    ----------
+    labels : array-like of int or bool, shape (N,)
+        1 = LSBG, 0 = not.
+    probabilities : array-like of float, shape (N,)
+
+    Returns
+    -------
+    labels : array of bool, shape (N,)
+    probabilities : array, shape (N,)
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or have more than one dimension, or a probability is not finite.
+    """
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     if labels.ndim != 1 or labels.shape != probabilities.shape:
         raise ValueError(

@@ -41,6 +41,10 @@ def draw_evaluation(labels: np.ndarray, probabilities: np.ndarray) -> Figure:
     ----------
     labels, probabilities : arrays, shape (N,)
         As for `evaluation.judge`, with both classes present.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
     """
     labels = np.asarray(labels).astype(bool)
     with drawing("light", 12, 3.8) as (figure, theme):
@@ -140,6 +144,10 @@ def draw_study(
         For each training ``accuracy`` and ``auc``: value, and the ends of its interval.
     curves : mapping of str to (labels, probabilities)
         Arrays of shape (N,); may be empty.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
     """
     places = np.arange(len(scores))[::-1]
     size = 12 if curves else 8, 1.6 + max(0.4 * len(scores), 2.2)

@@ -50,7 +50,19 @@ THEMES = {
 
 @contextmanager
 def drawing(theme: str, width: float, height: float) -> Iterator[tuple[Figure, Theme]]:
-    """Give an empty figure, in inches, and the colours to draw with; it needs no display.
+    """Provide an empty figure and the colours to draw with; it needs no display.
+
+    Parameters
+    ----------
+    theme : str
+        ``light`` or ``dark``; see `THEMES`.
+    width, height : float
+        Inches.
+
+    Yields
+    ------
+    figure : matplotlib.figure.Figure
+    theme : Theme
 
     Raises
     ------

@@ -49,7 +49,18 @@ ScoreRange = tuple[float, float, float]
 
 
 def wilson(hits: float, trials: float) -> tuple[float, float]:
-    """Return Wilson's 95% interval of a fraction; NaN without trials."""
+    """Return Wilson's 95% interval of a fraction; see the module.
+
+    Parameters
+    ----------
+    hits, trials : float
+        The fraction is hits / trials.
+
+    Returns
+    -------
+    low, high : float
+        Both NaN without trials.
+    """
     if not trials:
         return _NOT_DEFINED
     fraction, square = hits / trials, _Z**2
@@ -182,15 +193,15 @@ def _correlations(labels, probabilities, thresholds) -> dict[str, float]:
     """Return how both scores go together, where they are of the same candidates."""
     called = [p > threshold for p, threshold in zip(probabilities, thresholds, strict=True)]
     right = [one == labels for one in called]
-    found = {
+    correlations = {
         "accuracy": _correlation(*right),
         "completeness": _correlation(*(one[labels] for one in called)),
     }
     if labels.any() and not labels.all():
         precisions = (precision_of_lsbgs(labels, p) for p in probabilities)
-        found["average_precision"] = _correlation(*precisions)
-        found["auc"] = _area_correlation(labels, probabilities)
-    return found
+        correlations["average_precision"] = _correlation(*precisions)
+        correlations["auc"] = _area_correlation(labels, probabilities)
+    return correlations
 
 
 def _correlation(first: np.ndarray, second: np.ndarray) -> float:

@@ -184,19 +184,35 @@ def read_judgements(*paths: Path | str) -> Judgements:
     """
     entries: list[Judgement] = []
     for path in map(Path, paths):
-        read = read_label_file(path)
-        if not read:
+        entries_of_file = read_label_file(path)
+        if not entries_of_file:
             raise InputError(f"{path}: holds no labels")
         if len(paths) > 1:
-            read = [replace(entry, labeller=entry.labeller or path.stem) for entry in read]
+            entries_of_file = [
+                replace(entry, labeller=entry.labeller or path.stem) for entry in entries_of_file
+            ]
         # a position may end in zeros by chance, those of a whole file do not
-        decimals = max(entry.decimals for entry in read)
-        entries += [replace(entry, decimals=decimals) for entry in read]
+        decimals = max(entry.decimals for entry in entries_of_file)
+        entries += [replace(entry, decimals=decimals) for entry in entries_of_file]
     return gather(", ".join(map(str, paths)), entries)
 
 
 def gather(name: str, entries: list[Judgement]) -> Judgements:
-    """Bring the judgements of each candidate together, the last of each labeller."""
+    """Bring the judgements of each candidate together, the last of each labeller.
+
+    Parameters
+    ----------
+    name : str
+        Of the files.
+    entries : list of Judgement
+        At least one. They are sorted by time where all have one; else the later comes last.
+
+    Returns
+    -------
+    Judgements
+        Entries at the same position, as `catalogs.matching.KnownPositions` tells, are of one
+        candidate.
+    """
     times = [entry.time for entry in entries if entry.time is not None]
     if len(times) == len(entries):
         order = sorted(range(len(entries)), key=times.__getitem__)

@@ -136,6 +136,6 @@ def _no_match(judgements, catalog: str, radius: np.ndarray, nearest, several) ->
         )
     near = nearest.min() if len(nearest) else np.inf
     distance = f'{near:.1f}"' if near < 600 else f"{near / 3600:.1f} degrees"
-    said = f"; the nearest is {distance} away" if np.isfinite(near) else ""
+    nearest_label = f"; the nearest is {distance} away" if np.isfinite(near) else ""
     where = f'lies within {radius.max():.1f}" of a candidate of {catalog}'
-    return f"{start} {where}{said}; are they labels of another catalog?"
+    return f"{start} {where}{nearest_label}; are they labels of another catalog?"

@@ -41,22 +41,27 @@ def fit_likeness(images: np.ndarray, *, seed: int, other_images: bool = False) -
     seed : int
     other_images : bool
         There is no other check for such images, so that 80 cutouts must do.
+
+    Returns
+    -------
+    Likeness or None
+        None where there are too few cutouts.
     """
     if len(images) < (_FEWEST_OF_ANOTHER if other_images else _FEWEST):
         return None
     rng = np.random.default_rng(seed)
     chosen = images[rng.permutation(len(images))[:_MOST]]
     chosen = chosen[[judge(image) == 0 for image in chosen]]
-    shown, kept = chosen[::2], chosen[1::2]
-    right = statistics(np.concatenate([shown, _augmented(shown, rng)]))
-    wrong = statistics(np.concatenate(list(wrongly_made(_augmented(shown, rng)).values())))
+    fitted, held_out = chosen[::2], chosen[1::2]
+    right = statistics(np.concatenate([fitted, _augmented(fitted, rng)]))
+    wrong = statistics(np.concatenate(list(wrongly_made(_augmented(fitted, rng)).values())))
     centre, scale = right.mean(axis=0), right.std(axis=0) + 1e-3
     form = _quadratic_form(
         standardised(np.concatenate([right, wrong]), centre, scale),
         np.repeat([0.0, 1.0], [len(right), len(wrong)]),
     )
     check = Likeness(centre, scale, form, 0.0)
-    scores = check.score(np.concatenate([kept, _augmented(kept, rng)]))
+    scores = check.score(np.concatenate([held_out, _augmented(held_out, rng)]))
     return replace(check, threshold=float(np.quantile(scores, 1 - _FALSE_ALARMS)))
 
 

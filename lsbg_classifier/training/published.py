@@ -157,6 +157,10 @@ def des_sample(
     type_1 : bool
         With the artifacts that failed a classifier of features as spare rows of each split.
 
+    Returns
+    -------
+    Sample
+
     Raises
     ------
     InputError
@@ -168,12 +172,12 @@ def des_sample(
         positives = _read_csv(store.path("random_LSBGs_all.csv"))
     negative = _read_csv(store.path("random_negative_all_2.csv"))
     if split == "random":
-        found = _random_des(positives, negative, seed)
+        sample = _random_des(positives, negative, seed)
     else:
-        found = _baseline_des(store, positives, negative)
+        sample = _baseline_des(store, positives, negative)
     if type_1:
-        return _with_type_1(found, _read_csv(store.path("random_negative_all_1.csv")), seed)
-    return found
+        return _with_type_1(sample, _read_csv(store.path("random_negative_all_1.csv")), seed)
+    return sample
 
 
 def _baseline_des(store, positive, negative) -> Sample:
@@ -190,16 +194,16 @@ def _baseline_des(store, positive, negative) -> Sample:
     positions = np.concatenate([_positions(table) for table in tables.values()])
     splits = np.repeat(list(tables), [len(table) for table in tables.values()])
     match = match_positions(positions, known)
-    found = match >= 0
-    lost = int((~found).sum())
+    is_listed = match >= 0
+    unlisted = int((~is_listed).sum())
     return Sample(
         "DES, published baseline split",
-        positions[found],
-        known_labels[match[found]].astype(np.int8),
-        splits[found],
-        {name: values[match[found]] for name, values in features.items()},
-        notes=(f"{lost} positions of the baseline are in no list of LSBGs or artifacts",)
-        if lost
+        positions[is_listed],
+        known_labels[match[is_listed]].astype(np.int8),
+        splits[is_listed],
+        {name: values[match[is_listed]] for name, values in features.items()},
+        notes=(f"{unlisted} positions of the baseline are in no list of LSBGs or artifacts",)
+        if unlisted
         else (),
     )
 
@@ -208,14 +212,14 @@ def _random_des(positive, negative, seed) -> Sample:
     positions = np.concatenate([_positions(positive), _positions(negative)])
     labels = np.repeat(np.array([1, 0], np.int8), [len(positive), len(negative)])
     splits = balanced_split(labels, _DES_SIZES, seed)
-    kept = splits != ""
+    in_split = splits != ""
     features = _features([positive, negative])
     return Sample(
         f"DES, random balanced split {seed}",
-        positions[kept],
-        labels[kept],
-        splits[kept],
-        {name: values[kept] for name, values in features.items()},
+        positions[in_split],
+        labels[in_split],
+        splits[in_split],
+        {name: values[in_split] for name, values in features.items()},
     )
 
 
@@ -248,7 +252,23 @@ def _with_type_1(sample: Sample, artifacts: Table, seed: int) -> Sample:
 def hsc_sample(store: ListStore, *, seed: int = 1, positives: Table | None = None) -> Sample:
     """Return the HSC sample: 640 LSBGs and 640 artifacts, 320 of all to train on.
 
-    The LSBGs are the published list's (Greco et al. 2018), or `positives` with ``ra`` and ``dec``.
+    Parameters
+    ----------
+    store : ListStore
+    seed : int
+        Of the split.
+    positives : astropy.table.Table, optional
+        LSBGs with ``ra`` and ``dec`` in degrees, instead of the published list (Greco et al. 2018).
+
+    Returns
+    -------
+    Sample
+        With fewer rows where there are fewer LSBGs or artifacts than that.
+
+    Raises
+    ------
+    InputError
+        If a list cannot be had, or there are too few LSBGs or artifacts for the training split.
     """
     artifacts = _read_csv(store.path("hsc_artifacts.csv"))
     if positives is None:
@@ -259,14 +279,24 @@ def hsc_sample(store: ListStore, *, seed: int = 1, positives: Table | None = Non
     positions = np.concatenate([galaxies, _positions(artifacts)])
     labels = np.repeat(np.array([1, 0], np.int8), [len(galaxies), len(artifacts)])
     splits = balanced_split(labels, _HSC_SIZES, seed)
-    kept = splits != ""
-    return Sample(f"HSC, split {seed}", positions[kept], labels[kept], splits[kept])
+    in_split = splits != ""
+    return Sample(f"HSC, split {seed}", positions[in_split], labels[in_split], splits[in_split])
 
 
 def match_positions(positions: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return for each position the index of the same one among `known`, -1 for none.
+    """Find each position in a list of known ones.
 
-    Both are degrees, shapes (N, 2) and (M, 2); the same means within 1e-5 degrees in each.
+    Parameters
+    ----------
+    positions : array of float, shape (N, 2)
+        Right ascension and declination in degrees.
+    known : array of float, shape (M, 2)
+        The same; at least one.
+
+    Returns
+    -------
+    array of int, shape (N,)
+        Index of the nearest known position within 1e-5 degrees in each coordinate; -1 for none.
     """
     distance, index = cKDTree(known).query(positions, p=np.inf)
     return np.where(distance <= _MATCH_DEGREES, index, -1)

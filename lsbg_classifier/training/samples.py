@@ -108,18 +108,31 @@ def balanced_split(labels: np.ndarray, sizes: Mapping[str, int], seed: int) -> n
     rng = np.random.default_rng(seed)
     classes = shuffled_classes(labels, rng)
     each = min(len(rows) for rows in classes)
-    wanted = _halves(sizes, each)
+    counts = _halves(sizes, each)
     splits = np.full(len(labels), "", "<U10")
     for rows in classes:
         start = 0
-        for split, count in wanted.items():
+        for split, count in counts.items():
             splits[rows[start : start + count]] = split
             start += count
     return splits
 
 
 def shuffled_classes(labels: np.ndarray, rng: np.random.Generator, values=(0, 1)):
-    """Return the row numbers of each value of the labels, each list in random order."""
+    """Return the row numbers of each value of the labels, each list in random order.
+
+    Parameters
+    ----------
+    labels : array of int, shape (N,)
+    rng : numpy.random.Generator
+    values : sequence of int
+        Rows with other values are left out.
+
+    Returns
+    -------
+    list of array of int
+        One for each of the values.
+    """
     return [rng.permutation(np.flatnonzero(labels == value)) for value in values]
 
 
@@ -144,7 +157,7 @@ def balanced_rows(
     """
     rows = shuffled_classes(labels, rng, values)
     each = min(len(labels) if most is None else most, *map(len, rows))
-    return np.concatenate([found[:each] for found in rows])
+    return np.concatenate([rows_of_value[:each] for rows_of_value in rows])
 
 
 def _halves(sizes: Mapping[str, int], each: int) -> dict[str, int]:
@@ -156,15 +169,25 @@ def _halves(sizes: Mapping[str, int], each: int) -> dict[str, int]:
             "add labels or ask for fewer"
         )
     halves = {first: size // 2}
-    left, wanted = each - size // 2, sum(number // 2 for _, number in rest)
-    share = min(1.0, left / wanted) if wanted else 0.0
+    left, requested = each - size // 2, sum(number // 2 for _, number in rest)
+    share = min(1.0, left / requested) if requested else 0.0
     return halves | {split: int(number // 2 * share) for split, number in rest}
 
 
 def random_splits(labels: np.ndarray, *, seed: int, fractions=FRACTIONS) -> np.ndarray:
     """Put all rows into `SPLITS` at random, in the same proportions in each class.
 
-    Returns an array of str, shape (N,).
+    Parameters
+    ----------
+    labels : array of int, shape (N,)
+        0 or 1.
+    seed : int
+    fractions : tuple of float
+        Of `SPLITS`; their sum is 1.
+
+    Returns
+    -------
+    array of str, shape (N,)
     """
     rng = np.random.default_rng(seed)
     splits = np.empty(len(labels), "<U10")

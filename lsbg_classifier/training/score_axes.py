@@ -11,7 +11,19 @@ CLASSES = ((1, "LSBG"), (0, "other"))
 
 
 def class_style(value: int, theme: Theme) -> dict:
-    """Return how the bars of a class look: LSBGs hatched, the others with a dashed line."""
+    """Return how the bars of a class look: LSBGs hatched, the others with a dashed line.
+
+    Parameters
+    ----------
+    value : int
+        Label: 1 = LSBG, 0 = not.
+    theme : Theme
+
+    Returns
+    -------
+    dict
+        Options of `matplotlib.axes.Axes.hist`.
+    """
     if value:
         return {"edgecolor": theme.lsbg, "facecolor": "none", "hatch": "////", "linewidth": 1.5}
     return {"edgecolor": theme.other, "facecolor": "none", "linestyle": "--", "linewidth": 1.5}
@@ -46,7 +58,17 @@ def draw_histogram(axes: Axes, probability: np.ndarray, labels: np.ndarray, them
 
 
 def mark_threshold(axes: Axes, threshold: float, theme: Theme, size: float = 8):
-    """Draw a threshold as a dotted line across a histogram, with its number above."""
+    """Draw a threshold as a dotted line across a histogram, with its number above.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Of the histogram; its x axis runs from 0 to 1.
+    threshold : float
+    theme : Theme
+    size : float
+        Of the text, in points.
+    """
     side = "left" if threshold < 0.1 else "right" if threshold > 0.9 else "center"
     axes.axvline(threshold, color=theme.ink, linewidth=0.9, linestyle=":")
     axes.annotate(
@@ -61,12 +83,27 @@ def mark_threshold(axes: Axes, threshold: float, theme: Theme, size: float = 8):
 
 
 def prepare_roc_axes(axes: Axes, theme: Theme):
-    """Give axes the names and limits of ROC curves, and the diagonal that chance would give."""
+    """Label the axes of ROC curves, set their limits, and draw the diagonal of random guesses.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    theme : Theme
+    """
     axes.plot([0, 1], [0, 1], color=theme.faint, linewidth=1, linestyle=":")
     axes.set(xlabel="fraction of others called LSBG", ylabel="completeness")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
 
 
 def draw_roc(axes: Axes, labels: np.ndarray, probability: np.ndarray, **style):
-    """Draw a ROC curve; `style` is that of its line."""
+    """Draw a ROC curve.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    labels, probability : arrays, shape (N,)
+        As for `evaluation.judge`, with both classes present.
+    **style
+        Of the line, as for `matplotlib.axes.Axes.plot`.
+    """
     axes.plot(*roc_curve(labels, probability), **style)

@@ -62,6 +62,10 @@ def score_section(
         What is said above the table.
     signed : sequence of str
         Names of columns with differences, which are written with their sign.
+
+    Returns
+    -------
+    Section
     """
     rows = [
         [
@@ -79,7 +83,20 @@ def score_section(
 
 
 def score_text(values: Sequence[float], form: str = ".3f") -> str:
-    """Write a score, and the ends of its interval where there are any."""
+    """Write a score, and the ends of its interval where there are any.
+
+    Parameters
+    ----------
+    values : sequence of float
+        The score; or the score, and the low and the high end of its interval.
+    form : str
+        Format of each number.
+
+    Returns
+    -------
+    str
+        ``not defined`` where the score is not finite.
+    """
     value, *interval = values
     if not np.isfinite(value):
         return "not defined"
@@ -95,7 +112,18 @@ def defined(values: Sequence[float]) -> list[float | None]:
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the lines of a Markdown table; whatever names are in it, they are no Markdown."""
+    """Return the lines of a Markdown table.
+
+    Parameters
+    ----------
+    header : sequence of str
+    rows : sequence of sequences of str
+        As long as the header. Letters that mean something in Markdown are escaped in all cells.
+
+    Returns
+    -------
+    list of str
+    """
     lines = [" | ".join(map(plain, cells)) for cells in (header, *rows)]
     return [f"| {lines[0]} |", "|---" * len(header) + "|", *(f"| {line} |" for line in lines[1:])]
 

@@ -90,9 +90,17 @@ class Study:
         ]
 
     def write(self, folder: Path, *, pdf: bool = False):
-        """Write ``study.json``, ``study.md`` and ``study.png`` into a folder.
+        """Write ``study.json``, ``study.md`` and ``study.png``.
 
-        In the JSON, null is a score that is not defined, such as purity where nothing was found.
+        In the JSON, null is a score that is not defined, such as purity where nothing was called an
+        LSBG.
+
+        Parameters
+        ----------
+        folder : Path
+            Must exist.
+        pdf : bool
+            Write the figure as PDF too.
         """
         content = {
             "title": self.title,

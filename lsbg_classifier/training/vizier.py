@@ -54,13 +54,13 @@ def _query(catalog: str, server: str | None) -> np.ndarray:
     from astroquery.exceptions import TableParseError
 
     try:
-        found = [_positions(table) for table in _tables(catalog, server)]
+        tables = [_positions(table) for table in _tables(catalog, server)]
     except (OSError, ValueError, TableParseError) as error:
         reason = one_line(error, _LONGEST_REASON)
         raise InputError(
             f"VizieR {catalog}: cannot be had ({reason}); take the published lists instead"
         ) from error
-    largest = max(found, key=len, default=np.empty((0, 2)))
+    largest = max(tables, key=len, default=np.empty((0, 2)))
     if not len(largest):
         raise InputError(f"VizieR {catalog}: no table with positions came back; try again later")
     return largest
@@ -76,10 +76,10 @@ def _tables(catalog: str, server: str | None) -> list[Table]:
     vizier = Vizier(columns=list(_COLUMNS), row_limit=-1, timeout=_TIMEOUT, **options)
     # A damaged answer is told by its tables, and must not be kept by astroquery.
     with cache_conf.set_temp("cache_active", False), warnings.catch_warnings(action="ignore"):
-        found = vizier.get_catalogs(catalog)
-    if not isinstance(found, TableList):
+        tables = vizier.get_catalogs(catalog)
+    if not isinstance(tables, TableList):
         raise ValueError("the answer is no VOTable")
-    return [table for table in found.values() if _has_positions(table)]
+    return [table for table in tables.values() if _has_positions(table)]
 
 
 def _has_positions(table: Table) -> bool:
