@@ -50,7 +50,16 @@ class Recipe:
     normalisation: bool = True
 
     def compile(self, network: keras.Model, steps: int):
-        """Give the network its optimiser and loss, for epochs of so many steps."""
+        """Give the network its optimiser and its loss, in place.
+
+        Parameters
+        ----------
+        network : keras.Model
+            With one output, or one a class. Its batch normalisations are frozen where the recipe
+            does not train them.
+        steps : int
+            Of an epoch.
+        """
         if not self.normalisation:
             for layer in network.layers:
                 if isinstance(layer, keras.layers.BatchNormalization):
@@ -118,7 +127,18 @@ REHEARSED = Recipe(
 
 
 def recipe_named(name: str, fine_tuning: bool) -> Recipe:
-    """Return ``published`` (`DES`, or `HSC` for fine-tuning), ``robust`` or ``rehearsed``.
+    """Return a recipe by its name.
+
+    Parameters
+    ----------
+    name : str
+        ``published`` (`DES`, or `HSC` for fine-tuning), ``robust`` or ``rehearsed``.
+    fine_tuning : bool
+        Whether the training starts from other weights.
+
+    Returns
+    -------
+    Recipe
 
     Raises
     ------
@@ -189,6 +209,11 @@ def train(
         Where checkpoints are kept; none: nowhere.
     progress : callable, optional
         Called with (steps done, steps in all).
+
+    Returns
+    -------
+    History
+        Of all epochs, those before the checkpoint too.
 
     Raises
     ------

@@ -115,6 +115,10 @@ def simulated_dataset(
     progress : callable, optional
         Called with (surveys done, surveys in all).
 
+    Returns
+    -------
+    CutoutDataset
+
     Raises
     ------
     InputError
@@ -156,7 +160,15 @@ def _make_part(folder: Path, plan: SamplePlan, number: int):
 
 
 def cut_part(path: Path, survey: SimulatedSurvey):
-    """Cut out the candidates of a simulated survey and write them as one part of a dataset."""
+    """Cut out the candidates of a simulated survey and write them as one part of a dataset.
+
+    Parameters
+    ----------
+    path : Path
+        Of the part. All its rows get the split `SEARCH`.
+    survey : SimulatedSurvey
+        On disk.
+    """
     candidates, truth = Table.read(survey.candidates), Table.read(survey.truth)
     positions = np.stack([candidates["ALPHA_J2000"], candidates["DELTA_J2000"]], axis=1)
     images = np.empty((len(positions), CUTOUT_SIZE, CUTOUT_SIZE, 3), np.uint8)

@@ -94,10 +94,33 @@ class Trainer:
         network: Callable[[], keras.Model] | None = None,
         start: str | None = None,
     ) -> keras.Model:
-        """Train a network on images and labels; it is the part[0]-th of part[1] trainings.
+        """Train a network, and write its history into a folder of its own.
 
-        `network` makes it, if it is not an untrained one of two classes; `start` names the weights
-        that come with it, for the checkpoint.
+        Parameters
+        ----------
+        name : str
+            Of the training and of its folder, which is made if missing.
+        part : tuple of int
+            Number of this training, from 0, and of all trainings of the study: for `progress`.
+        sample : (images, labels)
+            Arrays of uint8, shape (N, 64, 64, 3), and of int, shape (N,).
+        validation : (images, labels), optional
+            Judged after each epoch; none if it is empty.
+        network : callable, optional
+            Makes the network to train; none: an untrained one of two classes.
+        start : str, optional
+            sha256 of the weights that come with the network, for the identity of the checkpoint.
+
+        Returns
+        -------
+        keras.Model
+            Trained.
+
+        Raises
+        ------
+        InputError
+            If there are fewer cutouts than `size` asks for, or the checkpoint belongs to another
+            training.
         """
         folder = self.folder / name
         folder.mkdir(parents=True, exist_ok=True)
@@ -172,6 +195,10 @@ def split_study(trainer: Trainer, seeds: Sequence[int]) -> Study:
     trainer : Trainer
     seeds : sequence of int
         One a split.
+
+    Returns
+    -------
+    Study
     """
     _test_cutouts(trainer)
     images, labels = trainer.dataset.load()
@@ -191,13 +218,25 @@ def split_study(trainer: Trainer, seeds: Sequence[int]) -> Study:
 
 
 def other_split(splits: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
-    """Return splits, shape (N,), dealt out anew among the rows of each label, at random."""
+    """Draw splits of the same sizes anew, at random among the rows of each label.
+
+    Parameters
+    ----------
+    splits : array of str, shape (N,)
+    labels : array of int, shape (N,)
+    seed : int
+
+    Returns
+    -------
+    array of str, shape (N,)
+        Each split has as many rows of each label as before.
+    """
     rng = np.random.default_rng(seed)
-    dealt = splits.copy()
+    new_splits = splits.copy()
     for value in np.unique(labels):
         rows = labels == value
-        dealt[rows] = rng.permutation(splits[rows])
-    return dealt
+        new_splits[rows] = rng.permutation(splits[rows])
+    return new_splits
 
 
 def label_noise_study(
@@ -213,10 +252,14 @@ def label_noise_study(
     sides : sequence of str
         Of `SIDES`.
 
+    Returns
+    -------
+    Study
+
     Raises
     ------
     InputError
-        If a fraction or a side is none.
+        If a fraction is outside of [0, 1], or a side is not one of `SIDES`.
     """
     for fraction in fractions:
         if not 0 <= fraction <= 1:
@@ -233,24 +276,39 @@ def label_noise_study(
         name = f"noise-{side}-{fraction:g}"
         sample = images, noisy
         network = trainer.train(name, (number, len(runs)), sample, validation=validation)
-        said = f"{100 * fraction:g}% wrong" + ("" if side == "both" else f", {side} only")
+        row_name = f"{100 * fraction:g}% wrong" + ("" if side == "both" else f", {side} only")
         published = _PUBLISHED_NOISE.get(fraction, {}) if side == "both" else {}
-        rows.append(_judged(said, network, *test, published))
+        rows.append(_judged(row_name, network, *test, published))
     return _study("Label noise", trainer, rows)
 
 
 def with_wrong_labels(labels: np.ndarray, fraction: float, side: str, seed: int) -> np.ndarray:
-    """Return labels, 0 and 1, with a fraction of those of one side turned, at random."""
-    concerned = {
+    """Return labels of which some are wrong, drawn at random.
+
+    Parameters
+    ----------
+    labels : array of int, shape (N,)
+        0 or 1.
+    fraction : float
+        In [0, 1]: of the labels that may be wrong.
+    side : str
+        Of `SIDES`: which labels may be wrong.
+    seed : int
+
+    Returns
+    -------
+    array of int, shape (N,)
+    """
+    eligible = {
         "both": np.ones(len(labels), bool),
         "lsbgs": labels == 1,
         "others": labels == 0,
     }[side]
-    rows = np.flatnonzero(concerned)
+    rows = np.flatnonzero(eligible)
     rng = np.random.default_rng(seed)
-    turned = rng.choice(rows, round(fraction * len(rows)), replace=False)
+    wrong_rows = rng.choice(rows, round(fraction * len(rows)), replace=False)
     noisy = labels.copy()
-    noisy[turned] = 1 - noisy[turned]
+    noisy[wrong_rows] = 1 - noisy[wrong_rows]
     return noisy
 
 
@@ -265,6 +323,10 @@ def transfer_study(trainer: Trainer, start: WeightSet) -> Study:
     trainer : Trainer
         With the dataset of the other survey.
     start : WeightSet
+
+    Returns
+    -------
+    Study
     """
     test = _test_cutouts(trainer)
     rows = [_judged("before", load_network(start), *test, _PUBLISHED_TRANSFER["before"])]
@@ -274,17 +336,17 @@ def transfer_study(trainer: Trainer, start: WeightSet) -> Study:
         "after, dense layers only": lambda: freeze_convolutions(load_network(start)),
         "from scratch": lambda: build_network(architecture=start.card.architecture),
     }
-    for number, (said, network) in enumerate(runs.items()):
+    for number, (row_name, network) in enumerate(runs.items()):
         trained = trainer.train(
-            said.replace(", ", "-").replace(" ", "-"),
+            row_name.replace(", ", "-").replace(" ", "-"),
             (number, len(runs)),
             sample,
             validation=validation,
             network=network,
             start=start.card.sha256,
         )
-        published = _PUBLISHED_TRANSFER["after"] if said == "after, all layers" else {}
-        rows.append(_judged(said, trained, *test, published))
+        published = _PUBLISHED_TRANSFER["after"] if row_name == "after, all layers" else {}
+        rows.append(_judged(row_name, trained, *test, published))
     return _study(f"Transfer of {start.card.name}", trainer, rows)
 
 
@@ -301,6 +363,10 @@ def fold_study(trainer: Trainer, start: WeightSet | None, folds: int) -> Study:
     folds : int
         Parts that the sample, all its splits together, is divided into; each has its share of
         LSBGs.
+
+    Returns
+    -------
+    Study
 
     Raises
     ------
@@ -336,7 +402,21 @@ def fold_study(trainer: Trainer, start: WeightSet | None, folds: int) -> Study:
 
 
 def deal_folds(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Deal the rows of each class out to folds, at random; array of int, shape (N,)."""
+    """Divide the rows of each class among folds at random, in equal shares.
+
+    Parameters
+    ----------
+    labels : array of int, shape (N,)
+        0 or 1.
+    count : int
+        Of folds.
+    seed : int
+
+    Returns
+    -------
+    array of int, shape (N,)
+        Number of each row's fold, from 0.
+    """
     rng = np.random.default_rng(seed)
     fold = np.empty(len(labels), int)
     for rows in shuffled_classes(labels, rng):

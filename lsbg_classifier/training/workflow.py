@@ -104,6 +104,10 @@ def make_weights(
     progress : callable, optional
         Called with (steps done, steps in all).
 
+    Returns
+    -------
+    WeightSet
+
     Raises
     ------
     InputError
@@ -137,7 +141,7 @@ def make_weights(
 
 
 def check_request(name: str, layers: str, start: WeightSet | None, architecture: str | None = None):
-    """Raise `InputError` unless weights of this name can be made in this way.
+    """Check that weights of this name can be made in this way.
 
     Parameters
     ----------
@@ -148,7 +152,13 @@ def check_request(name: str, layers: str, start: WeightSet | None, architecture:
     start : WeightSet, optional
         Weights to go on from; none: from scratch.
     architecture : str, optional
-        Name of the network that is asked for.
+        Name of the network that is asked for; none: that of `start`, or DeepShadows.
+
+    Raises
+    ------
+    InputError
+        If the name is no name for weights, the layers or the architecture are unknown, or do not
+        go with the weights to start from.
     """
     check_name(name)
     if layers not in ("all", "dense"):
@@ -185,7 +195,18 @@ def _identity(training: Training) -> dict[str, object]:
 
 
 def rehearsed(beside: CutoutDataset, dataset: CutoutDataset) -> tuple[np.ndarray, np.ndarray]:
-    """Return what is trained on beside a dataset: the training split of another, spare rows too.
+    """Load what is trained on beside a dataset: the training split of another one, spare rows too.
+
+    Parameters
+    ----------
+    beside : CutoutDataset
+        The other one.
+    dataset : CutoutDataset
+
+    Returns
+    -------
+    images : array of uint8, shape (N, 64, 64, 3)
+    labels : array of int8, shape (N,)
 
     Raises
     ------
@@ -205,7 +226,12 @@ def rehearsed(beside: CutoutDataset, dataset: CutoutDataset) -> tuple[np.ndarray
 
 
 def predict(network: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Return the network's probabilities of uint8 cutouts.
+    """Return the network's probabilities of cutouts.
+
+    Parameters
+    ----------
+    network : keras.Model
+    images : array of uint8, shape (N, 64, 64, 3)
 
     Returns
     -------
@@ -217,12 +243,25 @@ def predict(network: keras.Model, images: np.ndarray) -> np.ndarray:
         for start in range(0, len(images), _PREDICT_BATCH)
     ]
     units = network.output_shape[-1]
-    found = np.concatenate([np.empty((0, units), np.float32), *parts]).astype(np.float32)
-    return found[:, 0] if units == 1 else found
+    probabilities = np.concatenate([np.empty((0, units), np.float32), *parts]).astype(np.float32)
+    return probabilities[:, 0] if units == 1 else probabilities
 
 
 def score(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
-    """Return the scores of a card, each with the ends of its 95% interval, where defined."""
+    """Return the scores of a card, to four decimals.
+
+    Parameters
+    ----------
+    labels, probabilities : arrays, shape (N,)
+        As for `evaluation.judge`.
+
+    Returns
+    -------
+    dict of str to float
+        ``count``, ``lsbgs``, ``calibration_error``, and of each of `intervals.METRICS` the value
+        and the ends of its 95% interval, ``NAME_low`` and ``NAME_high``. Scores that are not
+        defined are left out.
+    """
     scores: dict[str, float] = {"count": len(labels), "lsbgs": int(np.sum(labels))}
     for name, (value, low, high) in scores_with_intervals(labels, probabilities).items():
         scores |= {name: value, f"{name}_low": low, f"{name}_high": high}
@@ -231,7 +270,15 @@ def score(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
 
 
 def write_history(history: History, folder: Path):
-    """Write ``history.csv`` and ``curves.png``."""
+    """Write ``history.csv`` and ``curves.png``, each whole or not at all.
+
+    Parameters
+    ----------
+    history : History
+        Of one epoch at least.
+    folder : Path
+        Must exist.
+    """
     remove_partials(folder / "history.csv")
     with (
         written_whole(folder / "history.csv") as partial,
