@@ -221,13 +221,13 @@ def test_kappa_of_one_label_only():
     [
         (
             "10,1,maybe,ada,,random",
-            "label is LSBG, artifact or unsure, not 'maybe'",
+            "label must be LSBG, artifact or unsure, not 'maybe'",
         ),
         ("ten,1,LSBG,ada,,random", "ra is not a number, but 'ten'"),
         ("10,91,LSBG,ada,,random", "dec must be from -90 to 90 degrees, not 91"),
         ("nan,1,LSBG,ada,,random", "ra must be from 0 to 360 degrees, not nan"),
-        ("10,1,LSBG,ada,yesterday,random", "time is not of ISO 8601: 'yesterday'"),
-        ("10,1,LSBG,ada,,often", "chosen is random, uncertain, browsed, not 'often'"),
+        ("10,1,LSBG,ada,yesterday,random", "time must be in ISO 8601, not 'yesterday'"),
+        ("10,1,LSBG,ada,,often", "chosen must be one of random, uncertain, browsed, not 'often'"),
         (
             "10,1,LSBG,ada,,random,more",
             "more values than columns; decimal commas need semicolons between the values",

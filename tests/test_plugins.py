@@ -122,7 +122,7 @@ def test_a_source_that_cannot_be_loaded(install, survey, text, message):
 
 def test_what_is_no_source(install):
     install("no-source", "cutout_sources", {"no": "builtins:str"})
-    with pytest.raises(InputError, match="no-source gives is no cutout source"):
+    with pytest.raises(InputError, match="no-source provides no cutout source"):
         open_source("no:x")
 
 

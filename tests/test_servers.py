@@ -269,7 +269,7 @@ def test_the_address_of_a_viewer_in_all_its_forms(tiles, fetch, ending):
         ("http://:80/viewer", "not an http address; give --url"),
         ("http://", "not an http address; give --url"),
         ("viewer", "not an http address; give --url"),
-        ("http://host/viewer/jpeg-cutout?ra=1&dec=2", "without what follows the question mark"),
+        ("http://host/viewer/jpeg-cutout?ra=1&dec=2", "without the question mark and all after it"),
     ],
 )
 def test_addresses_that_are_none(lsbg, survey, tmp_path, url, told):

@@ -337,7 +337,7 @@ def empty(folder):
         ("splits", lambda path: path, r"in: not a dataset of cutouts"),
         ("splits", empty, r"in: not a dataset of cutouts"),
         ("splits", without_part, r"in: cutouts are missing; make the dataset again"),
-        ("three-classes", without_types, r"in: does not know types of artifacts; make it with"),
+        ("three-classes", without_types, r"in: has no types of artifacts; make it with"),
         ("three-classes", without_test, r"in: a class is missing in its test split"),
         ("splits", without_test, r"in: needs LSBGs and others in its test split"),
         ("label-noise", without_test, r"in: needs LSBGs and others in its test split"),

@@ -265,7 +265,11 @@ def test_hostile_names_are_text(annotated, truth, tmp_path):
     ("content", "more", "message"),
     [
         ("ra,dec,label\n10,1,LSBG\n", (), "1 LSBGs and 0 artifacts to train on, but at least 5"),
-        ("ra,dec,label\n10,1,LSB\n", (), "line 2: label is LSBG, artifact or unsure, not 'LSB'"),
+        (
+            "ra,dec,label\n10,1,LSB\n",
+            (),
+            "line 2: label must be LSBG, artifact or unsure, not 'LSB'",
+        ),
         ("ra,dec,label\n10,1,LSBG\n", ("--sample", "simulated"), "--labels and --sample: give one"),
     ],
 )

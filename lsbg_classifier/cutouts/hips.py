@@ -190,7 +190,9 @@ def _survey_of(hips: str) -> Survey:
     for key, name in (("DECALS", "decals"), ("LEGACY", "decals"), ("HSC", "hsc"), ("DES", "des")):
         if key in hips.upper():
             return SURVEYS[name]
-    raise InputError(f"hips:{hips}: of which survey? say --survey {' or '.join(SURVEYS)}")
+    raise InputError(
+        f"hips:{hips}: its survey is not known; name it with --survey {' or '.join(SURVEYS)}"
+    )
 
 
 def _bands_of(hips: str) -> tuple[str, ...]:

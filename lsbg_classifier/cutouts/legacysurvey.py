@@ -146,7 +146,7 @@ def _base_of(url: str) -> str:
     """
     address = url.strip()
     if "?" in address or "#" in address:
-        raise InputError(f"{url}: give --url without what follows the question mark")
+        raise InputError(f"{url}: give --url without the question mark and all after it")
     return re.sub(r"(/(jpeg|fits)-cutout)?/*$", "", address)
 
 

@@ -184,8 +184,8 @@ def open_source(spec: str, **options) -> CutoutSource:
     source = load_plugin(kinds[kind])(detail, **options)
     if not isinstance(source, CutoutSource):
         raise InputError(
-            f"{kind}: what the installed package {package_of(kinds[kind])} gives is no cutout "
-            "source; see lsbg_classifier.cutouts.source.CutoutSource"
+            f"{kind}: the installed package {package_of(kinds[kind])} provides no cutout source; "
+            "see lsbg_classifier.cutouts.source.CutoutSource"
         )
     return source
 

@@ -305,7 +305,7 @@ class _Reader:
         if not bands:
             raise PassedOverError("neither its name nor its header says which band it is")
         if not set(bands) <= set(BANDS):
-            raise PassedOverError(f"band {', '.join(bands)} is none of {' '.join(BANDS)}")
+            raise PassedOverError(f"band {', '.join(bands)} is not one of {' '.join(BANDS)}")
         return bands
 
 

@@ -94,7 +94,7 @@ class TileIndex:
             return cls(scan, group_tiles(scan), chosen)
         except UNREADABLE as error:
             raise InputError(
-                f"{folder}: what {INDEX_NAME} remembers of its tiles is wrong; remove that file"
+                f"{folder}: the record of its tiles in {INDEX_NAME} is wrong; remove that file"
             ) from error
 
     def locate(self, positions: np.ndarray) -> np.ndarray:

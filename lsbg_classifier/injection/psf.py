@@ -227,7 +227,7 @@ def _from_stars(tile: TileImages, band: str, images: OpenImages) -> BandPsf:
     if not isinstance(measured, MeasuredPsf):
         raise InputError(
             f"tile {tile.name}, band {band}: no point-spread function: no PSF file, no keyword "
-            f"({', '.join(KEYWORDS)}), and {measured} stars where {LEAST_STARS} are needed; say "
+            f"({', '.join(KEYWORDS)}), and {measured} stars where {LEAST_STARS} are needed; name "
             "it with --psf, such as --psf g=1.1,r=1.0,z=0.9"
         )
     fwhm = measured.fwhm * tile.pixel_scale

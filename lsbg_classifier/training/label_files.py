@@ -116,7 +116,7 @@ def _names(path: Path, header: list[str]) -> list[str]:
         )
     twice = [name for name in dict.fromkeys(names) if name and names.count(name) > 1]
     if twice:
-        raise InputError(f"{path}: line 1: the column {twice[0]} is there twice; remove one")
+        raise InputError(f"{path}: line 1: the column {twice[0]} occurs twice; remove one")
     return names
 
 
@@ -133,7 +133,7 @@ def _judgement(text: dict[str, str]) -> Judgement:
     """Read one row, or raise ValueError that says what is wrong."""
     chosen = text.get("chosen", "").lower() or "browsed"
     if chosen not in CHOSEN:
-        raise ValueError(f"chosen is {', '.join(CHOSEN)}, not {chosen[:40]!r}")
+        raise ValueError(f"chosen must be one of {', '.join(CHOSEN)}, not {chosen[:40]!r}")
     ra, dec = (_with_point(text[name]) for name in ("ra", "dec"))
     return Judgement(
         (_degrees("ra", ra, 0, 360), _degrees("dec", dec, -90, 90)),
@@ -154,7 +154,7 @@ def _verdict(text: str) -> int:
     except ValueError:
         number = None
     if number not in (LSBG, ARTIFACT):
-        raise ValueError(f"label is LSBG, artifact or unsure, not {text[:40]!r}")
+        raise ValueError(f"label must be LSBG, artifact or unsure, not {text[:40]!r}")
     return int(number)
 
 
@@ -187,5 +187,5 @@ def _time(text: str) -> datetime.datetime | None:
     try:
         time = datetime.datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"time is not of ISO 8601: {text[:40]!r}") from None
+        raise ValueError(f"time must be in ISO 8601, not {text[:40]!r}") from None
     return time if time.tzinfo else time.replace(tzinfo=datetime.UTC)

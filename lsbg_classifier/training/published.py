@@ -127,7 +127,7 @@ class ListStore:
                 content = get(session, url, {}, _TIMEOUT)
         except FetchError as error:
             raise InputError(
-                f"{url}: cannot be downloaded ({error}); get it otherwise and name its folder "
+                f"{url}: cannot be downloaded ({error}); get it by other means and name its folder "
                 "with --lists"
             ) from error
         if not self._lists[name].check(content):
@@ -164,7 +164,7 @@ def des_sample(
     Raises
     ------
     InputError
-        If a list cannot be had, or the baseline split is asked for with other LSBGs.
+        If a list cannot be downloaded or read, or the baseline split is asked for with other LSBGs.
     """
     if positives is not None and split != "random":
         raise InputError("the baseline split has LSBGs of its own; take others with a random split")
@@ -268,7 +268,8 @@ def hsc_sample(store: ListStore, *, seed: int = 1, positives: Table | None = Non
     Raises
     ------
     InputError
-        If a list cannot be had, or there are too few LSBGs or artifacts for the training split.
+        If a list cannot be downloaded or read, or there are too few LSBGs or artifacts for the
+        training split.
     """
     artifacts = _read_csv(store.path("hsc_artifacts.csv"))
     if positives is None:

@@ -263,10 +263,12 @@ def label_noise_study(
     """
     for fraction in fractions:
         if not 0 <= fraction <= 1:
-            raise InputError(f"a fraction of wrong labels is between 0 and 1, not {fraction:g}")
+            raise InputError(
+                f"a fraction of wrong labels must be between 0 and 1, not {fraction:g}"
+            )
     for side in sides:
         if side not in SIDES:
-            raise InputError(f"labels may be wrong of {', '.join(SIDES)}; not of {side}")
+            raise InputError(f"wrong labels must be of {', '.join(SIDES)}, not {side}")
     images, labels = trainer.dataset.load("train")
     validation, test = trainer.dataset.load("validation"), _test_cutouts(trainer)
     runs = [(side, fraction) for side in sides for fraction in fractions]
@@ -437,7 +439,7 @@ def three_class_study(trainer: Trainer) -> Study:
     """
     if "artifact_type" not in trainer.dataset.column_names:
         raise InputError(
-            f"{trainer.dataset.folder}: does not know types of artifacts; make it with "
+            f"{trainer.dataset.folder}: has no types of artifacts; make it with "
             "lsbg-train-des --type-1 or --sample simulated"
         )
     splits = {split: _three_classes(trainer, split) for split in SPLITS}

@@ -58,11 +58,13 @@ def _query(catalog: str, server: str | None) -> np.ndarray:
     except (OSError, ValueError, TableParseError) as error:
         reason = one_line(error, _LONGEST_REASON)
         raise InputError(
-            f"VizieR {catalog}: cannot be had ({reason}); take the published lists instead"
+            f"VizieR {catalog}: cannot be fetched ({reason}); take the published lists instead"
         ) from error
     largest = max(tables, key=len, default=np.empty((0, 2)))
     if not len(largest):
-        raise InputError(f"VizieR {catalog}: no table with positions came back; try again later")
+        raise InputError(
+            f"VizieR {catalog}: the answer has no table with positions; try again later"
+        )
     return largest
 
 

@@ -162,7 +162,7 @@ def check_request(name: str, layers: str, start: WeightSet | None, architecture:
     """
     check_name(name)
     if layers not in ("all", "dense"):
-        raise InputError(f"--layers is all or dense, not {layers}")
+        raise InputError(f"--layers must be all or dense, not {layers}")
     if layers == "dense" and start is None:
         raise InputError("--layers dense needs weights to start from; name them with --from")
     if architecture is None:
