@@ -56,18 +56,44 @@ class Catalog(Protocol):
         """Where the table is."""
 
     def read_column(self, name: str, start: int, stop: int) -> np.ndarray:
-        """Return a column of numbers in rows [start, stop): float64, NaN where null.
+        """Return a column of numbers.
 
-        Logical values are 0 and 1.
+        Parameters
+        ----------
+        name : str
+        start, stop : int
+            Rows [start, stop), from 0.
+
+        Returns
+        -------
+        array of float64, shape (stop - start,)
+            NaN where null; logical values are 0 and 1.
 
         Raises
         ------
         InputError
-            If the column is neither.
+            If the column holds neither numbers nor logical values.
         """
 
     def read_columns(self, names: Sequence[str], start: int, stop: int) -> list[np.ndarray]:
-        """Return several columns as `read_column` does; fastest when called in order."""
+        """Return several columns of numbers; fastest when called in the order of the rows.
+
+        Parameters
+        ----------
+        names : sequence of str
+        start, stop : int
+            Rows [start, stop), from 0.
+
+        Returns
+        -------
+        list of array of float64, each of shape (stop - start,)
+            As of `read_column`, in the order of the names.
+
+        Raises
+        ------
+        InputError
+            As in `read_column`.
+        """
 
     def column_kind(self, name: str) -> ColumnKind:
         """Return what a column holds.
@@ -79,12 +105,34 @@ class Catalog(Protocol):
         """
 
     def read_exact(self, wanted: Sequence[Wanted], start: int, stop: int) -> list[ExactValues]:
-        """Return columns, or elements of them, as they are; fastest when called in order."""
+        """Return columns, or elements of them, as they are; fastest in the order of the rows.
+
+        Parameters
+        ----------
+        wanted : sequence of Wanted
+            Name, and the number of an element from 0, or None.
+        start, stop : int
+            Rows [start, stop), from 0.
+
+        Returns
+        -------
+        list of ExactValues
+            In the order of `wanted`; integers keep all their digits.
+        """
 
     def read_positions(self, start: int, stop: int) -> np.ndarray:
-        """Return ICRS degrees of rows [start, stop), float64 of shape (rows, 2).
+        """Return positions; fastest when called in the order of the rows.
 
-        NaN where null; values out of range are left as they are. Fastest when called in order.
+        Parameters
+        ----------
+        start, stop : int
+            Rows [start, stop), from 0.
+
+        Returns
+        -------
+        array of float64, shape (stop - start, 2)
+            ICRS right ascension and declination in degrees. NaN where null; values out of range are
+            left as they are.
         """
 
     def fingerprint(self) -> str:
@@ -94,7 +142,20 @@ class Catalog(Protocol):
         """List the columns with one value a row, in their order."""
 
     def exact_values(self, detail: ColumnDetail, rows: np.ndarray) -> list:
-        """Return a column of integers or texts in ascending rows: int or str, None where null."""
+        """Return a column of integers or texts.
+
+        Parameters
+        ----------
+        detail : ColumnDetail
+            A column of the kind ``integer`` or ``text``.
+        rows : array of int64
+            Numbers of rows, ascending.
+
+        Returns
+        -------
+        list of int or str
+            None where null.
+        """
 
     def provenance(self) -> dict[str, str]:
         """Return what the catalog says of columns of ours, by the keys of `write_annotated`."""
@@ -102,11 +163,18 @@ class Catalog(Protocol):
     def check_annotated(self, columns: Sequence[AddedColumn], *, overwrite_columns: bool = False):
         """Refuse at once what `write_annotated` would refuse; reads nothing.
 
+        Parameters
+        ----------
+        columns : sequence of AddedColumn
+            The new columns.
+        overwrite_columns : bool
+            Whether old columns of these names may be replaced.
+
         Raises
         ------
         InputError
-            If a column of that name is there already, and `overwrite_columns` is false, or the
-            format has no room for more columns.
+            If a column of that name exists, and `overwrite_columns` is false, or the format has no
+            room for more columns.
         """
 
     def write_annotated(

@@ -88,7 +88,24 @@ class AsciiColumn:
         return values * self.scale + self.zero
 
     def exact(self, rows: np.ndarray, kind: str) -> list:
-        """Return integers or texts of rows, None where null."""
+        """Return integers or texts of rows.
+
+        Parameters
+        ----------
+        rows : array of uint8, shape (rows, bytes a row)
+        kind : str
+            ``integer`` or ``text``.
+
+        Returns
+        -------
+        list of int or str
+            None where null.
+
+        Raises
+        ------
+        ValueTextError
+            If a value is no whole number.
+        """
         try:
             return as_exact(self._texts(rows), kind)
         except ValueTextError as error:
@@ -104,14 +121,38 @@ class AsciiColumn:
 
 
 def added_bytes(columns: Sequence[AddedColumn], *, is_ascii: bool) -> int:
-    """Return the bytes that new columns take in each row, in ASCII with a blank before each."""
+    """Return the bytes that new columns take in each row.
+
+    Parameters
+    ----------
+    columns : sequence of AddedColumn
+    is_ascii : bool
+        Whether the table is in ASCII, where a blank stands before each column.
+
+    Returns
+    -------
+    int
+    """
     if is_ascii:
         return sum(ASCII_FORMATS[column.dtype][1] + 1 for column in columns)
     return sum(np.dtype(column.dtype).itemsize for column in columns)
 
 
 def ascii_cells(column: AddedColumn, values: np.ndarray) -> np.ndarray:
-    """Return values as the bytes of an ASCII table: uint8, shape (rows, bytes of the column)."""
+    """Return values as the bytes of an ASCII table.
+
+    Parameters
+    ----------
+    column : AddedColumn
+        Of a type in `ASCII_FORMATS`.
+    values : array, shape (rows,)
+        NaN is written as ``NAN``.
+
+    Returns
+    -------
+    array of uint8, shape (rows, bytes of the column)
+        With a blank, at least, before each value.
+    """
     form, width = ASCII_FORMATS[column.dtype]
     pattern = f"%{width + 1}.8E" if form[0] == "E" else f"%{width + 1}d"
     new = [(pattern % value).encode() for value in np.asarray(values).tolist()]

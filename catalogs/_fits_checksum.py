@@ -6,7 +6,20 @@ _PUNCTUATION = frozenset([*range(0x3A, 0x41), *range(0x5B, 0x61)])
 
 
 def add_to_sum(total: int, content: bytes) -> int:
-    """Add bytes, a multiple of four of them, to a 32-bit ones'-complement sum."""
+    """Add bytes to a 32-bit ones'-complement sum.
+
+    Parameters
+    ----------
+    total : int
+        The sum so far, 0 at first.
+    content : bytes
+        A multiple of four bytes: big-endian words of 32 bits.
+
+    Returns
+    -------
+    int
+        Below 2**32.
+    """
     total += int(np.frombuffer(content, ">u4").sum(dtype=np.uint64))
     while total >> 32:
         total = (total & 0xFFFFFFFF) + (total >> 32)

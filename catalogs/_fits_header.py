@@ -88,7 +88,14 @@ class Cards:
         return any(_keyword(card) == keyword for card in self._cards)
 
     def set(self, keyword: str, value):
-        """Change a value in place, keeping the comment; nothing if the keyword is not there."""
+        """Change a value in place, keeping the comment; nothing if the keyword does not exist.
+
+        Parameters
+        ----------
+        keyword : str
+        value : bool, int, float or str
+            Anything that `astropy.io.fits.Card` can write.
+        """
         for i, card in enumerate(self._cards):
             if _keyword(card) == keyword:
                 comment = fits.Card.fromstring(card).comment

@@ -91,7 +91,7 @@ class WholeCatalog:
             check_not_radians(first, self.position_columns, where)
 
     def read_column(self, name: str, start: int, stop: int) -> np.ndarray:
-        """Return a column of numbers in rows [start, stop): float64, NaN where null."""
+        """Return a column of numbers; see `catalogs.Catalog`."""
         return self._numbers(name)[start:stop]
 
     def read_columns(self, names: Sequence[str], start: int, stop: int) -> list[np.ndarray]:

@@ -192,6 +192,18 @@ def provenance_lines(provenance: Mapping[str, str], end: bytes) -> bytes:
 
     Blanks are percent-encoded: STILTS takes a comment for names if it has as many words as there
     are columns.
+
+    Parameters
+    ----------
+    provenance : mapping of str to str
+        As for `catalogs.Catalog.write_annotated`.
+    end : bytes
+        The line end of the file.
+
+    Returns
+    -------
+    bytes
+        A line for each entry.
     """
     return b"".join(
         f"# lsbg.{key}={quote(value, _PRINTABLE, errors='surrogateescape')}".encode() + end
@@ -210,7 +222,21 @@ def without_ours(header: bytes) -> bytes:
 
 
 def aligned(columns: Iterable, values: list[pa.Array], between: str = "") -> pa.Array:
-    """Return cells of a row, each as wide as values of its type may be."""
+    """Return cells of a row, each as wide as values of its type may be.
+
+    Parameters
+    ----------
+    columns : iterable of AddedColumn
+    values : list of pyarrow.Array
+        Texts of each column, as many as there are rows.
+    between : str
+        What stands between two cells.
+
+    Returns
+    -------
+    pyarrow.Array
+        A text for each row.
+    """
     padded = [
         pc.utf8_lpad(value, _WIDTHS.get(column.dtype, 13))
         for column, value in zip(columns, values, strict=True)
@@ -221,7 +247,22 @@ def aligned(columns: Iterable, values: list[pa.Array], between: str = "") -> pa.
 
 
 def check_counts(catalog: TextCatalog, block, content: bytes, rows: Rows):
-    """Refuse rows that have not one value for each cell; for `TextCatalog._check_rows`."""
+    """Refuse rows that have not one value for each cell; for `TextCatalog._check_rows`.
+
+    Parameters
+    ----------
+    catalog : TextCatalog
+    block : block of `catalogs.text.catalog`
+        Its `start` is the byte of the file where the content begins.
+    content : bytes
+    rows : Rows
+        Those of the content.
+
+    Raises
+    ------
+    InputError
+        If a row has too many or too few values; it names the line.
+    """
     try:
         catalog._layout.syntax.spans(content, rows, catalog._layout.cell_count)
     except RowError as error:

@@ -79,7 +79,7 @@ class FitsFolderCatalog:
                 yield part, low, high
 
     def read_column(self, name: str, start: int, stop: int) -> np.ndarray:
-        """Return a column of numbers in rows [start, stop): float64, NaN where null."""
+        """Return a column of numbers; see `catalogs.Catalog`."""
         return self.read_columns((name,), start, stop)[0]
 
     def read_columns(self, names: Sequence[str], start: int, stop: int) -> list[np.ndarray]:

@@ -86,7 +86,7 @@ class MrtCatalog(TextCatalog):
         return max(self._longest, self._layout.extra["width"])
 
     def check_annotated(self, columns, *, overwrite_columns: bool = False):
-        """Refuse columns that are there already, and such as are not the last ones."""
+        """Refuse columns that exist, for they are not replaced here; see `catalogs.Catalog`."""
         super().check_annotated(columns, overwrite_columns=overwrite_columns)
         if self._dropped(columns):
             raise InputError(

@@ -110,7 +110,20 @@ def _have_mark(content, places, stops, mark: bytes) -> np.ndarray:
 def quotes_are_plain(content: np.ndarray, quotes: np.ndarray, delimiters: tuple[int, ...]) -> bool:
     """Tell whether quotes open and close in turn, each at the edge of a cell, or are doubled.
 
-    Then whether a place is inside quotes is a matter of counting them.
+    Then counting the quotes before a place tells whether it is inside quotes.
+
+    Parameters
+    ----------
+    content : array of uint8
+        Bytes of a block.
+    quotes : array of int64
+        Places of all quotes, ascending; at least one.
+    delimiters : tuple of int
+        Bytes that divide cells.
+
+    Returns
+    -------
+    bool
     """
     edges = np.array([*delimiters, LF, CR, content[quotes[0]]], np.uint8)
     opening, closing = quotes[::2], quotes[1::2]
@@ -120,12 +133,34 @@ def quotes_are_plain(content: np.ndarray, quotes: np.ndarray, delimiters: tuple[
 
 
 def outside_quotes(places: np.ndarray, quotes: np.ndarray) -> np.ndarray:
-    """Return those places that are not between an opening and a closing quote."""
+    """Return those places that are not between an opening and a closing quote.
+
+    Parameters
+    ----------
+    places, quotes : arrays of int64
+        Numbers of bytes in a block, ascending; the quotes must be plain (`quotes_are_plain`).
+
+    Returns
+    -------
+    array of int64
+    """
     return places[np.searchsorted(quotes, places) % 2 == 0]
 
 
 def texts_at(block: bytes, starts: np.ndarray, stops: np.ndarray) -> pa.Array:
-    """Return the bytes [start, stop) of a block as Arrow's binary; spans ascend, none overlap."""
+    """Return the bytes [start, stop) of a block as Arrow's binary.
+
+    Parameters
+    ----------
+    block : bytes
+    starts, stops : arrays of int64, shape (spans,)
+        Ascending; no two spans overlap.
+
+    Returns
+    -------
+    pyarrow.Array
+        Of ``large_binary``, one value for each span.
+    """
     count = len(starts)
     if not count:
         return pa.array([], pa.large_binary())
@@ -138,7 +173,20 @@ def texts_at(block: bytes, starts: np.ndarray, stops: np.ndarray) -> pa.Array:
 
 
 def inserted(block: bytes, places: np.ndarray, cells: pa.Array) -> bytes:
-    """Return a block with a cell put in at each place; places ascend."""
+    """Return a block with a cell put in at each place.
+
+    Parameters
+    ----------
+    block : bytes
+    places : array of int64, shape (cells,)
+        Numbers of the bytes before which cells are put in, ascending.
+    cells : pyarrow.Array
+        Texts or binary, one for each place.
+
+    Returns
+    -------
+    bytes
+    """
     count = len(places)
     if not count:
         return block
@@ -170,7 +218,21 @@ def without(block: bytes, cuts: np.ndarray, places: np.ndarray) -> tuple[bytes, 
 
 
 def spans_by_pattern(block: bytes, rows: Rows, cell: re.Pattern[bytes], count: int) -> np.ndarray:
-    """Return the cells of all rows, the first group of a pattern: int64, shape (rows, count, 2).
+    """Return the cells of all rows, the first group of a pattern.
+
+    Parameters
+    ----------
+    block : bytes
+    rows : Rows
+    cell : re.Pattern of bytes
+        Matches one cell after the other; its first group is the value.
+    count : int
+        Cells in each row.
+
+    Returns
+    -------
+    array of int64, shape (rows, count, 2)
+        Where each cell begins and ends in the block.
 
     Raises
     ------
@@ -189,12 +251,24 @@ def spans_by_pattern(block: bytes, rows: Rows, cell: re.Pattern[bytes], count: i
 
 
 def checked_shape(places: np.ndarray, rows: Rows, count: int) -> np.ndarray:
-    """Return places as an array of shape (rows, count): so many in each row.
+    """Return places as an array with as many in each row.
+
+    Parameters
+    ----------
+    places : array of int64
+        Numbers of the bytes that divide cells, ascending.
+    rows : Rows
+    count : int
+        How many each row must have: one less than the number of its values.
+
+    Returns
+    -------
+    array of int64, shape (rows, count)
 
     Raises
     ------
     RowError
-        If a row has another number of them; `count` is one less than the number of its values.
+        If a row has another number of them.
     """
     counts = np.searchsorted(places, rows.stops) - np.searchsorted(places, rows.starts)
     wrong = np.flatnonzero(counts != count)

@@ -44,7 +44,17 @@ class Delimited:
     comments: tuple[bytes, ...] = (b"#",)
 
     def split(self, block: bytes, *, final: bool) -> Rows:
-        """Find the rows of a block; not the last one, unless it is whole or the block is final.
+        """Return the rows of a block; not the last one, unless it is whole or the block is final.
+
+        Parameters
+        ----------
+        block : bytes
+        final : bool
+            Whether the block is the last one, whose last line may have no end.
+
+        Returns
+        -------
+        Rows
 
         Raises
         ------
@@ -111,7 +121,19 @@ class Delimited:
         return Rows(starts, stops, place, is_dense)
 
     def spans(self, block: bytes, rows: Rows, count: int) -> np.ndarray:
-        """Return the places of all cells: int64, shape (rows, count, 2).
+        """Return the places of all cells.
+
+        Parameters
+        ----------
+        block : bytes
+        rows : Rows
+        count : int
+            Cells in each row.
+
+        Returns
+        -------
+        array of int64, shape (rows, count, 2)
+            Where each cell begins and ends in the block, quotes included.
 
         Raises
         ------
@@ -143,10 +165,24 @@ class Delimited:
     def texts(self, block: bytes, rows: Rows, count: int, numbers: tuple[int, ...]) -> list:
         """Return columns as Arrow's binary arrays, without quotes; pyarrow parses them.
 
+        Parameters
+        ----------
+        block : bytes
+        rows : Rows
+        count : int
+            Cells in each row.
+        numbers : tuple of int
+            Which cells are returned, from 0.
+
+        Returns
+        -------
+        list of pyarrow.Array
+            Of ``large_binary``, a value for each row, in the order of `numbers`.
+
         Raises
         ------
         RowError
-            If a row has not `count` cells.
+            If a row has not `count` cells, or quotes are in the middle of values.
         """
         if not len(rows):
             return [pa.array([], pa.large_binary()) for _ in numbers]

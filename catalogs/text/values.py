@@ -125,7 +125,19 @@ def as_exact(texts: pa.Array, kind: str, *, utf8: bool = True) -> list:
 
 
 def kind_of(texts: pa.Array, *, decimal_comma: bool = False) -> str | None:
-    """Tell what all texts are: ``integer``, ``number``, ``logical`` or ``text``; None: no value."""
+    """Tell what all texts are.
+
+    Parameters
+    ----------
+    texts : array of binary
+    decimal_comma : bool
+        Whether a comma stands for the decimal point.
+
+    Returns
+    -------
+    str or None
+        ``integer``, ``number``, ``logical`` or ``text``; None if no text is a value.
+    """
     if len(texts) and not decimal_comma:
         first = decoded(texts[0].as_py()).strip()
         if _WHOLE.fullmatch(first) and _all_of(texts, pa.int64()) is not None:
@@ -151,13 +163,36 @@ def kind_of(texts: pa.Array, *, decimal_comma: bool = False) -> str | None:
 
 
 def joined_kind(one: str | None, other: str | None) -> str | None:
-    """Return the kind of values of two kinds together."""
+    """Return the kind of values of two kinds together.
+
+    Parameters
+    ----------
+    one, other : str or None
+        As of `kind_of`.
+
+    Returns
+    -------
+    str or None
+        The kind of both; ``number`` for integers and numbers, else ``text`` where they differ.
+    """
     if one is None or other is None or one == other:
         return one or other
     return "number" if {one, other} == {"integer", "number"} else "text"
 
 
 def cells_of(values: np.ndarray, null: str) -> pa.Array:
-    """Return values of an added column as texts, shortest that read back the same."""
+    """Return values of an added column as texts, the shortest that read back the same.
+
+    Parameters
+    ----------
+    values : array, shape (rows,)
+    null : str
+        What stands for NaN.
+
+    Returns
+    -------
+    pyarrow.Array
+        Of ``large_string``.
+    """
     strings = pa.array(values, from_pandas=True).cast(pa.large_string())
     return strings.fill_null(null)
