@@ -93,19 +93,23 @@ Figures = Annotated[
 ]
 
 Epochs = Annotated[
-    int | None, typer.Option(min=1, help="Number of epochs; by default that of the recipe.")
+    int | None,
+    typer.Option(min=1, help="Train this many epochs; by default as many as the recipe says."),
 ]
 Batch = Annotated[
-    int | None, typer.Option(min=1, help="Cutouts in a batch; by default as many as in the recipe.")
+    int | None,
+    typer.Option(
+        min=1, help="Put this many cutouts into a batch; by default as many as the recipe says."
+    ),
 ]
 LearningRate = Annotated[
-    float | None, typer.Option(min=0, help="Learning rate; by default that of the recipe.")
+    float | None, typer.Option(min=0, help="Use this learning rate; by default that of the recipe.")
 ]
 Beside = Annotated[
     Path | None,
     typer.Option(
-        help="Folder of another training, whose cutouts make up half of every batch, so that what "
-        "the weights learned from them is not forgotten; for samples of a few hundred.",
+        help="Fill half of every batch with the cutouts of this folder of another training, so "
+        "that the weights do not forget what they learned from them; for samples of a few hundred.",
         **ANY_PATH,
     ),
 ]
@@ -152,7 +156,7 @@ def call_command(app: typer.Typer, program: str, arguments: Sequence[str]):
     ----------
     app : typer.Typer
     program : str
-        What `command_line` says that was typed, with the arguments.
+        Name of the program, which `command_line` puts before the arguments.
     arguments : sequence of str
         As on the command line.
 
@@ -191,9 +195,9 @@ def run_app(app: typer.Typer, name: str):
         Name of the program, for usage and messages.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # Else the user reads messages about Dask's connections that close late.
+    # Otherwise the user reads messages about connections of Dask that close late.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    # Else Python's garbage collector needs a second at the end for TensorFlow's objects.
+    # Otherwise Python's garbage collector needs a second at the end for TensorFlow's objects.
     atexit.register(gc.freeze)
     try:
         app(prog_name=name)

@@ -30,7 +30,7 @@ from pipeline.train_sample import WantedSample
 
 @dataclass(frozen=True)
 class _Defaults:
-    """What the two commands do differently."""
+    """In what the two commands differ."""
 
     command: str
     survey: str
@@ -50,7 +50,7 @@ class _Defaults:
         return f"{self.start}; for simulated samples {self.start}-simulated; {usual}"
 
     def start_of(self, asked: str | None, simulated: bool, labels: bool = False) -> str | None:
-        """Return the name or path of the weights to start from; None: afresh."""
+        """Return the name or path of the weights to start from; None: from scratch."""
         if asked is None and labels:
             return DEFAULT_WEIGHTS
         if asked is None and self.start is not None:
@@ -62,7 +62,7 @@ DES = _Defaults(
     "lsbg-train-des",
     "des",
     "baseline",
-    "baseline (the published split), random (another one, by --seed), simulated, a catalog, or a "
+    "baseline (the published split), random (another split, by --seed), simulated, a catalog, or a "
     ".npy file of cutouts",
     "legacysurvey:des-dr1",
     None,
@@ -80,7 +80,7 @@ HSC = _Defaults(
     "legacysurvey:hsc2",
     "des",
     8,
-    "Fine-tune weights for HSC: fetch labelled cutouts, train on from --from, judge, register.",
+    "Fine-tune weights for HSC: fetch labelled cutouts, continue from --from, judge, register.",
 )
 """``lsbg-train-hsc``."""
 
@@ -95,13 +95,13 @@ def training_app(defaults: _Defaults) -> typer.Typer:
             Path, typer.Argument(metavar="OUT", help="Folder for cutouts, checkpoint and weights.")
         ],
         sample: Annotated[
-            str, typer.Option(help=f"Labelled positions: {defaults.samples}.")
+            str, typer.Option(help=f"Train on these labelled positions: {defaults.samples}.")
         ] = defaults.sample,
         label: Annotated[
             str,
             typer.Option(
-                help="Name of the column of a catalog that is 1 for LSBGs and 0 for others; for a "
-                ".npy file the path of a CSV with the columns index and label."
+                help="Read the labels from this column of a catalog, 1 for LSBGs and 0 for others; "
+                "for a .npy file from this CSV with the columns index and label."
             ),
         ] = "LABEL",
         labels: Annotated[
@@ -165,7 +165,7 @@ def training_app(defaults: _Defaults) -> typer.Typer:
         beside: Beside = None,
         architecture: Architecture = None,
         layers: Annotated[
-            str, typer.Option(help="Train these layers: all, or dense, the last ones alone.")
+            str, typer.Option(help="Train these layers: all, or dense (only the last ones).")
         ] = "all",
         name: Annotated[
             str | None,
@@ -194,17 +194,17 @@ def training_app(defaults: _Defaults) -> typer.Typer:
                 min=0.001,
                 max=0.999,
                 help="Make probabilities for candidates of which this fraction are LSBGs.",
-                show_default="that in training",
+                show_default="the fraction in training",
             ),
         ] = None,
         seed: Annotated[
-            int, typer.Option(min=0, help="Seed of the random split and of the training.")
+            int, typer.Option(min=0, help="Use this seed for the random split and the training.")
         ] = 1,
         resume: Annotated[
             bool,
             typer.Option(
                 "--resume",
-                help="Go on with a training that was stopped, or that is to have more --epochs.",
+                help="Continue a training that was stopped, or one that needs more --epochs.",
             ),
         ] = False,
         mixed_precision: Annotated[
@@ -222,7 +222,7 @@ def training_app(defaults: _Defaults) -> typer.Typer:
             bool,
             typer.Option(
                 "--dry-run",
-                help="Open the source, match the labels, say recipe, device and time, and stop.",
+                help="Open the source, match the labels, print recipe, device and time, and stop.",
             ),
         ] = False,
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,

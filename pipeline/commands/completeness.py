@@ -1,4 +1,4 @@
-"""``lsbg completeness``: which part of mock galaxies came back."""
+"""``lsbg completeness``: which part of mock galaxies was recovered."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,11 +8,13 @@ import typer
 from pipeline.commands.inject import Overwrite, Quiet
 from pipeline.console import ANY_PATH, say
 
-Band = Annotated[str, typer.Option(help="Band of the surface brightness.")]
+Band = Annotated[str, typer.Option(help="Measure the surface brightness in this band.")]
 MatchRadius = Annotated[
-    float, typer.Option(help="Largest distance of a mock and its detection, in arcsec.")
+    float, typer.Option(help="Match mocks with detections up to this distance, in arcsec.")
 ]
-Level = Annotated[float, typer.Option(help="Probability content of all intervals.")]
+Level = Annotated[
+    float, typer.Option(help="Give all intervals this probability content, between 0 and 1.")
+]
 
 
 def completeness(
@@ -30,7 +32,7 @@ def completeness(
     ],
     output: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.", **ANY_PATH)],
     threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="Probability above which a mock is recovered.")
+        float, typer.Option(min=0, max=1, help="Count a mock as recovered above this probability.")
     ] = 0.5,
     band: Band = "g",
     match_radius: MatchRadius = 3.0,

@@ -1,4 +1,4 @@
-"""``lsbg detect``: candidates found in tiles."""
+"""``lsbg detect``: a catalog of candidates from tiles."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +24,7 @@ def detect(
         typer.Argument(metavar="OUT", help="Catalog to write: .fits or .parquet.", **ANY_PATH),
     ],
     threshold: Annotated[
-        float, typer.Option(help="Times the noise of a pixel that a source is detected at.")
+        float, typer.Option(help="Detect sources above this many times the noise of a pixel.")
     ] = 1.1,
     estimate_i: Annotated[
         bool,

@@ -29,7 +29,10 @@ def evaluate(
         ),
     ] = None,
     split: Annotated[
-        str, typer.Option(help="Judge by this split of the folder: train, validation or test.")
+        str,
+        typer.Option(
+            help="Judge the weights by this split of the folder: train, validation or test."
+        ),
     ] = "test",
     calibrated: Annotated[
         bool,

@@ -10,47 +10,50 @@ from pipeline.console import ANY_PATH, Survey, Tiles, say
 Mocks = Annotated[
     str,
     typer.Option(
-        help="Distributions of the mocks: des or hsc (as published samples are), uniform (for "
-        "completeness maps), or a .toml file.",
+        help="Draw the mocks from these distributions: des or hsc (as published samples are), "
+        "uniform (for completeness maps), or those of a .toml file.",
         metavar="des|hsc|uniform|FILE",
     ),
 ]
-Density = Annotated[float, typer.Option(help="Mocks per square arcminute.")]
-Distance = Annotated[float, typer.Option(help="Least distance between two mocks, in arcsec.")]
+Density = Annotated[float, typer.Option(help="Inject this many mocks per square arcminute.")]
+Distance = Annotated[float, typer.Option(help="Keep two mocks at least this far apart, in arcsec.")]
 MaskedShare = Annotated[
     float,
     typer.Option(
-        help="Largest part of the pixels within the effective radius of a mock that may be masked "
-        "or without data; 1 puts mocks everywhere."
+        help="Accept places where at most this part of the pixels within the effective radius of a "
+        "mock is masked or without data; 1 puts mocks everywhere."
     ),
 ]
 Psf = Annotated[
     str | None,
     typer.Option(
-        help="Point-spread function: a FWHM in arcsec, a PSFEx model or an image of it, for all "
-        "bands or by band (g=1.1,r=0.9); {tile} and {band} stand for names. Without it: the "
-        "Legacy Surveys' copsf files, keywords of headers, or stars in the image."
+        help="Use this point-spread function: a FWHM in arcsec, a PSFEx model or an image of it, "
+        "for all bands or by band (g=1.1,r=0.9); {tile} and {band} stand for names. By default it "
+        "comes from the Legacy Surveys' copsf files, keywords of headers, or stars in the image."
     ),
 ]
 NoNoise = Annotated[
     bool, typer.Option("--no-noise", help="Leave out the Poisson noise of the mocks' light.")
 ]
 Gain = Annotated[
-    float | None, typer.Option(help="Electrons of a count, where headers do not say GAIN.")
+    float | None,
+    typer.Option(help="Use this gain, in electrons per count, where headers have no GAIN."),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Seed; the same seed, the same mocks.")]
+Seed = Annotated[
+    int, typer.Option(min=0, help="Use this seed; the same seed gives the same mocks.")
+]
 Scheduler = Annotated[
-    str | None, typer.Option(help="Running Dask scheduler, such as tcp://host:8786.")
+    str | None, typer.Option(help="Use a running Dask scheduler, such as tcp://host:8786.")
 ]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="Worker processes to start instead of threads.")
+    int | None, typer.Option(min=1, help="Start this many worker processes instead of threads.")
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue an unfinished run.")]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace an earlier output of this command.")
 ]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Check everything, say what would be done, stop.")
+    bool, typer.Option("--dry-run", help="Check everything, print what would be done, and stop.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress and no summary.")]
 TilesFolder = Annotated[

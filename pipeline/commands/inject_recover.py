@@ -36,17 +36,22 @@ def inject_recover(
         ),
     ],
     weights: Annotated[
-        str, typer.Option(help="Trained weights: a name (see: lsbg weights) or a file.")
+        str,
+        typer.Option(
+            help="Score with these trained weights: a name (see: lsbg weights) or a file."
+        ),
     ] = DEFAULT_WEIGHTS,
     select: Annotated[
         str,
         typer.Option(
-            help="Cut that candidates must pass: des, hsc, a file, an expression, or all.",
+            help="Score only candidates that pass this cut: des, hsc, a file, an expression, or "
+            "all (no cut).",
             metavar="des|hsc|FILE|EXPRESSION|all",
         ),
     ] = "des",
     repeats: Annotated[
-        int, typer.Option(min=1, help="Injections into each tile, each with other mocks.")
+        int,
+        typer.Option(min=1, help="Inject into each tile this many times, each time other mocks."),
     ] = 1,
     mocks: Mocks = "uniform",
     density: Density = 0.5,
@@ -59,31 +64,40 @@ def inject_recover(
     threshold: Annotated[
         float | None,
         typer.Option(
-            min=0, max=1, help="Probability above which a mock is recovered; the card's if unsaid."
+            min=0,
+            max=1,
+            help="Count a mock as recovered above this probability; by default the threshold of "
+            "the weights.",
         ),
     ] = None,
     band: Band = "g",
     match_radius: MatchRadius = 3.0,
     level: Level = 0.683,
-    bands: Annotated[str, typer.Option(help="Bands of the cutouts, blue to red.")] = "grz",
+    bands: Annotated[
+        str, typer.Option(help="Make the cutouts from these bands, blue to red.")
+    ] = "grz",
     survey: Survey = None,
     tiles: Tiles = None,
     allow_mismatch: Annotated[
         bool,
-        typer.Option("--allow-mismatch", help="Score images that the weights were not made for."),
+        typer.Option(
+            "--allow-mismatch", help="Score images that the weights were not made for; be careful."
+        ),
     ] = False,
     keep_sample: Annotated[
         bool,
         typer.Option(
             "--keep-sample",
-            help="Write cutouts and labels to train on too, sample.npy and sample.csv: mocks that "
-            "pass the cut, and real candidates.",
+            help="Write cutouts and labels to train on too, as sample.npy and sample.csv: mocks "
+            "that pass the cut, and real candidates.",
         ),
     ] = False,
     exclude: Annotated[
         Path | None,
         typer.Option(
-            help="Catalog of known LSBGs, which that sample leaves out of its others.", **ANY_PATH
+            help="Leave the known LSBGs of this catalog out of the real candidates of "
+            "--keep-sample.",
+            **ANY_PATH,
         ),
     ] = None,
     scheduler: Scheduler = None,

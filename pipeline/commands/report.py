@@ -37,16 +37,16 @@ def report(
     truth: Annotated[
         Path | None,
         typer.Option(
-            help="Judge by this FITS table of the same rows, with the column LABEL (1 = LSBG, 0 = "
-            "not).",
+            help="Judge the probabilities by this FITS table of the same rows, with the column "
+            "LABEL (1 = LSBG, 0 = not).",
             **ANY_PATH,
         ),
     ] = None,
     labels: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Judge by this CSV of labels that the labelling page exported. Give it several "
-            "times to join several files.",
+            help="Judge the probabilities by this CSV of labels that the labelling page exported. "
+            "Give it several times to join several files.",
             **ANY_PATH,
         ),
     ] = None,

@@ -12,11 +12,18 @@ from pipeline.console import ANY_PATH, say
 def simulate(
     survey: Annotated[str, typer.Argument(help="Survey to imitate: des or hsc.")],
     folder: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.", **ANY_PATH)],
-    tiles: Annotated[int, typer.Option(min=1, help="Number of coadd tiles.")] = 2,
-    tile_size: Annotated[int, typer.Option(min=300, help="Side of a tile in pixels.")] = 3000,
-    lsbgs: Annotated[int, typer.Option(min=0, help="Number of LSBGs per 3000x3000 pixels.")] = 110,
+    tiles: Annotated[int, typer.Option(min=1, help="Make this many coadd tiles.")] = 2,
+    tile_size: Annotated[
+        int, typer.Option(min=300, help="Make tiles of this side, in pixels.")
+    ] = 3000,
+    lsbgs: Annotated[
+        int, typer.Option(min=0, help="Put this many LSBGs into 3000x3000 pixels.")
+    ] = 110,
     seed: Annotated[
-        int, typer.Option(min=0, help="Seed of the random sky; the same seed makes the same sky.")
+        int,
+        typer.Option(
+            min=0, help="Use this seed for the random sky; the same seed makes the same sky."
+        ),
     ] = 1,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a simulated survey in OUT.")

@@ -81,13 +81,13 @@ def study(
         int | None,
         typer.Option(
             min=2,
-            help="Train on this many cutouts, as many of each class.",
+            help="Train on this many cutouts, the same number of each class.",
             show_default="all",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Use this seed for every training.")] = 1,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a study that was stopped.")
+        bool, typer.Option("--resume", help="Continue a study that was stopped.")
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Start again in a folder that is not empty.")

@@ -14,7 +14,7 @@ def tiles(
         str, typer.Argument(metavar="FOLDER", help="Folder of FITS images, or a URL of one.")
     ],
     bands: Annotated[
-        str, typer.Option(help="Say which tiles lack one of these bands, blue to red.")
+        str, typer.Option(help="List the tiles that lack one of these bands, blue to red.")
     ] = "grz",
     survey: Survey = None,
     tiles: Tiles = None,
