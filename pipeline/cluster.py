@@ -58,14 +58,16 @@ def connect(
             yield client
         return
     if not getattr(inproc.global_manager, "_ip", True):
-        # Else Dask looks for the route to 8.8.8.8, to name an address that nobody else uses.
+        # Otherwise Dask looks for the route to 8.8.8.8, to name an address that nobody else uses.
         inproc.global_manager._ip = "127.0.0.1"
     cluster = LocalCluster(
         n_workers=workers or 1,
         processes=bool(workers),
         threads_per_worker=1 if workers else None,
         dashboard_address=None,
-        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # not 8787, which may be taken
+        scheduler_kwargs={
+            "dashboard_address": "127.0.0.1:0"
+        },  # not 8787, which another process may use
         memory_limit=0,
         silence_logs=logging.CRITICAL,
         **(_options_of_processes(workers) if workers else {}),
@@ -180,7 +182,7 @@ def in_order_of_completion(
 
 
 class _Crew:
-    """The workers of a client, looked at again now and then: some may come later."""
+    """The workers of a client; the list is renewed now and then, for some may start later."""
 
     def __init__(self, client: Client):
         self._client, self._looked = client, -math.inf
@@ -189,7 +191,7 @@ class _Crew:
         self.look()
 
     def look(self):
-        """Look which workers there are, unless that was done a moment ago."""
+        """Ask for the list of workers, at most once in a short time."""
         if time.monotonic() < self._looked + _LOOK_SECONDS:
             return
         with suppress(OSError):  # `in_order_of_completion` reports a lost scheduler

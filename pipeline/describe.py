@@ -86,18 +86,20 @@ def _outside(job: Job, positions: np.ndarray) -> list[str]:
 
 def describe_weights() -> list[str]:
     """List the registered weight sets, and say which of them cannot be used."""
-    said = {name: found.card.description for name, found in known_weights().items()}
-    said |= {name: f"cannot be used; {error}" for name, error in broken_weights().items()}
+    descriptions = {
+        name: weight_set.card.description for name, weight_set in known_weights().items()
+    }
+    descriptions |= {name: f"cannot be used; {error}" for name, error in broken_weights().items()}
     return [
         f"{name}{' (default)' if name == DEFAULT_WEIGHTS else ''}: {line}"
-        for name, line in sorted(said.items())
+        for name, line in sorted(descriptions.items())
     ]
 
 
 def describe_card(name: str) -> list[str]:
     """Say everything that the card of a weight set says."""
-    found = find_weights(name)
-    card: Card = found.card
+    weight_set = find_weights(name)
+    card: Card = weight_set.card
     imaging = f'{card.survey}, bands {"".join(card.bands)}, {card.pixel_scale:.3f}"/pixel'
     scores = [
         f"  {sample}: " + ", ".join(f"{metric} {value:.4g}" for metric, value in values.items())
@@ -112,7 +114,7 @@ def describe_card(name: str) -> list[str]:
         *(["scores:", *scores] if scores else []),
         f"limitations: {card.limitations}",
         f"licence: {card.licence}; sha256 {card.sha256}",
-        f"file: {found.path}",
+        f"file: {weight_set.path}",
     ]
 
 

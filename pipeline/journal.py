@@ -184,7 +184,7 @@ def _contents(identity: Mapping[str, object], dtype: np.dtype) -> dict[str, obje
 
 def _compare(path: Path, identity: Mapping[str, object], dtype: np.dtype, words: Mapping[str, str]):
     """Refuse a journal of another version or of another job."""
-    stored, wanted = _read_json(path), _contents(identity, dtype)
+    stored, contents = _read_json(path), _contents(identity, dtype)
     stored_job = stored.get("job")
     if stored.get("version") != VERSION or not isinstance(stored_job, dict):
         raise InputError(
@@ -194,7 +194,7 @@ def _compare(path: Path, identity: Mapping[str, object], dtype: np.dtype, words:
         )
     expected = dict(identity) | {"date": stored_job.get("date")}  # that of the first start counts
     changed = [key for key in expected if key not in stored_job or stored_job[key] != expected[key]]
-    if not changed and stored.get("record") != wanted["record"]:
+    if not changed and stored.get("record") != contents["record"]:
         changed = ["set of columns"]
     if changed:
         names = ", ".join(words.get(key, key) for key in changed)

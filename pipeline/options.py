@@ -277,8 +277,8 @@ class Options:
     @property
     def column_keys(self) -> tuple[str, ...]:
         """Keys of the columns that are written; see `catalogs.columns.OUTPUT_COLUMNS`."""
-        asked = {*DEFAULT_KEYS, *(["spread"] if self.uncertainty else [])}
-        return tuple(column.key for column in OUTPUT_COLUMNS if column.key in asked)
+        keys = {*DEFAULT_KEYS, *(["spread"] if self.uncertainty else [])}
+        return tuple(column.key for column in OUTPUT_COLUMNS if column.key in keys)
 
 
 def with_value(values: Mapping[str, Any]) -> dict[str, Any]:

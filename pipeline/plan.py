@@ -168,9 +168,9 @@ def make_plan(
             stop = min(start + BLOCK, total)
             block = on_sphere(catalog.read_positions(start, stop))
             if selection is not None:
-                kept = selection.keep(catalog, start, stop)
-                rows.append(np.flatnonzero(kept) + start)
-                block = block[kept]
+                passing = selection.keep(catalog, start, stop)
+                rows.append(np.flatnonzero(passing) + start)
+                block = block[passing]
             positions.append(block)
             block_groups.append(_groups(source, block))
         degrees, selected_rows = positions.array(), None if selection is None else rows.array()

@@ -81,11 +81,11 @@ def _log_lines(label: str) -> Report:
 
     def report(done: int, total: int):
         nonlocal last
-        said = pace.describe(done, total)
+        text = pace.describe(done, total)
         now = time.monotonic()
         if now - last >= _LOG_SECONDS or done >= total:
             last = now
-            sys.stderr.write(f"{time.strftime('%H:%M:%S')} {label}: {said}\n")
+            sys.stderr.write(f"{time.strftime('%H:%M:%S')} {label}: {text}\n")
             sys.stderr.flush()
 
     return report
@@ -122,13 +122,13 @@ class _Pace:
         """Return how much is done and, once they are known, the rate and the time left."""
         if self._first is None:
             self._start, self._first = time.monotonic(), done
-        said = f"{done:,} of {total:,}"
+        text = f"{done:,} of {total:,}"
         gained, seconds = done - self._first, time.monotonic() - self._start
         if gained <= 0 or seconds <= 0:
-            return said
+            return text
         rate = gained / seconds
         left = f", {timedelta(seconds=round((total - done) / rate))} left" if done < total else ""
-        return f"{said}, {_rate(rate)}{left}"
+        return f"{text}, {_rate(rate)}{left}"
 
 
 def _rate(a_second: float) -> str:

@@ -81,7 +81,7 @@ def run(job: Job, log: RunLog, progress: Report | None = None) -> Summary:
 
 
 class _Observers:
-    """Those that are told how far a run is: its summary, its log and the progress shown."""
+    """The receivers of reports on how far a run is: its summary, its log and the progress shown."""
 
     def __init__(self, summary: Summary, log: RunLog, progress: Report | None):
         self._summary, self._log, self._progress = summary, log, progress

@@ -67,7 +67,7 @@ class SlurmJobs:
         self._path = path
         options = _read(path)
         self.count = options.pop("jobs", 1)
-        # Not 8787 for the dashboard, which may be taken.
+        # The dashboard must not take 8787, which another process may use.
         self._scheduler = {"dashboard_address": "127.0.0.1:0"} | options.pop(
             "scheduler_options", {}
         )
@@ -134,7 +134,7 @@ class SlurmJobs:
             except (RuntimeError, OSError, ValueError) as error:
                 for job in cluster.workers.values():
                     if job.job_id is None:
-                        job.status = Status.failed  # else the cluster cannot be closed
+                        job.status = Status.failed  # otherwise the cluster cannot be closed
                 raise InputError(f"{self._path}: sbatch failed ({_failure(error)})") from error
             yield client
 

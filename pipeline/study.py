@@ -23,7 +23,7 @@ SPLITS, FOLDS = 6, 5
 
 @dataclass(frozen=True)
 class StudyRequest:
-    """A study as it was asked for.
+    """The options of a study.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a run found, and where its time went."""
+"""Counts of a run, and the time that each of its parts took."""
 
 from collections import Counter
 from dataclasses import dataclass, field

@@ -49,13 +49,13 @@ class _Defaults:
             return f"none; {usual}"
         return f"{self.start}; for simulated samples {self.start}-simulated; {usual}"
 
-    def start_of(self, asked: str | None, simulated: bool, labels: bool = False) -> str | None:
+    def start_of(self, weights: str | None, simulated: bool, labels: bool = False) -> str | None:
         """Return the name or path of the weights to start from; None: from scratch."""
-        if asked is None and labels:
+        if weights is None and labels:
             return DEFAULT_WEIGHTS
-        if asked is None and self.start is not None:
+        if weights is None and self.start is not None:
             return f"{self.start}-simulated" if simulated else self.start
-        return None if asked == "none" else asked
+        return None if weights == "none" else weights
 
 
 DES = _Defaults(

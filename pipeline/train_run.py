@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # these load Keras, which a command does only where it needs 
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """Which weights were asked for, and how they are made.
+    """The weights to train, and how.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class TrainingRequest:
 
 
 def run_training(request: TrainingRequest, wanted: WantedSample, *, dry_run: bool, quiet: bool):
-    """Train, judge and register weights, and say on standard output what was found.
+    """Train, judge and register weights, and print the scores on standard output.
 
     Parameters
     ----------
@@ -95,17 +95,21 @@ def run_training(request: TrainingRequest, wanted: WantedSample, *, dry_run: boo
     for note in _notes(method.start, dataset.manifest.imaging):
         typer.echo(f"note: {note}")
     with show_progress("training steps", quiet=quiet) as progress:
-        made = make_weights(training, request.folder, resume=request.resume, progress=progress)
-    for test, scores in made.card.scores.items():
+        weight_set = make_weights(
+            training, request.folder, resume=request.resume, progress=progress
+        )
+    for test, scores in weight_set.card.scores.items():
         typer.echo(f"{test}: {_scores_text(scores)}")
-    typer.echo(f"wrote {made.path}")
+    typer.echo(f"wrote {weight_set.path}")
     if request.register:
-        typer.echo(f"registered as {made.card.name!r} in {register_weights(made).path.parent}")
+        typer.echo(
+            f"registered as {weight_set.card.name!r} in {register_weights(weight_set).path.parent}"
+        )
 
 
 @dataclass(frozen=True)
 class _Method:
-    """How it is trained: the recipe and its name, what it starts from, what is beside it."""
+    """How weights are trained: recipe, its name, weights to start from, second sample."""
 
     recipe: "Recipe"
     recipe_name: str
@@ -130,7 +134,7 @@ def _method(request: TrainingRequest, wanted: WantedSample) -> _Method:
 
 
 def _check_outputs(request: TrainingRequest):
-    """Refuse to replace weights, or what is left of a training that was stopped."""
+    """Refuse to replace weights, or the files of a training that was stopped."""
     from lsbg_classifier.weights.registry import check_registrable, weights_path
 
     go_on = request.overwrite or request.resume
@@ -198,7 +202,7 @@ def _say_plan(method: _Method, planned, request: TrainingRequest):
     seconds = seconds_per_step(network, recipe)
     line = f"time: about {1000 * seconds:.0f} ms a step"
     if planned.count:
-        # half of every batch is of the other sample
+        # half of every batch comes from the other sample
         cutouts = recipe.batch // 2 if method.beside else recipe.batch
         steps = -(-planned.count // cutouts)
         minutes = steps * recipe.epochs * seconds / 60
@@ -214,7 +218,7 @@ def _notes(start, imaging) -> list[str]:
 
 
 def _scores_text(scores: dict[str, float]) -> str:
-    """Write the scores of a card; those that are not defined are said to be so."""
+    """Write the scores of a card, also which of them are not defined."""
     from lsbg_classifier.training.intervals import METRICS, TITLES
     from lsbg_classifier.training.score_tables import score_text
 
@@ -238,9 +242,9 @@ def usual_name(wanted: WantedSample) -> str:
 def _description(wanted, dataset, start) -> str:
     """One line for the card."""
     images = dataset.manifest.imaging
-    seen = "simulated sky only, no real image" if wanted.simulated else wanted.name
+    sample = "simulated sky only, no real image" if wanted.simulated else wanted.name
     tuned = f", fine-tuned from {start.card.name}" if start else ""
-    return f"{images.survey} cutouts ({', '.join(images.bands)}); has seen {seen}{tuned}"
+    return f"{images.survey} cutouts ({', '.join(images.bands)}); has seen {sample}{tuned}"
 
 
 def _limitations(wanted, start, imaging) -> str:

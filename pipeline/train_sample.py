@@ -25,7 +25,7 @@ _SERVERS = ("legacysurvey:", "hips:")
 
 @dataclass(frozen=True)
 class WantedSample:
-    """A sample as it was asked for.
+    """The options of a sample.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ class WantedSample:
 
 @dataclass(frozen=True)
 class PlannedSample:
-    """What a dry run finds out of a sample.
+    """What a dry run learns of a sample.
 
     Attributes
     ----------
@@ -212,11 +212,11 @@ def _try_source(wanted, source, sample):
     _, flags = fetch_usable(source.fetch, sample.positions[rows])
     missing = (flags & NOT_SCORED) != 0
     total = len(sample.labels)
-    asked = f"all {total}" if len(rows) == total else f"{len(rows)} of {total}"
+    number = f"all {total}" if len(rows) == total else f"{len(rows)} of {total}"
     reasons = _counted(flags[missing])
-    said = f" ({reasons_text(reasons)})" if reasons else ""
+    why = f" ({reasons_text(reasons)})" if reasons else ""
     typer.echo(
-        f"{source.spec}: asked for {asked} positions, {int((~missing).sum())} have a cutout{said}"
+        f"{source.spec}: asked for {number} positions, {int((~missing).sum())} have a cutout{why}"
     )
     if wanted.labels and len(rows) == total:
         _check_labels(wanted, sample.labels[(sample.splits == "train") & ~missing], reasons)
@@ -240,7 +240,7 @@ def _fetched(wanted, folder, quiet):
         try:
             _check_labels(wanted, dataset.table("train", ["label"])["label"].to_numpy(), reasons)
         except InputError:
-            if fresh is not None:  # cutouts that nothing can be made of
+            if fresh is not None:  # cutouts that no training can use
                 shutil.rmtree(fresh, ignore_errors=True)
             raise
     if failed:
@@ -288,7 +288,7 @@ def _labelled_by_eye(wanted, source):
     from lsbg_classifier.training.teaching import judgements_at, sample_of_labels
 
     draw = {"seed": wanted.seed, "whole": wanted.whole}
-    sample_of_labels(wanted.labels, **draw)  # damaged files and too few labels are said first
+    sample_of_labels(wanted.labels, **draw)  # reports damaged files and too few labels first
     judgements, notes = judgements_at(wanted.labels, source)
     sample = sample_of_labels(judgements, **draw)
     return replace(sample, notes=(*notes, *sample.notes))

@@ -26,7 +26,7 @@ def own_packages_on(client: Client) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(Exception):  # the scheduler may be gone, which is said elsewhere
+        with suppress(Exception):  # a lost scheduler is reported by others
             client.unregister_worker_plugin(_NAME)
 
 

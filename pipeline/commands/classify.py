@@ -43,15 +43,15 @@ def classify(
     from pipeline.progress import show_progress
     from pipeline.run import prepare_and_run
 
-    wanted = Options(**options)
+    settings = Options(**options)
     if dry_run:
-        say(describe_job(prepare(input_path, output, wanted)))
+        say(describe_job(prepare(input_path, output, settings)))
         return
     with show_progress("candidates", quiet=quiet) as progress:
-        summary = prepare_and_run(input_path, output, wanted, progress)
+        summary = prepare_and_run(input_path, output, settings, progress)
     if not quiet:
-        written = output_for(input_path, output, wanted)
-        cutouts = f" and {kept_folder(written)}" if wanted.keep_cutouts else ""
-        only = "" if wanted.only is None else f", and {summary.chosen} rows to "
-        only += "" if wanted.only is None else str(chosen_output(written))
-        say([*summary.lines(), f"wrote {written}{cutouts}{only}"])
+        output_path = output_for(input_path, output, settings)
+        cutouts = f" and {kept_folder(output_path)}" if settings.keep_cutouts else ""
+        only = "" if settings.only is None else f", and {summary.chosen} rows to "
+        only += "" if settings.only is None else str(chosen_output(output_path))
+        say([*summary.lines(), f"wrote {output_path}{cutouts}{only}"])

@@ -48,7 +48,7 @@ def simulate(
         )
         return
     with show_progress("tiles", quiet=quiet) as progress:
-        made = simulate_survey(
+        products = simulate_survey(
             survey,
             folder,
             SurveyPlan(tiles=tiles, tile_size=tile_size, lsbgs=lsbgs, seed=seed),
@@ -59,7 +59,8 @@ def simulate(
     if not quiet:
         say(
             [
-                f"{made.candidate_count} candidates, {made.lsbg_count} of them LSBGs",
-                f"wrote {made.tiles}, {made.candidates}, {made.truth} and {made.placed}",
+                f"{products.candidate_count} candidates, {products.lsbg_count} of them LSBGs",
+                f"wrote {products.tiles}, {products.candidates}, {products.truth} and "
+                f"{products.placed}",
             ]
         )

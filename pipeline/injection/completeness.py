@@ -271,7 +271,7 @@ def _mock_rows(measured: Completeness, mocks: Mocks) -> list[dict]:
 
 
 def lines_of_completeness(measured: Completeness) -> list[str]:
-    """Say it in lines for a terminal or a log.
+    """Describe a completeness in lines for a terminal or a log.
 
     Parameters
     ----------
@@ -287,13 +287,13 @@ def lines_of_completeness(measured: Completeness) -> list[str]:
         )
     lines.append(f"surface brightness in {settings.band} of 50% and 90% completeness:")
     for low, high, _, limits in measured.limits:
-        said = [
+        texts = [
             f"{limit.value:.2f} ({limit.low:.2f} to {limit.high:.2f})"
             if limit.reached == "yes"
             else _UNREACHED.get(limit.reached, limit.reached)
             for limit in limits
         ]
-        lines.append(f'  {low:g}" to {high:g}": {said[0]}; {said[1]}')
+        lines.append(f'  {low:g}" to {high:g}": {texts[0]}; {texts[1]}')
     if measured.model is None:
         lines.append("too few mocks for a smooth model")
     return lines

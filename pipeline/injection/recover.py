@@ -374,33 +374,33 @@ def recover_unit(unit: Unit, work: RecoverWork) -> UnitResult:
         images.mkdir()
         write_tile(tile, injected, images, work.request)
         (copy,) = TileSet(images, place.survey, place.pattern).tiles
-        found = detect_in_tile(copy, work.detection)
-        found["REPEAT"] = np.full(len(found), unit.repeat, np.int32)
-        selected = _selected(found, tile, work.select, Path(scratch))
+        sources = detect_in_tile(copy, work.detection)
+        sources["REPEAT"] = np.full(len(sources), unit.repeat, np.int32)
+        selected = _selected(sources, tile, work.select, Path(scratch))
         source = TileSource(images, bands=work.bands, survey=place.survey, tiles=place.pattern)
         classifier = _classifier(work.weights, work.sha256)
-        scored, cutouts = _scored(found, selected, source, classifier)
+        scored, cutouts = _scored(sources, selected, source, classifier)
     lines = (
         *lines_of(tile, injected),
-        f"tile {tile.name}: {len(found)} sources, {int(selected.sum())} pass the cut",
+        f"tile {tile.name}: {len(sources)} sources, {int(selected.sum())} pass the cut",
     )
     tables = {"truth": injected.truth, "detections": scored}
     if work.known is not None:
-        labels = labels_of(found, injected.truth, work.known, unit.repeat)
+        labels = labels_of(sources, injected.truth, work.known, unit.repeat)
         flags = np.asarray(scored[lsbg_columns((), style="upper")[1].name])
-        tables["sample"] = sample_table(found, labels, flags, cutouts)
+        tables["sample"] = sample_table(sources, labels, flags, cutouts)
     return UnitResult(tables, lines)
 
 
-def _selected(found: Table, tile: TileImages, select: str | None, scratch: Path) -> np.ndarray:
+def _selected(sources: Table, tile: TileImages, select: str | None, scratch: Path) -> np.ndarray:
     """Return which sources a cut keeps."""
-    if select is None or not len(found):
-        return np.ones(len(found), bool)
+    if select is None or not len(sources):
+        return np.ones(len(sources), bool)
     path = scratch / "candidates.fits"
-    write_table(found, path, "CANDIDATES", {})
+    write_table(sources, path, "CANDIDATES", {})
     catalog = open_catalog(path)
     selection = find_selection(_cut_for(select, tile.pixel_scale, scratch), catalog)
-    return selection.keep(catalog, 0, len(found))
+    return selection.keep(catalog, 0, len(sources))
 
 
 def _cut_for(select: str, scale: float, scratch: Path) -> str:
@@ -412,25 +412,25 @@ def _cut_for(select: str, scale: float, scratch: Path) -> str:
     return str(path)
 
 
-def _scored(found, selected, source, classifier) -> tuple[Table, dict[int, np.ndarray]]:
+def _scored(sources, selected, source, classifier) -> tuple[Table, dict[int, np.ndarray]]:
     """Add probabilities and flags; what the cut drops gets NOT_SELECTED alone.
 
     Returns the cutouts too, by row.
     """
     cutouts: dict[int, np.ndarray] = {}
-    probability, flags = lsbg_columns(found.colnames, style="upper")
-    scores = np.full(len(found), np.nan, np.float32)
-    bits = np.full(len(found), Flag.NOT_SELECTED, np.int16)
+    probability, flags = lsbg_columns(sources.colnames, style="upper")
+    scores = np.full(len(sources), np.nan, np.float32)
+    bits = np.full(len(sources), Flag.NOT_SELECTED, np.int16)
     rows = np.flatnonzero(selected)
-    positions = np.stack([found["ALPHA_J2000"], found["DELTA_J2000"]], axis=1)[rows]
+    positions = np.stack([sources["ALPHA_J2000"], sources["DELTA_J2000"]], axis=1)[rows]
     for part in np.array_split(rows, max(1, -(-len(rows) // 512))):
         if len(part):
             places = np.searchsorted(rows, part)
             result = score_positions(positions[places], source, classifier)
             scores[part], bits[part] = result.probability, result.flags
             cutouts |= dict(zip(part.tolist(), result.cutouts, strict=True))
-    found[probability.name], found[flags.name] = scores, bits
-    return found, cutouts
+    sources[probability.name], sources[flags.name] = scores, bits
+    return sources, cutouts
 
 
 @lru_cache(maxsize=4)

@@ -84,7 +84,7 @@ def completeness(
     ValueError
         If no labelled LSBG has both a probability and this quantity.
     """
-    values, found = of_lsbgs(candidates, quantity, threshold)
+    values, recovered = of_lsbgs(candidates, quantity, threshold)
     if not len(values):
         raise ValueError("no labelled LSBG has a probability and this quantity")
     order = np.argsort(values, kind="stable")
@@ -93,10 +93,10 @@ def completeness(
     middle, left, right = np.array(
         [(np.median(values[p]), values[p].min(), values[p].max()) for p in parts]
     ).T
-    hits, counts = (np.array([f(found[p]) for p in parts]) for f in (np.count_nonzero, len))
+    hits, counts = (np.array([f(recovered[p]) for p in parts]) for f in (np.count_nonzero, len))
     with drawing(theme, COLUMN, HEIGHT) as (figure, look):
         axes = figure.subplots()
-        axes.axhline(found.mean(), color=look.faint, linewidth=1, linestyle="--", zorder=1)
+        axes.axhline(recovered.mean(), color=look.faint, linewidth=1, linestyle="--", zorder=1)
         axes.errorbar(
             middle,
             hits / counts,
@@ -106,7 +106,7 @@ def completeness(
         )
         axes.set(xlabel=quantity.label, ylabel=f"completeness above {threshold:g}")
         axes.set_ylim(-0.03, 1.03)
-        axes.set_title(f"{len(values):,} LSBGs, {found.mean():.3f} of them found", fontsize=8)
+        axes.set_title(f"{len(values):,} LSBGs, {recovered.mean():.3f} of them found", fontsize=8)
     return figure
 
 

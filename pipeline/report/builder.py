@@ -64,7 +64,7 @@ def write_report(
     Returns
     -------
     list of str
-        What it found, in lines for a terminal.
+        The summary, in lines for a terminal.
 
     Raises
     ------
@@ -101,7 +101,7 @@ class _Run:
 
 
 def _labelled(candidates, pictures, provenance, options):
-    """Give the candidates their labels; return what there is to say of these and of weights."""
+    """Give the candidates their labels; return sections and notes on labels and weights."""
     if not options.labels:
         return [], candidates, None
     judgements, candidates, section = open_labels(options.labels, candidates)
@@ -162,7 +162,7 @@ def _write(folder: Path, run: _Run, columns, sections, progress) -> Content:
 
 
 def _warnings(run: _Run) -> list[str]:
-    """Say what makes probabilities less than they seem."""
+    """Say what makes the probabilities less reliable than they seem."""
     warnings = []
     if mismatch := run.provenance.get("mismatch"):
         warnings.append(
@@ -175,22 +175,22 @@ def _warnings(run: _Run) -> list[str]:
 
 
 def _more_plots(run: _Run, theme: str):
-    """Draw what is there beside the run: a comparison of weights, and a completeness."""
+    """Draw a comparison of weights and a completeness, where there are any."""
     yield from draw_comparison(run.comparison, theme)
     yield from draw_completeness(run.options.completeness, theme)
 
 
 def _threshold(options: ReportOptions, provenance: Mapping[str, str]) -> float:
-    """Return the threshold that is asked for, or that the catalog says."""
+    """Return the threshold of the options, or else that of the catalog."""
     if options.threshold is not None:
         return options.threshold
-    said = provenance.get("threshold", "0.5")
+    text = provenance.get("threshold", "0.5")
     try:
-        if 0 <= float(said) <= 1:
-            return float(said)
+        if 0 <= float(text) <= 1:
+            return float(text)
     except ValueError:
         pass
-    raise InputError(f"the catalog says {visible(said)!r} of its threshold; give --threshold")
+    raise InputError(f"the catalog says {visible(text)!r} of its threshold; give --threshold")
 
 
 def _write_pictures(folder: Path, run: _Run, choice: Choice, progress):
@@ -210,13 +210,13 @@ def _write_pictures(folder: Path, run: _Run, choice: Choice, progress):
 
 def _heat_maps(run: _Run, shown: int) -> tuple[int, list[str]]:
     """Return how many candidates get a heat map, and what to say where none does."""
-    wanted = run.options.heat_maps
-    count = min(_HEAT_MAPS if wanted is None else wanted, len(run.candidates.scored), shown)
+    limit = run.options.heat_maps
+    count = min(_HEAT_MAPS if limit is None else limit, len(run.candidates.scored), shown)
     try:
         if count:
             find_used_weights(run.provenance)
     except InputError as error:
-        if wanted is not None:
+        if limit is not None:
             raise
         return 0, [f"There are no heat maps: {error}."]
     return count, []

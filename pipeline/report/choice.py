@@ -1,4 +1,4 @@
-"""Which candidates are in the gallery, and which are to be labelled."""
+"""Which candidates are in the gallery, and which a labeller must judge."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class Choice:
     rows : array of int64, shape (N,)
         Rows of the catalog: the highest probability first, then those without one.
     to_label : array of int64, shape (K,)
-        Places in `rows`, in the order in which they are to be labelled.
+        Places in `rows`, in the order in which they must be labelled.
     is_random : array of bool, shape (K,)
         Which of these were drawn at random from all that have a probability; the others are the
         most uncertain ones.
@@ -58,19 +58,19 @@ def choose(candidates: Candidates, *, count: int, to_label: int, threshold: floa
     """
     generator = np.random.default_rng(_SEED)
     scored = candidates.scored
-    picked, is_random = _to_label(candidates, min(to_label, count), threshold, generator)
+    label_rows, is_random = _to_label(candidates, min(to_label, count), threshold, generator)
     others = np.flatnonzero(
         ~np.isfinite(candidates.probability) & (candidates.flags & Flag.NOT_SELECTED == 0)
     )
     shown = scored
     if not len(scored):
-        others = np.concatenate([picked, np.setdiff1d(others, picked)])
+        others = np.concatenate([label_rows, np.setdiff1d(others, label_rows)])
     elif len(scored) > count:
-        shown = _shown(candidates, scored, picked, count, generator)
+        shown = _shown(candidates, scored, label_rows, count, generator)
     rows = np.concatenate([shown, others[: count - len(shown)]])
     rows = rows[np.lexsort((rows, -np.nan_to_num(candidates.probability[rows], nan=-1)))]
     by_row = np.argsort(rows)
-    places = by_row[np.searchsorted(rows, picked, sorter=by_row)]
+    places = by_row[np.searchsorted(rows, label_rows, sorter=by_row)]
     return Choice(rows, places, is_random, len(scored) + len(others) - len(rows))
 
 
@@ -91,7 +91,7 @@ def _to_label(candidates, count: int, threshold: float, generator):
 
 
 def _without_probabilities(candidates, count: int, generator):
-    """Draw all that are to be labelled; half of them count as random, the others teach."""
+    """Draw all candidates of the set to label; half of them count as random, the others teach."""
     placed = np.isfinite(candidates.positions).all(axis=1)
     selected = candidates.flags & Flag.NOT_SELECTED == 0
     pool = np.flatnonzero(placed & selected)
@@ -99,11 +99,11 @@ def _without_probabilities(candidates, count: int, generator):
     return rows, generator.permutation(np.arange(len(rows)) < len(rows) // 2)
 
 
-def _shown(candidates, scored, picked, count: int, generator) -> np.ndarray:
+def _shown(candidates, scored, label_rows, count: int, generator) -> np.ndarray:
     """Return as many scored rows as there is room for."""
-    rest = np.setdiff1d(scored, picked)
+    rest = np.setdiff1d(scored, label_rows)
     rest = rest[np.argsort(-candidates.probability[rest], kind="stable")]
-    free = count - len(picked)
+    free = count - len(label_rows)
     best = free - free // _RANDOM_SHARE
-    drawn = generator.choice(rest[best:], free - best, replace=False)
-    return np.concatenate([picked, rest[:best], drawn])
+    random_rows = generator.choice(rest[best:], free - best, replace=False)
+    return np.concatenate([label_rows, rest[:best], random_rows])

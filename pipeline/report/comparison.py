@@ -148,8 +148,8 @@ def compare(
     probabilities = old_probability, new_probability
     thresholds = cards[0].threshold, cards[1].threshold
     old_scores, new_scores = (
-        scores_with_intervals(labels, found, threshold)
-        for found, threshold in zip(probabilities, thresholds, strict=True)
+        scores_with_intervals(labels, probability, threshold)
+        for probability, threshold in zip(probabilities, thresholds, strict=True)
     )
     old_name, new_name = _names(cards, (old, new))
     missing = int((~usable).sum())
@@ -169,7 +169,7 @@ def compare(
     )
 
 
-def _names(cards, asked) -> tuple[str, str]:
+def _names(cards, weights) -> tuple[str, str]:
     """Return what to call both weights; where their cards say the same, as they were asked for."""
     first, second = (card.name for card in cards)
-    return (first, second) if first != second else (str(asked[0]), str(asked[1]))
+    return (first, second) if first != second else (str(weights[0]), str(weights[1]))

@@ -26,8 +26,8 @@ def find_used_weights(provenance: Mapping[str, str]) -> str:
     name = provenance.get("weights")
     if name is None:
         raise InputError("the catalog does not say which weights it was annotated with")
-    found = find_weights(name)
-    if found.card.sha256 != provenance.get("weights_sha256", found.card.sha256):
+    weight_set = find_weights(name)
+    if weight_set.card.sha256 != provenance.get("weights_sha256", weight_set.card.sha256):
         raise InputError(f"the weights {name} on this machine are not those of the catalog")
     return name
 

@@ -156,7 +156,7 @@ def _run(content: Content) -> dict:
 
 
 def _thresholds(candidates: Candidates) -> dict:
-    """Count, for thresholds from 0 to 1 in steps of 0.01, what lies above them.
+    """Count the candidates above each threshold from 0 to 1 in steps of 0.01.
 
     Returns
     -------
@@ -264,16 +264,16 @@ def _flag_rows(flags: np.ndarray) -> list[dict]:
 
 def _provenance(content: Content) -> list[dict]:
     catalog = content.candidates.catalog
-    said = {"catalog": f"{Path(catalog.path).name} ({catalog.format}, {catalog.row_count:,} rows)"}
+    facts = {"catalog": f"{Path(catalog.path).name} ({catalog.format}, {catalog.row_count:,} rows)"}
     columns = catalog.position_columns
-    said["position"] = f"{columns.ra}, {columns.dec} ({columns.unit})"
+    facts["position"] = f"{columns.ra}, {columns.dec} ({columns.unit})"
     for name, text in _PROVENANCE.items():
         if name in content.provenance:
-            said[text] = content.provenance[name]
+            facts[text] = content.provenance[name]
     if content.imaging is not None:
-        said["cutouts"] = field_note(content.imaging)
-    said["report by"] = software_name()
-    return [{"name": name, "value": value} for name, value in said.items()]
+        facts["cutouts"] = field_note(content.imaging)
+    facts["report by"] = software_name()
+    return [{"name": name, "value": value} for name, value in facts.items()]
 
 
 def field_note(imaging: Imaging | None) -> str:

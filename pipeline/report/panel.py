@@ -128,8 +128,8 @@ def _shortened(name: str) -> str:
 
 def _title(page: _Page, scored: _Scored, heading: str, field: str):
     """Say what is shown, and with labels what the colours mean."""
-    said = "; ".join(part for part in (f"{len(scored.rows)} with a probability", field) if part)
-    for top, size, line in ((0.17, 12, heading), (0.41, 9, said)):
+    subtitle = "; ".join(part for part in (f"{len(scored.rows)} with a probability", field) if part)
+    for top, size, line in ((0.17, 12, heading), (0.41, 9, subtitle)):
         page.figure.text(*page.point(_MARGIN, top), line, fontsize=size, va="top", parse_math=False)
     if scored.label is not None:
         page.figure.legend(
@@ -159,11 +159,13 @@ def _cutouts(axes, title, scored: _Scored, chosen, per_row: int):
     axes.set_title(title, fontsize=11, loc="left", pad=3)
     pitch = (_PANEL + _GAP) / per_row
     side = pitch - _GAP
-    images, there = scored.pictures(scored.rows[chosen])
-    for number, (which, image, found) in enumerate(zip(chosen, images, there, strict=True)):
+    images, have_image = scored.pictures(scored.rows[chosen])
+    for number, (which, image, has_image) in enumerate(
+        zip(chosen, images, have_image, strict=True)
+    ):
         row, column = divmod(number, per_row)
         x, y = column * pitch, row * (pitch + _CAPTION) + _CAPTION
-        if found:
+        if has_image:
             axes.imshow(image, extent=(x, x + side, y + side, y), aspect="auto")
         else:
             axes.text(x + side / 2, y + side / 2, "no image", fontsize=6, ha="center", va="center")

@@ -68,9 +68,9 @@ class Pictures:
             If the kept cutouts are not of this catalog, or the source cannot be opened.
         """
         catalog = candidates.catalog
-        kept = open_kept(catalog.path, row_count=catalog.row_count)
+        kept_cutouts = open_kept(catalog.path, row_count=catalog.row_count)
         source = None if spec is None else open_source(spec, **source_options)
-        return cls(kept, source, candidates.positions)
+        return cls(kept_cutouts, source, candidates.positions)
 
     @property
     def imaging(self) -> Imaging | None:

@@ -100,8 +100,8 @@ def draw_comparison(comparison: Comparison | None, theme: str = "light") -> Iter
     names = comparison.old_name, comparison.new_name
     areas = [scores["auc"][0] for scores in (comparison.old_scores, comparison.new_scores)]
     curves = {
-        name: (comparison.labels, found)
-        for name, found in zip(names, (comparison.old, comparison.new), strict=True)
+        name: (comparison.labels, probability)
+        for name, probability in zip(names, (comparison.old, comparison.new), strict=True)
     }
     yield Drawn(
         "roc_old_and_new",

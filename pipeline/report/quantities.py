@@ -65,12 +65,12 @@ def find_quantities(catalog: Catalog, truth: Path | None = None) -> list[Quantit
     list of Quantity
         At most one of each; empty where nothing is known.
     """
-    found = {} if truth is None else _of_truth(truth, catalog.row_count)
-    for name in _KNOWN.keys() - found.keys():
+    quantities = {} if truth is None else _of_truth(truth, catalog.row_count)
+    for name in _KNOWN.keys() - quantities.keys():
         column, label = _column(catalog.column_names, name)
         if column is not None:
-            found[name] = Quantity(name, label, _read(catalog, column))
-    return [found[name] for name in _KNOWN if name in found]
+            quantities[name] = Quantity(name, label, _read(catalog, column))
+    return [quantities[name] for name in _KNOWN if name in quantities]
 
 
 def _column(names, wanted: str) -> tuple[str | None, str]:

@@ -1,7 +1,7 @@
 """Figures of a run, one function a plot: for the report's page and for papers.
 
 Classes differ by filling, line and marker, and not by colour alone. Right ascension grows to the
-left, faint is to the right.
+left, faint lies right.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -119,13 +119,13 @@ def _judged(candidates, quantities, threshold, theme) -> Iterator[Drawn]:
     label, _ = labelled(candidates)
     if label.any():
         for quantity in quantities:
-            values, found = of_lsbgs(candidates, quantity, threshold)
+            values, recovered = of_lsbgs(candidates, quantity, threshold)
             if len(values):
                 yield Drawn(
                     f"completeness_{quantity.name.replace(' ', '_')}",
                     f"Completeness against {quantity.name}",
                     f"Fraction of {len(values):,} LSBGs above {threshold:g} in bins of "
-                    f"{quantity.name}; {found.mean():.3f} in all.",
+                    f"{quantity.name}; {recovered.mean():.3f} in all.",
                     completeness(candidates, quantity, threshold=threshold, theme=theme),
                 )
     if len(np.unique(label)) == 2:

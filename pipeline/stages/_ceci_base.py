@@ -122,10 +122,10 @@ class LsbgStage(PipelineStage):
         """Return the value of each option; refuse what is out of range or misspelt."""
         names = [option.name for option in self.options]
         known = {*names, *self.input_tags(), *self.output_tags()}
-        for given in self.config:
-            near = get_close_matches(given, names, n=1, cutoff=0.8)
-            if near and given not in known:
-                raise InputError(f"there is no option {given}; did you mean {near[0]}?")
+        for key in self.config:
+            near = get_close_matches(key, names, n=1, cutoff=0.8)
+            if near and key not in known:
+                raise InputError(f"there is no option {key}; did you mean {near[0]}?")
         values = {name: self.config[name] for name in names}
         check(self.options, values)
         return values

@@ -1,4 +1,4 @@
-"""What is used of Rubin's science pipelines, or one line that says what to install."""
+"""The parts used of Rubin's science pipelines, or one line that says what to install."""
 
 from catalogs.errors import InputError
 

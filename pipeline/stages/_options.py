@@ -56,12 +56,12 @@ def report_options(values: Mapping[str, Any]):
     """
     from pipeline.report import ReportOptions
 
-    given = with_value(values)
-    if "columns" in given:
-        given["columns"] = [name.strip() for name in given["columns"].split(",")]
-    if "truth" in given:
-        given["truth"] = Path(given["truth"])
-    ours, others = _split(given, _attributes(ReportOptions))
+    options = with_value(values)
+    if "columns" in options:
+        options["columns"] = [name.strip() for name in options["columns"].split(",")]
+    if "truth" in options:
+        options["truth"] = Path(options["truth"])
+    ours, others = _split(options, _attributes(ReportOptions))
     catalog, source = _split(others, _OF_CATALOG)
     return ReportOptions(**ours, catalog_options=catalog, source_options=source, overwrite=True)
 

@@ -31,9 +31,9 @@ def weights_table(name: str) -> pa.Table:
     InputError
         If there is no such weight set, or its file is not what its card describes.
     """
-    found = find_weights(name)
-    found.check_intact()
-    row = {"card": json.dumps(asdict(found.card)), "weights": found.path.read_bytes()}
+    weight_set = find_weights(name)
+    weight_set.check_intact()
+    row = {"card": json.dumps(asdict(weight_set.card)), "weights": weight_set.path.read_bytes()}
     return pa.Table.from_pylist([row], schema=pa.schema(_COLUMNS))
 
 
@@ -63,6 +63,6 @@ def unpack_weights(table: pa.Table, folder: Path) -> WeightSet:
     path = weights_path(folder, _FILE_NAME)
     path.write_bytes(row["weights"])
     (folder / f"{_FILE_NAME}.json").write_text(row["card"], encoding="utf-8")
-    found = at_path(path)
-    found.check_intact()
-    return found
+    weight_set = at_path(path)
+    weight_set.check_intact()
+    return weight_set

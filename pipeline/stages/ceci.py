@@ -84,15 +84,15 @@ class ClassifyLsbgStage(LsbgStage):
 
     def finalize(self):
         """Move the catalog into place, and the cutouts with it if they are kept."""
-        made, place = (
+        temporary, final_folder = (
             kept_folder(Path(self.get_output("annotated_candidates", final_name=final)))
             for final in (False, True)
         )
-        if is_kept(place):
-            shutil.rmtree(place)
+        if is_kept(final_folder):
+            shutil.rmtree(final_folder)
         super().finalize()
-        if made.is_dir():
-            os.replace(made, place)
+        if temporary.is_dir():
+            os.replace(temporary, final_folder)
 
 
 class ClassifyLsbgParquetStage(ClassifyLsbgStage):
@@ -120,13 +120,15 @@ class SimulateLsbgStage(LsbgStage):
         coadds = Path(self.get_output("coadd_tiles"))
         folder = coadds.with_name(f"{coadds.name}.survey")
         name, plan = values.pop("survey"), SurveyPlan(**values)
-        made = simulate_survey(name, folder, plan, processes=os.cpu_count() or 1, overwrite=True)
-        os.replace(made.candidates, self.get_output("candidates"))
-        os.replace(made.truth, self.get_output("truth"))
+        products = simulate_survey(
+            name, folder, plan, processes=os.cpu_count() or 1, overwrite=True
+        )
+        os.replace(products.candidates, self.get_output("candidates"))
+        os.replace(products.truth, self.get_output("truth"))
         shutil.rmtree(coadds, ignore_errors=True)
-        os.replace(made.tiles, coadds)
+        os.replace(products.tiles, coadds)
         shutil.rmtree(folder)  # the truth of all LSBGs is of use to lsbg completeness alone
-        _say([f"{made.candidate_count} candidates, {made.lsbg_count} of them LSBGs"])
+        _say([f"{products.candidate_count} candidates, {products.lsbg_count} of them LSBGs"])
 
 
 class ReportLsbgStage(LsbgStage):

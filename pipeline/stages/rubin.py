@@ -57,16 +57,16 @@ class ClassifyLsbgTask(PipelineTask):
         outputRefs : lsst.pipe.base.OutputQuantizedConnection
             The annotated catalog.
         """
-        given = butlerQC.get(inputRefs)
+        inputs = butlerQC.get(inputRefs)
         # As Arrow and with all metadata, for conversions lose types, nulls and descriptions.
-        catalog = given["catalog"].get(
+        catalog = inputs["catalog"].get(
             storageClass="ArrowTable", parameters={"strip_astropy_meta_yaml": False}
         )
         with TemporaryDirectory(prefix="lsbg-") as folder, ExitStack() as files:
-            annotated = self.run(catalog, **_from_butler(given, Path(folder), files)).annotated
+            annotated = self.run(catalog, **_from_butler(inputs, Path(folder), files)).annotated
         notes = _notes_of(annotated)
-        if "coadds" in given:  # not the folder of links, which is gone
-            notes[_SOURCE] = f"butler:{given['coadds'][0].ref.datasetType.name}"
+        if "coadds" in inputs:  # not the folder of links, which is gone
+            notes[_SOURCE] = f"butler:{inputs['coadds'][0].ref.datasetType.name}"
         provenance = butlerQC.dataset_provenance.to_flat_dict(
             outputRefs.annotated, prefix="LSST.BUTLER", sep=".", simple_types=True, max_inputs=2000
         )
@@ -141,13 +141,13 @@ def _naming_the_catalog(path: Path) -> Iterator[None]:
         raise InputError(str(error).replace(str(path), "the catalog")) from error
 
 
-def _from_butler(given: dict, folder: Path, files: ExitStack) -> dict[str, str]:
+def _from_butler(inputs: dict, folder: Path, files: ExitStack) -> dict[str, str]:
     """Put what the Butler gave into a folder; returns the arguments of `run` that name it."""
     arguments = {}
-    if "weights" in given:
-        arguments["weights"] = str(unpack_weights(given["weights"], folder).path)
-    if "coadds" in given:
-        arguments["cutouts"] = f"tiles:{_link_coadds(given['coadds'], folder, files)}"
+    if "weights" in inputs:
+        arguments["weights"] = str(unpack_weights(inputs["weights"], folder).path)
+    if "coadds" in inputs:
+        arguments["cutouts"] = f"tiles:{_link_coadds(inputs['coadds'], folder, files)}"
     return arguments
 
 
