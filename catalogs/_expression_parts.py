@@ -121,11 +121,11 @@ def tested(name: str, numbers: Callable[[Values], Numbers]) -> Part:
     """
 
     def holds(values):
-        found = numbers(values)
+        number = numbers(values)
         if name == "isnan":
-            return found.where_missing()
-        finite = np.isfinite(found.data) if not found.is_whole else np.True_
-        return finite & ~found.where_missing()
+            return number.where_missing()
+        finite = np.isfinite(number.data) if not number.is_whole else np.True_
+        return finite & ~number.where_missing()
 
     return Part(holds=holds, fails=lambda values: ~holds(values))
 
@@ -163,9 +163,9 @@ def one_of_texts(texts: Callable[[Values], ExactValues], wanted: set[str]) -> Pa
 
     def among(values, same):
         text = texts(values)
-        found = np.array([value in wanted for value in text.data.reshape(-1).tolist()], np.bool_)
-        found = found.reshape(text.data.shape) == same
-        return found if text.missing is None else found & ~text.missing
+        matches = np.array([value in wanted for value in text.data.reshape(-1).tolist()], np.bool_)
+        matches = matches.reshape(text.data.shape) == same
+        return matches if text.missing is None else matches & ~text.missing
 
     return Part(holds=lambda v: among(v, True), fails=lambda v: among(v, False))
 
@@ -184,11 +184,11 @@ def one_of_numbers(numbers: Callable[[Values], Numbers], wanted: np.ndarray) -> 
         data = number.data
         if data.dtype == object:
             items = set(wanted.tolist())
-            found = np.array([value in items for value in data.reshape(-1).tolist()], np.bool_)
-            found = found.reshape(data.shape) == same
+            matches = np.array([value in items for value in data.reshape(-1).tolist()], np.bool_)
+            matches = matches.reshape(data.shape) == same
         else:
-            found = np.isin(data, wanted) == same
-        return found if number.missing is None else found & ~number.missing
+            matches = np.isin(data, wanted) == same
+        return matches if number.missing is None else matches & ~number.missing
 
     return Part(holds=lambda v: among(v, True), fails=lambda v: among(v, False))
 

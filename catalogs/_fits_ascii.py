@@ -56,7 +56,7 @@ class AsciiColumn:
 
     @property
     def dtype(self) -> str | None:
-        """Something if the column holds numbers, else None."""
+        """Return ``f8`` if the column holds numbers, else None."""
         return None if self.kind == "text" else "f8"
 
     @property
@@ -68,9 +68,9 @@ class AsciiColumn:
 
     def _texts(self, rows: np.ndarray) -> pa.Array:
         raw = np.ascontiguousarray(rows[:, self.offset : self.offset + self.width])
-        found = [text.strip() for text in raw.view(f"S{self.width}")[:, 0].tolist()]
+        fields = [text.strip() for text in raw.view(f"S{self.width}")[:, 0].tolist()]
         null = None if self.null is None else self.null.encode()
-        return pa.array([b"" if text == null else text for text in found], pa.large_binary())
+        return pa.array([b"" if text == null else text for text in fields], pa.large_binary())
 
     def to_float(self, rows: np.ndarray) -> np.ndarray:
         """Return float64, NaN where null, from the bytes of rows; a blank field is null.

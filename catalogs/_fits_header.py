@@ -84,7 +84,7 @@ class Cards:
         return text.ljust(-(-len(text) // BLOCK) * BLOCK)
 
     def has(self, keyword: str) -> bool:
-        """Tell whether a keyword is there."""
+        """Tell whether the header has a keyword."""
         return any(_keyword(card) == keyword for card in self._cards)
 
     def set(self, keyword: str, value):
@@ -106,7 +106,7 @@ class Cards:
 
     def drop_column(self, number: int):
         """Remove a column's cards and renumber those of the columns behind it."""
-        kept, dropping = [], False
+        cards, dropping = [], False
         for card in self._cards:
             index = self._column_number(card)
             if not (card.startswith(b"CONTINUE") and dropping):
@@ -114,10 +114,10 @@ class Cards:
             if dropping:
                 continue
             if index is None or index <= number:
-                kept.append(card)
+                cards.append(card)
             else:
-                kept.append(_renumbered(card, index - 1))
-        self._cards = kept
+                cards.append(_renumbered(card, index - 1))
+        self._cards = cards
 
     def add_columns(
         self, columns: Sequence[AddedColumn], first: int, *, ascii_start: int | None = None
@@ -167,17 +167,17 @@ class Cards:
         Characters that a FITS header cannot hold are percent-encoded.
         """
         ours = {keyword for keyword, _ in PROVENANCE.values()}
-        kept, dropping = [], False
+        cards, dropping = [], False
         for card in self._cards:
             if not (card.startswith(b"CONTINUE") and dropping):
                 dropping = _keyword(card) in ours
             if not dropping:
-                kept.append(card)
+                cards.append(card)
         for name, value in provenance.items():
             keyword, comment = PROVENANCE[name]
             encoded = quote(value, _PRINTABLE, errors="surrogateescape")
-            kept += _images(keyword, float(value) if name == "threshold" else encoded, comment)
-        self._cards = kept
+            cards += _images(keyword, float(value) if name == "threshold" else encoded, comment)
+        self._cards = cards
 
 
 def _keyword(card: bytes) -> str:

@@ -63,17 +63,17 @@ def _write_table(source, target, table, cards: Cards, read: Callable, keep: np.n
 
 
 def _write_before(source, target, table, count: int):
-    """Copy what stands before the table; a VOTable there that says the number of rows is told."""
+    """Copy the bytes before the table; correct the number of rows in a VOTable among them."""
     before = source.read(table.header_start) if table.header_start < 64 * _COPIED else None
     if before is None:
         _copy(source, target, 0, table.header_start)
         return
     places = list(_NROWS.finditer(before))
     if len(places) >= table.number:
-        found = places[table.number - 1]
+        place = places[table.number - 1]
         number = str(count).encode()
-        quoted = (found[2] + number + found[2]).ljust(len(found[3]) + 2)  # of the same length
-        before = before[: found.start(2)] + quoted + before[found.end() :]
+        quoted = (place[2] + number + place[2]).ljust(len(place[3]) + 2)  # of the same length
+        before = before[: place.start(2)] + quoted + before[place.end() :]
     target.write(before)
 
 

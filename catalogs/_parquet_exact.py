@@ -27,8 +27,8 @@ def kind_of_type(kind: pa.DataType) -> ColumnKind | None:
 
 
 def _of_elements(kind: pa.DataType, size: int) -> ColumnKind | None:
-    found = kind_of_type(kind)
-    return None if found is None or found.size is not None else ColumnKind(found.kind, size)
+    element = kind_of_type(kind)
+    return None if element is None or element.size is not None else ColumnKind(element.kind, size)
 
 
 def values_of_array(array: pa.Array, element: int | None) -> ExactValues:

@@ -77,7 +77,7 @@ def scan(content: bytes, dropped: Mapping[int, Collection[int]] | None = None):
     ----------
     content : bytes
     dropped : mapping of int to collection of int, optional
-        For a table by its number, the numbers of columns whose cells are to be found.
+        For a table by its number, the numbers of columns whose cells are looked for.
 
     Returns
     -------

@@ -164,8 +164,8 @@ def edited(content: bytes, edits: Iterable[Edit]) -> Iterator[bytes]:
     yield content[place:]
 
 
-def _attributes(given: dict[str, str]) -> str:
-    return " ".join(f"{key}={quoteattr(_printable(value))}" for key, value in given.items())
+def _attributes(attributes: dict[str, str]) -> str:
+    return " ".join(f"{key}={quoteattr(_printable(value))}" for key, value in attributes.items())
 
 
 def _printable(text: str) -> str:

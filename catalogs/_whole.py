@@ -66,12 +66,12 @@ class WholeCatalog:
 
     def read_exact(self, wanted: Sequence[Wanted], start: int, stop: int) -> list[ExactValues]:
         """Return values as they are; see `catalogs.Catalog`."""
-        found = []
+        values = []
         for one in wanted:
             if one not in self._kept_exact:
                 self._kept_exact[one] = self._read_exact(self._number_of(one[0]), one[1])
-            found.append(self._kept_exact[one].rows(start, stop))
-        return found
+            values.append(self._kept_exact[one].rows(start, stop))
+        return values
 
     def _numbers(self, name: str) -> np.ndarray:
         """Return a column as `_read_numbers` does, and keep it for the next block of rows."""
@@ -108,21 +108,21 @@ class WholeCatalog:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def check_annotated(self, columns: Sequence[AddedColumn], *, overwrite_columns: bool = False):
-        """Refuse columns that are there already; see `catalogs.Catalog`."""
+        """Refuse columns that exist; see `catalogs.Catalog`."""
         if not overwrite_columns:
             check_free(columns, self.column_names, self.path)
 
     def _number_of(self, name: str) -> int:
         """Return which column has that name."""
-        found = [number for number, known in enumerate(self.column_names) if known == name]
-        if not found:
+        numbers = [number for number, known in enumerate(self.column_names) if known == name]
+        if not numbers:
             raise InputError(f"{self.path}: no column {name}")
-        if len(found) > 1:
+        if len(numbers) > 1:
             raise InputError(
-                f"{self.path}: {len(found)} columns are called {name}; rename them, or choose "
+                f"{self.path}: {len(numbers)} columns are called {name}; rename them, or choose "
                 "others, for positions with --ra and --dec"
             )
-        return found[0]
+        return numbers[0]
 
     def _collected(
         self, columns: Sequence[AddedColumn], values: Callable[[int, int], Sequence[np.ndarray]]

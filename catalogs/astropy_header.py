@@ -35,11 +35,11 @@ def describe_for_astropy(
     """
     header = _header(schema)
     known = {str(column.get("name")): column for column in _mappings(header.get("datatype"))}
-    kept = _mapping(header.get("meta"))
+    table_meta = _mapping(header.get("meta"))
     if strip is not None:
-        strip(kept)
+        strip(table_meta)
     columns = [_column(field, known.get(field.name, {})) for field in schema]
-    lines = get_yaml_from_header({"cols": columns, "meta": {**kept, **(meta or {})}})
+    lines = get_yaml_from_header({"cols": columns, "meta": {**table_meta, **(meta or {})}})
     return schema.with_metadata({**(schema.metadata or {}), KEY: "\n".join(lines).encode()})
 
 

@@ -242,10 +242,10 @@ def check_free(columns: Iterable[AddedColumn], existing: Iterable[str], where: o
     InputError
         If one of the columns exists.
     """
-    taken = already_there(columns, existing)
-    if taken:
+    old_names = already_there(columns, existing)
+    if old_names:
         raise InputError(
-            f"{where}: already has the column {taken[0]}; add --overwrite-columns to replace it"
+            f"{where}: already has the column {old_names[0]}; add --overwrite-columns to replace it"
         )
 
 

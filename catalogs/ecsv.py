@@ -42,8 +42,8 @@ class _Ordered(dict):
 
 _Dumper.add_representer(
     _Ordered,
-    lambda dumper, found: dumper.represent_sequence(
-        "tag:yaml.org,2002:omap", [{key: value} for key, value in found.items()]
+    lambda dumper, mapping: dumper.represent_sequence(
+        "tag:yaml.org,2002:omap", [{key: value} for key, value in mapping.items()]
     ),
 )
 
@@ -281,7 +281,7 @@ def _fields(body: str, delimiter: str) -> list[str]:
     """Split a row into its values as they are written, quotes and all."""
     one = rf'(?:"(?:[^"]|"")*"|[^{delimiter}"\s][^{delimiter}]*|)'
     pattern = rf" *({one})" + (" *" if delimiter == " " else " *(?:,|$)")
-    return [found[1] for found in re.finditer(pattern, body) if found[0]]
+    return [match[1] for match in re.finditer(pattern, body) if match[0]]
 
 
 def _exact_kind(datatype: str) -> str | None:

@@ -197,8 +197,8 @@ def _described(path: Path):
 
 def _without_ours(properties) -> dict:
     """Return properties by their names in the file, without those of an earlier run."""
-    found = properties.model_dump(by_alias=True, exclude_none=True)
-    return {key: value for key, value in found.items() if not key.startswith(_OURS)}
+    values = properties.model_dump(by_alias=True, exclude_none=True)
+    return {key: value for key, value in values.items() if not key.startswith(_OURS)}
 
 
 def _write_collection(old: Path, new: Path):

@@ -120,10 +120,10 @@ class IpacCatalog(TextCatalog):
         """Return what the keywords say of our columns, by the keys of `write_annotated`."""
         with open(self._file, "rb") as file:
             lines = file.read(self._layout.data_start).splitlines()
-        found = (match for match in map(_KEYWORD.match, lines) if match)
+        matches = (match for match in map(_KEYWORD.match, lines) if match)
         return {
             _KEYS[decoded(match[1])]: decoded(match[2])
-            for match in found
+            for match in matches
             if decoded(match[1]) in _KEYS
         }
 

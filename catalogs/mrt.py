@@ -49,14 +49,14 @@ class MrtCatalog(TextCatalog):
             line = match[0].rstrip(b"\r\n")
             if _RULE.fullmatch(line):
                 rules, data = rules + 1, match.end()
-            elif rules == 2 and (found := _COLUMN.fullmatch(line)):
-                edges.append((int(found[1] or found[2]) - 1, int(found[2])))
-                unit = decoded(found[4])
+            elif rules == 2 and (column := _COLUMN.fullmatch(line)):
+                edges.append((int(column[1] or column[2]) - 1, int(column[2])))
+                unit = decoded(column[4])
                 columns.append(
                     TextColumn(
-                        decoded(found[5]),
+                        decoded(column[5]),
                         "" if unit == _NONE else unit,
-                        decoded(found[6]).lstrip("?"),
+                        decoded(column[6]).lstrip("?"),
                     )
                 )
                 last = match.end()
@@ -103,13 +103,13 @@ class MrtCatalog(TextCatalog):
         with open(self._file, "rb") as file:
             content = file.read(self._layout.data_start)
         last, end = self._layout.extra["last"], line_end(content[: self._layout.extra["last"]])
-        said = "; ".join(f"lsbg.{key}={' '.join(v.split())}" for key, v in provenance.items())
+        text = "; ".join(f"lsbg.{key}={' '.join(v.split())}" for key, v in provenance.items())
         lines, start = [], self._width + 2
         for column in columns:
             letter, size = _FORMATS[column.dtype]
             lines.append(_description(column, start, f"{letter}{size}"))
             start += size + 1
-        notes = [f"{'':37}{line}" for line in said.split("; ")] if said else []
+        notes = [f"{'':37}{line}" for line in text.split("; ")] if text else []
         new = (line.encode("utf-8", "backslashreplace") + end for line in [*lines, *notes])
         return content[:last] + b"".join(new) + content[last:]
 

@@ -281,7 +281,7 @@ def _http():
     timeout = ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
     headers = {
         "User-Agent": software_name().replace(" ", "/"),
-        "Accept-Encoding": "identity",  # else sizes and parts are those of something compressed
+        "Accept-Encoding": "identity",  # otherwise sizes are those of compressed bytes
     }
     options = {"timeout": timeout, "headers": headers, "trust_env": True}  # the site's proxy
     return filesystem("https", client_kwargs=options)

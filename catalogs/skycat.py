@@ -68,12 +68,12 @@ class SkycatCatalog(AsciiHeadCatalog):
             below += [b"-" * len(column.name) for column in columns]
         if isinstance(self._layout.syntax, Blanks):
             names = content[first:stop].split()
-        kept = [name for n, name in enumerate(names) if n not in dropped]
-        kept += [column.name.encode() for column in columns]
+        cells = [name for n, name in enumerate(names) if n not in dropped]
+        cells += [column.name.encode() for column in columns]
         end = line_end(content[:dashes])
         comments = without_ours(content[:first]) + provenance_lines(provenance, end)
         return b"".join(
-            [comments, b"\t".join(kept), content[stop:dashes], b"\t".join(below), content[last:]]
+            [comments, b"\t".join(cells), content[stop:dashes], b"\t".join(below), content[last:]]
         )
 
     def _cells(self, columns, values, lengths, dropped) -> pa.Array:

@@ -296,19 +296,19 @@ def _infos(table: ScannedTable) -> dict[str, ColumnInfo]:
     }
 
 
-def _chosen(path, tables: list[ScannedTable], asked, options) -> int:
+def _chosen(path, tables: list[ScannedTable], wanted, options) -> int:
     """Return the number of the table that is asked for, or of the only one with positions."""
     labels = [f"{n} {table.label}".rstrip() for n, table in enumerate(tables, 1)]
     if not tables:
         raise InputError(f"{path}: no TABLE in this VOTable")
-    if asked is not None:
-        wanted = str(asked).strip()
+    if wanted is not None:
+        label = str(wanted).strip()
         named = [
             n for n, table in enumerate(tables)
-            if wanted in (str(n + 1), table.attributes.get("name"), table.attributes.get("ID"))
+            if label in (str(n + 1), table.attributes.get("name"), table.attributes.get("ID"))
         ]  # fmt: skip
         if len(named) != 1:
-            raise InputError(f"{path}: no single table {asked!r}; there are {', '.join(labels)}")
+            raise InputError(f"{path}: no single table {wanted!r}; there are {', '.join(labels)}")
         return named[0]
     if len(tables) == 1:
         return 0

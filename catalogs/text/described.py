@@ -1,4 +1,4 @@
-"""What tables without a place for notes say of our columns: a file beside them.
+"""The description of our columns for tables without a place for notes: a file beside them.
 
 Its name and form are those of "CSV on the Web" (https://www.w3.org/TR/tabular-metadata/):
 ``OUTPUT-metadata.json``.
@@ -29,8 +29,8 @@ class Described(TextCatalog):
         added = {column.name for column in columns}
         names = [name for name in self.column_names if name not in added]
         with written_whole(about) as partial:
-            found = _metadata(output, names, columns, provenance)
-            partial.write_text(json.dumps(found, indent=1) + "\n")
+            metadata = _metadata(output, names, columns, provenance)
+            partial.write_text(json.dumps(metadata, indent=1) + "\n")
             super().write_annotated(
                 output, columns, values, provenance, overwrite_columns=overwrite_columns
             )
@@ -49,8 +49,8 @@ def metadata_path(table: Path | str) -> Path:
 def _ours(about: Path) -> dict[str, str]:
     """Return the provenance that a description says; none if it is not one that we wrote."""
     try:
-        found = json.loads(about.read_bytes())
-        notes = {key: value for note in found["notes"] for key, value in note.items()}
+        metadata = json.loads(about.read_bytes())
+        notes = {key: value for note in metadata["notes"] for key, value in note.items()}
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return {}
     return {

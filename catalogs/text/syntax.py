@@ -277,7 +277,7 @@ class Blanks(_Spanned):
         return np.stack([starts, stops], axis=1).reshape(len(rows), count, 2)
 
     def _plain(self, texts: pa.Array) -> pa.Array:
-        """Take quotes off."""
+        """Remove the quotes around values."""
         if not self.quoted:
             return texts
         plain = [
