@@ -8,9 +8,9 @@ import numpy as np
 
 from catalogs._fits_checksum import add_to_sum, encode
 from catalogs._fits_header import BLOCK, Cards
+from catalogs.blocks import BLOCK_ROWS
 from catalogs.packed import written_packed
 
-_ROWS = 65_536
 _COPIED = 1 << 20
 _NROWS = re.compile(rb"""(<(?:\w+:)?TABLE\b[^>]*?\bnrows\s*=\s*)(["'])(\s*\d+\s*)\2""")
 
@@ -52,8 +52,8 @@ def _write_table(source, target, table, cards: Cards, read: Callable, keep: np.n
     start = target.tell()
     target.write(cards.to_bytes())
     data_start = target.tell()
-    for first in range(0, table.rows, _ROWS):
-        last = min(first + _ROWS, table.rows)
+    for first in range(0, table.rows, BLOCK_ROWS):
+        last = min(first + BLOCK_ROWS, table.rows)
         target.write(np.ascontiguousarray(read(table, first, last)[keep[first:last]]))
     _copy(source, target, table.heap_start, table.heap_end)
     padding = b" " if table.is_ascii else b"\0"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from catalogs.blocks import BLOCK_ROWS
 from catalogs.columns import AddedColumn, check_free
 from catalogs.errors import InputError
 from catalogs.exact import ColumnKind, ExactValues, Wanted
@@ -18,8 +19,6 @@ from catalogs.positions import (
     read_positions,
     says_no_unit,
 )
-
-_ROWS = 65_536
 
 
 class WholeCatalog:
@@ -129,8 +128,8 @@ class WholeCatalog:
     ) -> list[np.ndarray]:
         """Return the added columns' values in all rows."""
         pieces: list[list[np.ndarray]] = [[np.empty(0, column.dtype)] for column in columns]
-        for start in range(0, self.row_count, _ROWS):
-            block = values(start, min(start + _ROWS, self.row_count))
+        for start in range(0, self.row_count, BLOCK_ROWS):
+            block = values(start, min(start + BLOCK_ROWS, self.row_count))
             for column, piece, value in zip(columns, pieces, block, strict=True):
                 piece.append(np.asarray(value, column.dtype))
         return [np.concatenate(piece) for piece in pieces]

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from catalogs.blocks import BLOCK_ROWS
+
 if TYPE_CHECKING:
     from catalogs import Catalog
-
-_BLOCK = 65_536
-"""Rows that are read at a time."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +75,8 @@ def read_values(catalog: "Catalog", detail: ColumnDetail, rows: np.ndarray) -> n
 def _numbers(catalog: "Catalog", name: str, rows: np.ndarray) -> np.ndarray:
     """Read ascending rows through the catalog's own reader, which wants blocks in order."""
     pieces = [np.empty(0)]
-    for start in range(0, catalog.row_count, _BLOCK):
-        stop = min(start + _BLOCK, catalog.row_count)
+    for start in range(0, catalog.row_count, BLOCK_ROWS):
+        stop = min(start + BLOCK_ROWS, catalog.row_count)
         first, last = np.searchsorted(rows, (start, stop))
         if first < last or catalog.format != "fits":
             pieces.append(catalog.read_column(name, start, stop)[rows[first:last] - start])

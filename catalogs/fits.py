@@ -22,6 +22,7 @@ from catalogs._fits_header import BLOCK, PROVENANCE, Cards
 from catalogs._fits_plus import Changes, is_fits_plus, updated_primary
 from catalogs._fits_rows import write_rows
 from catalogs._fits_table import WHOLE, BinaryColumn, FitsTable
+from catalogs.blocks import BLOCK_ROWS
 from catalogs.columns import AddedColumn, already_there, check_free
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError, one_line
@@ -39,7 +40,6 @@ from catalogs.positions import (
 )
 from catalogs.text.values import ValueTextError
 
-_ROWS = 65_536
 _MOST_COLUMNS = 999
 
 
@@ -283,8 +283,8 @@ class FitsCatalog:
         target.write(cards.to_bytes())
         data_start = target.tell()
         cells = ascii_cells if table.is_ascii else _binary_cells
-        for first in range(0, table.rows, _ROWS):
-            last = min(first + _ROWS, table.rows)
+        for first in range(0, table.rows, BLOCK_ROWS):
+            last = min(first + BLOCK_ROWS, table.rows)
             old = self._rows_of(table, first, last)
             parts = [old[:, a:b] for a, b in _slices(table, kept)]
             parts += [

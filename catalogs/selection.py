@@ -10,13 +10,12 @@ import numpy as np
 
 from catalogs._expression import BoundClause, Condition
 from catalogs._expression_parts import Values
+from catalogs.blocks import BLOCK_ROWS
 from catalogs.errors import InputError
 from catalogs.exact import ColumnKind, Comparable, ExactValues, Wanted, kind_of, read_exact
 
 if TYPE_CHECKING:
     from catalogs import Catalog
-
-_BLOCK = 65_536
 
 MOST_CHARACTERS = 10_000
 """Length of a file of conditions, or of an expression."""
@@ -149,8 +148,8 @@ def count_removed(selection: Selection, catalog: "Catalog") -> list[tuple[str, i
         conditions are.
     """
     removed, alone = np.zeros((2, len(selection.clauses)), np.int64)
-    for start in range(0, catalog.row_count, _BLOCK):
-        stop = min(start + _BLOCK, catalog.row_count)
+    for start in range(0, catalog.row_count, BLOCK_ROWS):
+        stop = min(start + BLOCK_ROWS, catalog.row_count)
         failed = ~selection.keep_by_clause(catalog, start, stop)
         removed += failed.sum(axis=0)
         alone += (failed & (failed.sum(axis=1) == 1)[:, None]).sum(axis=0)

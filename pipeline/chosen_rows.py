@@ -8,11 +8,10 @@ import numpy as np
 
 from catalogs import AddedColumn, Catalog, check_chosen, find_selection, open_catalog, write_chosen
 from catalogs.beside import chosen_output
+from catalogs.blocks import BLOCK_ROWS
 from catalogs.exact import ColumnKind, kind_of
 from catalogs.output import remove_partials
 from pipeline.options import Options
-
-_BLOCK = 65_536
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,8 @@ def write_only(output: Path, options: Options) -> int:
     )
     selection = find_selection(options.only or "", catalog, option="--only")
     keep = np.zeros(catalog.row_count, np.bool_)
-    for start in range(0, catalog.row_count, _BLOCK):
-        stop = min(start + _BLOCK, catalog.row_count)
+    for start in range(0, catalog.row_count, BLOCK_ROWS):
+        stop = min(start + BLOCK_ROWS, catalog.row_count)
         keep[start:stop] = selection.keep(catalog, start, stop)
     target = chosen_output(output)
     remove_partials(target)

@@ -23,12 +23,10 @@ from typing import NamedTuple
 import numpy as np
 
 from catalogs import Catalog, Selection
+from catalogs.blocks import BLOCK_ROWS
 from catalogs.output import naming
 from catalogs.sphere import on_sphere
 from lsbg_classifier import CutoutSource
-
-BLOCK = 65_536
-"""Rows that are read or written at a time."""
 
 _LARGEST_UNIT = 4096
 
@@ -164,8 +162,8 @@ def make_plan(
     total = catalog.row_count
     block_groups = []
     with _Spool(np.float64, scratch, 2) as positions, _Spool(np.int64, scratch) as rows:
-        for start in range(0, total, BLOCK):
-            stop = min(start + BLOCK, total)
+        for start in range(0, total, BLOCK_ROWS):
+            stop = min(start + BLOCK_ROWS, total)
             block = on_sphere(catalog.read_positions(start, stop))
             if selection is not None:
                 passing = selection.keep(catalog, start, stop)

@@ -2,16 +2,16 @@
 
 import numpy as np
 
+from catalogs.blocks import BLOCK_ROWS
 from catalogs.sky_extent import SkyExtent, position_warnings
 from pipeline.job import Job
-from pipeline.plan import BLOCK
 
 
 def extent_of(positions: np.ndarray) -> SkyExtent:
     """Return the part of the sky that positions span: degrees, shape (N, 2), perhaps on disk."""
     extent = SkyExtent()
-    for start in range(0, len(positions), BLOCK):
-        extent.add(positions[start : start + BLOCK])
+    for start in range(0, len(positions), BLOCK_ROWS):
+        extent.add(positions[start : start + BLOCK_ROWS])
     return extent
 
 

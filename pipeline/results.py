@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from catalogs.blocks import BLOCK_ROWS
 from catalogs.columns import OutputColumn, columns_of
 from catalogs.flags import Flag
-from pipeline.plan import BLOCK, Plan, scratch_array
+from pipeline.plan import Plan, scratch_array
 from pipeline.summary import Summary
 
 
@@ -33,8 +34,8 @@ class Results:
             column.key: scratch_array((count,), column.dtype, scratch) for column in self._columns
         }
         self._done = scratch_array((count,), np.bool_, scratch)
-        for start in range(0, count, BLOCK):
-            part = slice(start, start + BLOCK)
+        for start in range(0, count, BLOCK_ROWS):
+            part = slice(start, start + BLOCK_ROWS)
             missing = np.isnan(plan.positions[part, 0])
             for column in self._columns:
                 self._values[column.key][part] = _without_score(column, Flag(0))
@@ -82,8 +83,8 @@ class Results:
     def count(self, summary: Summary):
         """Add up what a summary tells of the rows."""
         total = self._plan.row_count
-        for start in range(0, total, BLOCK):
-            values = self._read(start, min(start + BLOCK, total))
+        for start in range(0, total, BLOCK_ROWS):
+            values = self._read(start, min(start + BLOCK_ROWS, total))
             summary.count(values["probability"], values["flags"])
 
     def _read(self, start: int, stop: int) -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from catalogs.blocks import BLOCK_ROWS
 from catalogs.columns import AddedColumn, already_there, check_free
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
@@ -40,7 +41,6 @@ from catalogs.text.values import (
     kind_of,
 )
 
-_ROWS = 65_536
 _BLOCK = 1 << 22
 """Bytes that are read at a time."""
 
@@ -387,8 +387,8 @@ class TextCatalog:
     def _new_values(self, columns, values, block: Block) -> list[pa.Array]:
         """Return the added columns' values in the rows of a block, as texts."""
         pieces: list[list[pa.Array]] = [[] for _ in columns]
-        for first in range(block.first, block.first + block.rows, _ROWS):
-            last = min(first + _ROWS, block.first + block.rows)
+        for first in range(block.first, block.first + block.rows, BLOCK_ROWS):
+            last = min(first + BLOCK_ROWS, block.first + block.rows)
             for column, piece, new in zip(columns, pieces, values(first, last), strict=True):
                 texts = cells_of(np.asarray(new, column.dtype), self.null)
                 if self._layout.decimal_comma:

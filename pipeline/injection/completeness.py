@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from catalogs import Catalog, open_catalog
+from catalogs.blocks import BLOCK_ROWS
 from catalogs.columns import find_lsbg_columns
 from catalogs.errors import InputError
 from catalogs.output import written_whole
@@ -23,9 +24,6 @@ from lsbg_classifier.completeness.measure import (
     measure,
     to_json,
 )
-
-BLOCK = 65_536
-"""Rows that are read at a time."""
 
 _FILES = ("completeness.json", "completeness.csv", "limits.csv", "mocks.csv")
 _FIGURES = ("map", "steps")
@@ -100,8 +98,8 @@ def _numbers(catalog: Catalog) -> dict[str, np.ndarray]:
 
 def _columns(catalog: Catalog, names: list[str]) -> dict[str, np.ndarray]:
     blocks = [
-        catalog.read_columns(names, start, min(start + BLOCK, catalog.row_count))
-        for start in range(0, catalog.row_count, BLOCK)
+        catalog.read_columns(names, start, min(start + BLOCK_ROWS, catalog.row_count))
+        for start in range(0, catalog.row_count, BLOCK_ROWS)
     ]
     empty = [np.empty(0) for _ in names]
     joined = [np.concatenate(parts) for parts in zip(*(blocks or [empty]), strict=True)]
@@ -110,8 +108,8 @@ def _columns(catalog: Catalog, names: list[str]) -> dict[str, np.ndarray]:
 
 def _sky(catalog: Catalog, groups: np.ndarray | None) -> Sky:
     positions = [
-        catalog.read_positions(start, min(start + BLOCK, catalog.row_count))
-        for start in range(0, catalog.row_count, BLOCK)
+        catalog.read_positions(start, min(start + BLOCK_ROWS, catalog.row_count))
+        for start in range(0, catalog.row_count, BLOCK_ROWS)
     ]
     joined = np.concatenate(positions or [np.empty((0, 2))])
     return Sky(joined, None if groups is None else groups.astype(np.int64))

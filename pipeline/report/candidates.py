@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from catalogs import Catalog, InputError, find_lsbg_columns, open_catalog
+from catalogs.blocks import BLOCK_ROWS
 from catalogs.errors import one_line
-from pipeline.plan import BLOCK
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ def read_candidates(
     probability = np.empty(catalog.row_count, np.float32)
     flags = np.empty(catalog.row_count, np.int16)
     positions = np.empty((catalog.row_count, 2))
-    for start in range(0, catalog.row_count, BLOCK):
-        rows = slice(start, min(start + BLOCK, catalog.row_count))
+    for start in range(0, catalog.row_count, BLOCK_ROWS):
+        rows = slice(start, min(start + BLOCK_ROWS, catalog.row_count))
         probability[rows], flags[rows] = catalog.read_columns(names, rows.start, rows.stop)
         positions[rows] = catalog.read_positions(rows.start, rows.stop)
     label = None if truth is None else _labels(Path(truth), catalog.row_count)

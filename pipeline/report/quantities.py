@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from catalogs import Catalog
-from pipeline.plan import BLOCK
+from catalogs.blocks import BLOCK_ROWS
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ def _column(names, wanted: str) -> tuple[str | None, str]:
 
 def _read(catalog: Catalog, column: str) -> np.ndarray:
     parts = [
-        catalog.read_column(column, start, min(start + BLOCK, catalog.row_count))
-        for start in range(0, catalog.row_count, BLOCK)
+        catalog.read_column(column, start, min(start + BLOCK_ROWS, catalog.row_count))
+        for start in range(0, catalog.row_count, BLOCK_ROWS)
     ]
     return np.concatenate([np.empty(0), *parts])
 

@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalogs import InputError, check_output, open_catalog
+from catalogs.blocks import BLOCK_ROWS
 from catalogs.columns import already_there, find_lsbg_columns, lsbg_columns
 from catalogs.output import remove_partials, written_whole
 from pipeline.annotate import annotate
 from pipeline.cluster import connect
 from pipeline.options import OPTIONS
-from pipeline.plan import BLOCK
 from pipeline.summary import Summary
 
 if TYPE_CHECKING:
@@ -217,8 +217,8 @@ def _default_columns(catalog: "lsdb.Catalog", added: Mapping[str, str]) -> list[
 def _summary(output: Path, names: Sequence[str], threshold: float) -> Summary:
     """Count what was written in the columns of those names."""
     catalog, summary = open_catalog(output), Summary(threshold)
-    for start in range(0, catalog.row_count, BLOCK):
-        stop = min(start + BLOCK, catalog.row_count)
+    for start in range(0, catalog.row_count, BLOCK_ROWS):
+        stop = min(start + BLOCK_ROWS, catalog.row_count)
         probability, flags = catalog.read_columns(names, start, stop)
         summary.count(probability.astype("f4"), flags.astype("i2"))
     return summary
