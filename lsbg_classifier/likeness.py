@@ -3,7 +3,7 @@
 Seventeen statistics describe the sky of a cutout rather than what is in it: how noisy each channel
 is, how the noise is correlated from pixel to pixel and from channel to channel, and where the sky
 lies. A quadratic form of them tells right cutouts from wrongly made ones; it is fitted together
-with the weights (`lsbg_classifier.training.likeness`) and lies in the same file.
+with the weights (`lsbg_classifier.training.likeness_fit`) and lies in the same file.
 """
 
 from dataclasses import dataclass

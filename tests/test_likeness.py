@@ -10,7 +10,7 @@ from catalogs import InputError
 from lsbg_classifier import load_classifier, open_source
 from lsbg_classifier.cutouts.colours import colours_of_fluxes
 from lsbg_classifier.likeness import STATISTICS, load_likeness, statistics
-from lsbg_classifier.training.likeness import fit_likeness, wrongly_made
+from lsbg_classifier.training.likeness_fit import fit_likeness, wrongly_made
 
 SCALES = (6.0, 3.4, 2.2)
 NOISE = (0.0018, 0.0021, 0.0068)

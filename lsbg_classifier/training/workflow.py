@@ -26,7 +26,7 @@ from lsbg_classifier.training.evaluation import calibration_error
 from lsbg_classifier.training.evaluation_figures import draw_history
 from lsbg_classifier.training.figure_style import write_figure
 from lsbg_classifier.training.intervals import scores_with_intervals
-from lsbg_classifier.training.likeness import fit_likeness
+from lsbg_classifier.training.likeness_fit import fit_likeness
 from lsbg_classifier.training.recipes import Checkpointing, History, Progress, Recipe, train
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import WeightSet
