@@ -268,6 +268,10 @@ def open_catalog(
     position_unit : str, optional
         ``deg`` or ``rad``, overriding what the table says.
 
+    Returns
+    -------
+    Catalog
+
     Raises
     ------
     InputError

@@ -80,6 +80,11 @@ def joined(parts: list[Part], both: bool) -> Part:
     parts : list of Part
     both : bool
         By ``and``; else by ``or``.
+
+    Returns
+    -------
+    Part
+        A condition.
     """
 
     def combined(join, steps):
@@ -118,6 +123,11 @@ def tested(name: str, numbers: Callable[[Values], Numbers]) -> Part:
     name : str
         ``isfinite`` or ``isnan``.
     numbers : callable
+
+    Returns
+    -------
+    Part
+        A condition, true or false in every row.
     """
 
     def holds(values):
@@ -139,6 +149,10 @@ def text_equal(one, other, same: bool, values: Values) -> np.ndarray:
         Give the texts of values.
     same : bool
     values : mapping
+
+    Returns
+    -------
+    array of bool
     """
     left, right = one(values), other(values)
     datas = [left.data, right.data]
@@ -159,6 +173,11 @@ def one_of_texts(texts: Callable[[Values], ExactValues], wanted: set[str]) -> Pa
     ----------
     texts : callable
     wanted : set of str
+
+    Returns
+    -------
+    Part
+        A condition; neither true nor false where a text is missing.
     """
 
     def among(values, same):
@@ -177,6 +196,11 @@ def one_of_numbers(numbers: Callable[[Values], Numbers], wanted: np.ndarray) -> 
     ----------
     numbers : callable
     wanted : array of int64
+
+    Returns
+    -------
+    Part
+        A condition; neither true nor false where a number is missing.
     """
 
     def among(values, same):
@@ -209,5 +233,10 @@ def in_floats(function: Callable, *numbers: Numbers) -> Numbers:
     ----------
     function : callable
     *numbers : Numbers
+
+    Returns
+    -------
+    Numbers
+        float64, NaN where the function gives it.
     """
     return Numbers(np.asarray(function(*(number.floats() for number in numbers)), np.float64))

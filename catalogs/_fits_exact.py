@@ -23,6 +23,10 @@ def kind_of_column(column: "BinaryColumn", where: object) -> ColumnKind:
     where : object
         The file's name in error messages.
 
+    Returns
+    -------
+    ColumnKind
+
     Raises
     ------
     InputError
@@ -50,6 +54,10 @@ def values_of_column(column: "BinaryColumn", element: int | None, rows: np.ndarr
     element : int or None
         Counts from 0.
     rows : array of uint8, shape (rows, bytes a row)
+
+    Returns
+    -------
+    ExactValues
     """
     _, letter = _form(column)
     if letter == "A":

@@ -65,6 +65,11 @@ def updated_primary(header: bytes, data: bytes, number: int, changes: Changes) -
     number : int
         Which of the extensions changes, from 1.
     changes : Changes
+
+    Returns
+    -------
+    bytes
+        Header and data, each padded to a multiple of 2,880 bytes.
     """
     cards = Cards(header, is_table=False)
     try:

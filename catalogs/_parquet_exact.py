@@ -40,6 +40,15 @@ def values_of_array(array: pa.Array, element: int | None) -> ExactValues:
         Of a type that `kind_of_type` knows.
     element : int or None
         Of lists: which one, from 0; missing in those that are too short.
+
+    Returns
+    -------
+    ExactValues
+
+    Raises
+    ------
+    TypeError
+        If values of this type cannot be compared.
     """
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()

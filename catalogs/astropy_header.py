@@ -32,6 +32,11 @@ def describe_for_astropy(
         Added to what becomes ``Table.meta``.
     strip : callable, optional
         Takes out of that, first, what no longer holds.
+
+    Returns
+    -------
+    pyarrow.Schema
+        The same fields, with astropy's description in the metadata.
     """
     header = _header(schema)
     known = {str(column.get("name")): column for column in _mappings(header.get("datatype"))}

@@ -6,7 +6,7 @@ entry here, and the code that computes its values.
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from catalogs.errors import InputError
@@ -262,3 +262,21 @@ def _style_of(names: Sequence[str]) -> str:
         return "upper"
     camel = any(name[:1].islower() and name != name.lower() and "_" not in name for name in names)
     return "rubin" if camel else "lower"
+
+
+def shifted(values: Callable, first: int) -> Callable:
+    """Return a function for a part of a catalog from the one for the whole catalog.
+
+    Parameters
+    ----------
+    values : callable
+        Given (start, stop), returns values in those rows of the whole catalog.
+    first : int
+        Number of the part's first row in the whole catalog.
+
+    Returns
+    -------
+    callable
+        Given (start, stop), returns values in those rows of the part.
+    """
+    return lambda start, stop: values(first + start, first + stop)

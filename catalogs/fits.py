@@ -23,7 +23,7 @@ from catalogs._fits_plus import Changes, is_fits_plus, updated_primary
 from catalogs._fits_rows import write_rows
 from catalogs._fits_table import WHOLE, BinaryColumn, FitsTable
 from catalogs.blocks import BLOCK_ROWS
-from catalogs.columns import AddedColumn, already_there, check_free
+from catalogs.columns import AddedColumn, already_there, check_free, shifted
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError, one_line
 from catalogs.exact import ColumnKind, ExactValues, Wanted
@@ -70,10 +70,7 @@ class FitsCatalog:
             check_not_radians(first, self.position_columns, str(path))
 
     def read_column(self, name: str, start: int, stop: int) -> np.ndarray:
-        """Return a column of numbers in rows [start, stop): float64, NaN where null.
-
-        Logical values are 0 and 1.
-        """
+        """Return a column of numbers; see `catalogs.Catalog`."""
         return self.read_columns((name,), start, stop)[0]
 
     def read_columns(self, names: Sequence[str], start: int, stop: int) -> list[np.ndarray]:
@@ -103,27 +100,27 @@ class FitsCatalog:
 
     def read_exact(self, wanted: Sequence[Wanted], start: int, stop: int) -> list[ExactValues]:
         """Return values as they are; see `catalogs.Catalog`."""
-        rows, found = self._rows(start, stop), []
+        rows, values = self._rows(start, stop), []
         for name, number in wanted:
             column = self._column(name)
             if isinstance(column, AsciiColumn):
                 with self._naming_file():
-                    found.append(column.exact_values(rows))
+                    values.append(column.exact_values(rows))
             else:
-                found.append(values_of_column(column, number, rows))
-        return found
+                values.append(values_of_column(column, number, rows))
+        return values
 
     def _column(self, name: str) -> BinaryColumn | AsciiColumn:
         """Return the one column of that name."""
-        found = [column for column in self._table.columns if column.name == name]
-        if not found:
+        columns = [column for column in self._table.columns if column.name == name]
+        if not columns:
             raise InputError(f"{self.path}: no column {name}")
-        if len(found) > 1:
+        if len(columns) > 1:
             raise InputError(
-                f"{self.path}: {len(found)} columns are called {name}; rename them, or choose "
+                f"{self.path}: {len(columns)} columns are called {name}; rename them, or choose "
                 "others, for positions with --ra and --dec"
             )
-        return found[0]
+        return columns[0]
 
     def read_positions(self, start: int, stop: int) -> np.ndarray:
         """Return degrees in rows [start, stop); see `catalogs.Catalog`."""
@@ -147,7 +144,7 @@ class FitsCatalog:
 
     def describe_columns(self) -> list[ColumnDetail]:
         """List the columns with one value a row; see `catalogs.Catalog`."""
-        found = []
+        details = []
         for column in self._table.columns:
             form = column.form.strip()
             if isinstance(column, AsciiColumn):
@@ -162,8 +159,8 @@ class FitsCatalog:
                 kind = "integer"
             else:
                 kind = "number"
-            found.append(ColumnDetail(column.name, kind, column.unit or ""))
-        return found
+            details.append(ColumnDetail(column.name, kind, column.unit or ""))
+        return details
 
     def exact_values(self, detail: ColumnDetail, rows: np.ndarray) -> list:
         """Return integers or texts of ascending rows; see `catalogs.Catalog`."""
@@ -185,8 +182,8 @@ class FitsCatalog:
         header = fits.Header.fromstring(
             self._header(self._table).to_bytes().decode("ascii", "replace")
         )
-        said = {name: header.get(keyword) for name, (keyword, _) in PROVENANCE.items()}
-        return {name: unquote(str(value)) for name, value in said.items() if value is not None}
+        values = {name: header.get(keyword) for name, (keyword, _) in PROVENANCE.items()}
+        return {name: unquote(str(value)) for name, value in values.items() if value is not None}
 
     def write_annotated(
         self,
@@ -200,16 +197,16 @@ class FitsCatalog:
         """Write the file again with columns added; see `catalogs.Catalog`."""
         self.check_annotated(columns, overwrite_columns=overwrite_columns)
         dropped = set(already_there(columns, self.column_names))
-        kept = [column for column in self._table.columns if column.name not in dropped]
+        old_columns = [column for column in self._table.columns if column.name not in dropped]
         with written_packed(output) as partial:
             with open(self._file, "rb") as source, open(partial, "w+b") as target:
                 self._write_before(source, target, dropped, columns, provenance)
                 first, place = 0, self._table.header_start
                 for table in self._tables:
                     _copy(source, target, place, table.header_start)
-                    cards = self._cards(table, kept, columns, provenance)
+                    cards = self._cards(table, old_columns, columns, provenance)
                     new = shifted(values, first)
-                    self._write_table(source, target, table, cards, kept, columns, new)
+                    self._write_table(source, target, table, cards, old_columns, columns, new)
                     first, place = first + table.rows, table.end
                 _copy(source, target, place, None)
 
@@ -256,28 +253,28 @@ class FitsCatalog:
         except ValueError as error:
             raise InputError(f"{self.path}: not a readable FITS file ({error})") from error
 
-    def _cards(self, table: FitsTable, kept, columns, provenance) -> Cards:
+    def _cards(self, table: FitsTable, old_columns, columns, provenance) -> Cards:
         """Edit the header: `columns` added, and only `kept` of the old ones."""
         cards = self._header(table)
         for number in range(len(table.columns), 0, -1):
-            if table.columns[number - 1] not in kept:
+            if table.columns[number - 1] not in old_columns:
                 cards.drop_column(number)
-        old_bytes = _row_bytes(table, kept)
+        old_bytes = _row_bytes(table, old_columns)
         row_bytes = old_bytes + added_bytes(columns, is_ascii=table.is_ascii)
         cards.set("NAXIS1", row_bytes)
-        cards.set("TFIELDS", len(kept) + len(columns))
+        cards.set("TFIELDS", len(old_columns) + len(columns))
         if table.heap_offset is not None:
             gap = table.heap_offset - table.row_bytes * table.rows
             cards.set("THEAP", row_bytes * table.rows + gap)
         if table.is_ascii:
-            for number, place in enumerate(_places(table, kept), 1):
+            for number, place in enumerate(_places(table, old_columns), 1):
                 cards.set(f"TBCOL{number}", place + 1)
         start = old_bytes if table.is_ascii else None
-        cards.add_columns(columns, len(kept) + 1, ascii_start=start)
+        cards.add_columns(columns, len(old_columns) + 1, ascii_start=start)
         cards.set_provenance(provenance)
         return cards
 
-    def _write_table(self, source, target, table, cards, kept, columns, values):
+    def _write_table(self, source, target, table, cards, old_columns, columns, values):
         """Write header, rows, heap and padding; and the checksums if there were any."""
         start = target.tell()
         target.write(cards.to_bytes())
@@ -286,7 +283,7 @@ class FitsCatalog:
         for first in range(0, table.rows, BLOCK_ROWS):
             last = min(first + BLOCK_ROWS, table.rows)
             old = self._rows_of(table, first, last)
-            parts = [old[:, a:b] for a, b in _slices(table, kept)]
+            parts = [old[:, a:b] for a, b in _slices(table, old_columns)]
             parts += [
                 cells(column, value)
                 for column, value in zip(columns, values(first, last), strict=True)
@@ -305,33 +302,30 @@ def _binary_cells(column: AddedColumn, values: np.ndarray) -> np.ndarray:
     return new.view(np.uint8).reshape(len(new), -1)
 
 
-def _slices(table: FitsTable, kept) -> list[tuple[int, int]]:
+def _slices(table: FitsTable, old_columns) -> list[tuple[int, int]]:
     """Return the bytes of a row that are written again; in ASCII with the blanks before them."""
-    if len(kept) == len(table.columns):
+    if len(old_columns) == len(table.columns):
         return [(0, table.row_bytes)]
     if not table.is_ascii:
-        return [(column.offset, column.offset + column.width) for column in kept]
+        return [(column.offset, column.offset + column.width) for column in old_columns]
     ends = sorted(column.offset + column.width for column in table.columns)
-    before = [max((end for end in ends if end <= column.offset), default=0) for column in kept]
-    return [(low, c.offset + c.width) for low, c in zip(before, kept, strict=True)]
+    before = [
+        max((end for end in ends if end <= column.offset), default=0) for column in old_columns
+    ]
+    return [(low, c.offset + c.width) for low, c in zip(before, old_columns, strict=True)]
 
 
-def _row_bytes(table: FitsTable, kept) -> int:
-    return sum(high - low for low, high in _slices(table, kept))
+def _row_bytes(table: FitsTable, old_columns) -> int:
+    return sum(high - low for low, high in _slices(table, old_columns))
 
 
-def _places(table: FitsTable, kept) -> list[int]:
+def _places(table: FitsTable, old_columns) -> list[int]:
     """Return where the columns of an ASCII table begin in the rows that are written."""
-    if len(kept) == len(table.columns):
-        return [column.offset for column in kept]
-    slices = _slices(table, kept)
+    if len(old_columns) == len(table.columns):
+        return [column.offset for column in old_columns]
+    slices = _slices(table, old_columns)
     ends = np.cumsum([high - low for low, high in slices]).tolist()
-    return [end - column.width for end, column in zip(ends, kept, strict=True)]
-
-
-def shifted(values: Callable, first: int) -> Callable:
-    """Return what gives values by rows of a table that begins with a row of the whole."""
-    return lambda start, stop: values(first + start, first + stop)
+    return [end - column.width for end, column in zip(ends, old_columns, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from catalogs.columns import AddedColumn
+from catalogs.columns import AddedColumn, shifted
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
 from catalogs.exact import ColumnKind, ExactValues, Wanted, joined
-from catalogs.fits import FitsCatalog, shifted
+from catalogs.fits import FitsCatalog
 from catalogs.formats import Content
 from catalogs.output import PARQUET_SUFFIXES, files_below, written_whole
 from catalogs.packed import PACKED_ENDINGS

@@ -141,6 +141,10 @@ def plain_file(path: Path, owner: object) -> Path:
     owner : object
         The copy lives as long as this does.
 
+    Returns
+    -------
+    Path
+
     Raises
     ------
     InputError

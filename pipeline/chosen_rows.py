@@ -66,6 +66,11 @@ def write_only(output: Path, options: Options) -> int:
     output : Path
         The annotated catalog.
     options : Options
+
+    Returns
+    -------
+    int
+        Number of rows.
     """
     catalog = open_catalog(
         output,

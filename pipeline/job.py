@@ -158,6 +158,10 @@ def output_for(input_path: str | Path, output: str | Path | None, options: Optio
     output : path or None
     options : Options
 
+    Returns
+    -------
+    Path
+
     Raises
     ------
     InputError
@@ -181,6 +185,10 @@ def prepare(input_path: str | Path, output: str | Path | None, options: Options)
     output : path or None
         None: see `output_for`.
     options : Options
+
+    Returns
+    -------
+    Job
 
     Raises
     ------

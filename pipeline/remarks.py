@@ -23,6 +23,11 @@ def remarks_on(job: Job, extent: SkyExtent) -> list[str]:
     job : Job
     extent : SkyExtent
         Of the selected rows.
+
+    Returns
+    -------
+    list of str
+        Lines that begin with ``position:``, ``assumed:`` or ``warning:``.
     """
     columns = job.catalog.position_columns
     return [

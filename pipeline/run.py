@@ -61,6 +61,10 @@ def run(job: Job, log: RunLog, progress: Report | None = None) -> Summary:
     log : RunLog
         Is told what happens.
     progress : callable, optional
+
+    Returns
+    -------
+    Summary
     """
     started = time.perf_counter()
     summary = Summary(job.threshold)

@@ -83,6 +83,10 @@ def opened_log(path: str | Path | None, *others: str | Path) -> Iterator[RunLog]
     others : paths
         Input and output of the run, which the file must not be.
 
+    Yields
+    ------
+    RunLog
+
     Raises
     ------
     InputError

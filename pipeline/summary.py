@@ -81,6 +81,10 @@ class Summary:
             Show at most this many, those that concern the most candidates.
         remarks : bool
             Show them too.
+
+        Returns
+        -------
+        list of str
         """
         flagged = [f"  {name}: {count}" for name, count in self.flags.items() if count]
         return [

@@ -136,7 +136,7 @@ def training_app(defaults: _Defaults) -> typer.Typer:
             bool,
             typer.Option(
                 "--type-1",
-                help="Also fetch the artifacts of DES that a classifier of features rejected; lsbg "
+                help="Fetch also the artifacts of DES that a classifier of features rejected; lsbg "
                 "study three-classes needs them.",
             ),
         ] = False,

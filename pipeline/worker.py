@@ -89,6 +89,10 @@ def score_unit(rows: np.ndarray, positions: np.ndarray, settings: WorkerSettings
     positions : array of float64, shape (n, 2)
         Right ascension and declination in degrees.
     settings : WorkerSettings
+
+    Returns
+    -------
+    UnitResult
     """
     classifier = loaded_classifier(settings.weights, settings.sha256, settings.engine)
     with _opening:
@@ -132,6 +136,10 @@ def loaded_classifier(path: str, sha256: str, engine: str) -> Classifier:
         What the weights must be.
     engine : str
         What runs the network.
+
+    Returns
+    -------
+    Classifier
 
     Raises
     ------

@@ -9,11 +9,13 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("catalogs", "lsbg_classifier", "pipeline")
 
 COMMANDS = "pipeline/commands/"
-"""Functions there are read by typer: the help of each option describes it."""
+"""Commands: typer would show the section in the help, where each option has its own help."""
+
+WITH_RESULTS = ("catalogs", "pipeline")
+"""Packages whose functions also describe what they return, yield or raise themselves."""
 
 NOT_DONE = frozenset(
     """
-    catalogs/fits.py
     catalogs/parquet.py
     """.split()
 )
@@ -66,6 +68,61 @@ def incomplete(path):
     return [
         name for name, function in public_functions(tree.body) if lacks_parameters(name, function)
     ]
+
+
+def own_nodes(function):
+    """Give the nodes of a function without those of functions in it."""
+    waiting = list(function.body)
+    while waiting:
+        node = waiting.pop()
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield node
+            waiting += ast.iter_child_nodes(node)
+
+
+def lacking_results(name, function):
+    """List the sections Returns, Yields and Raises that a function with parameters lacks."""
+    text = ast.get_docstring(function) or ""
+    if "Parameters\n----------" not in text:
+        return []
+    nodes = list(own_nodes(function))
+    yields = any(isinstance(node, ast.Yield | ast.YieldFrom) for node in nodes)
+    returns = any(isinstance(node, ast.Return) and node.value is not None for node in nodes)
+    raises = any(isinstance(node, ast.Raise) and node.exc is not None for node in nodes)
+    needed = {"Yields": yields, "Returns": returns and not yields, "Raises": raises}
+    return [
+        f"{name}: {section}"
+        for section, is_needed in needed.items()
+        if is_needed and f"{section}\n{'-' * len(section)}" not in text
+    ]
+
+
+def test_results_of_public_functions_are_described():
+    lacking = [
+        f"{module}, {line}"
+        for path, module in modules()
+        if module.startswith(WITH_RESULTS) and not module.startswith(COMMANDS)
+        for name, function in public_functions(ast.parse(path.read_text("utf-8")).body)
+        for line in (lacking_results(name, function) if parameter_names(name, function)[1:] else [])
+    ]
+    assert not lacking, "\n".join(lacking)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("return a", ["f: Returns"]),
+        ("return", []),
+        ("yield a", ["f: Yields"]),
+        ("raise ValueError(a)", ["f: Raises"]),
+        ("raise", []),
+        ("def g():\n        return a", []),
+        ("list(map(lambda: (yield), a))", []),
+    ],
+)
+def test_the_check_sees_results_that_are_missing(body, expected):
+    text = f"def f(a, b):\n    '''Do.\n\n    Parameters\n    ----------\n    '''\n    {body}"
+    assert lacking_results("f", ast.parse(text).body[0]) == expected
 
 
 def test_parameters_of_public_functions_are_described():

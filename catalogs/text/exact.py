@@ -28,6 +28,13 @@ def kind_of_cells(catalog: "TextCatalog", name: str) -> tuple[ColumnKind, int]:
     ----------
     catalog : TextCatalog
     name : str
+
+    Returns
+    -------
+    kind : ColumnKind
+        ``number`` if the column has no value at all.
+    first : int
+        Number of the cell, from 0.
     """
     number = catalog._number_of(name)
     first, stop = catalog._layout.firsts[number : number + 2]
@@ -47,6 +54,11 @@ def read_cells(
     catalog : TextCatalog
     wanted : sequence of Wanted
     start, stop : int
+
+    Returns
+    -------
+    list of ExactValues
+        In the order of `wanted`.
     """
     known = [kind_of_cells(catalog, name) for name, _ in wanted]
     pieces = [[no_rows(kind)] for kind, _ in known]

@@ -73,6 +73,10 @@ def rows_between(
         Whether the block is the last one, whose last line may have no end.
     comments : tuple of bytes
         What lines that are no rows begin with, after blanks.
+
+    Returns
+    -------
+    Rows
     """
     used = int(ends[-1]) + 1 if len(ends) else 0
     if final and used < len(content):
@@ -207,6 +211,11 @@ def without(block: bytes, cuts: np.ndarray, places: np.ndarray) -> tuple[bytes, 
     cuts : array of int64, shape (spans, 2)
         Ascending, without overlap.
     places : array of int64
+
+    Returns
+    -------
+    block : bytes
+    places : array of int64
     """
     content = array_of(block)
     steps = np.zeros(len(content) + 1, np.int8)
@@ -285,6 +294,10 @@ def some_rows(block: bytes, rows: Rows, keep: np.ndarray) -> bytes:
     block : bytes
     rows : Rows
     keep : array of bool, shape (rows,)
+
+    Returns
+    -------
+    bytes
     """
     pieces, place = [], 0
     for row in np.flatnonzero(~keep).tolist():

@@ -49,6 +49,10 @@ def as_floats(texts: pa.Array, *, decimal_comma: bool = False) -> np.ndarray:
     decimal_comma : bool
         Whether a comma stands for the decimal point.
 
+    Returns
+    -------
+    array of float64, shape (texts,)
+
     Raises
     ------
     ValueTextError
@@ -106,6 +110,10 @@ def as_exact(texts: pa.Array, kind: str, *, utf8: bool = True) -> list:
         ``integer`` or ``text``.
     utf8 : bool
         Whether the whole table is in UTF-8; else it is Latin-1.
+
+    Returns
+    -------
+    list of int or str
 
     Raises
     ------

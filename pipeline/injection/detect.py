@@ -86,6 +86,10 @@ def prepare_detection(
     resume, overwrite : bool
         Continue an unfinished run; replace an output that exists.
 
+    Returns
+    -------
+    DetectJob
+
     Raises
     ------
     InputError
@@ -112,6 +116,10 @@ def run_detection(job: DetectJob, progress: Progress | None = None) -> int:
     job : DetectJob
     progress : callable, optional
         Called with (tiles done, tiles in all).
+
+    Returns
+    -------
+    int
 
     Raises
     ------
@@ -145,6 +153,11 @@ def detect_unit(unit: Unit, work: DetectWork) -> UnitResult:
     ----------
     unit : Unit
     work : DetectWork
+
+    Returns
+    -------
+    UnitResult
+        With the table ``candidates``.
     """
     tile = tile_named(unit.tile, work.place)
     table = detect_in_tile(tile, work.request)

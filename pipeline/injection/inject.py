@@ -187,6 +187,10 @@ def prepare_injection(
     overwrite : bool
         Replace an earlier injection that is in the folder.
 
+    Returns
+    -------
+    InjectJob
+
     Raises
     ------
     InputError
@@ -213,7 +217,13 @@ def check_folder(output: Path, tiles: Path, *, overwrite: bool):
     ----------
     output, tiles : Path
     overwrite : bool
-        An earlier output may be there.
+        Whether an earlier output may be replaced.
+
+    Raises
+    ------
+    InputError
+        If the folders overlap, the output is a file or its parent is missing, or it holds files
+        that may not be replaced.
     """
     here, there = output.resolve(), tiles.resolve()
     if here == there or there in here.parents or here in there.parents:
@@ -262,6 +272,10 @@ def run_injection(job: InjectJob, progress: Progress | None = None) -> int:
     progress : callable, optional
         Called with (tiles done, tiles in all).
 
+    Returns
+    -------
+    int
+
     Raises
     ------
     InputError
@@ -300,6 +314,11 @@ def inject_unit(unit: Unit, work: InjectWork) -> UnitResult:
     ----------
     unit : Unit
     work : InjectWork
+
+    Returns
+    -------
+    UnitResult
+        With the table ``truth``; the images are written.
     """
     tile = tile_named(unit.tile, work.place)
     injected = make_mocks(tile, work.request, unit.repeat)
@@ -354,5 +373,9 @@ def tile_named(name: str, place: TilesPlace) -> TileImages:
         Of the tile.
     place : TilesPlace
         Where it is, and what the folder's fingerprint must be.
+
+    Returns
+    -------
+    TileImages
     """
     return _tiles(place)[name]

@@ -41,14 +41,10 @@ from pipeline.injection.inject import (
     tile_named,
 )
 from pipeline.injection.sample import KnownLsbgs, labels_of, sample_table, write_sample
+from pipeline.injection.scaled_cuts import CUT_SCALES, cut_for, has_other_scale
 from pipeline.injection.tile_job import Progress, TileJob, Unit, UnitResult, Where, identity_of
 
 _log = logging.getLogger(__name__)
-
-_CUT_SCALES = {"des": "0.263", "hsc": "0.168"}
-"""Arcseconds a pixel that are written in the published cuts."""
-
-_SAME_SCALE = 0.01
 
 
 @dataclass(frozen=True)
@@ -202,10 +198,10 @@ class RecoverJob:
         scales = {round(tile.pixel_scale, 3) for tile in self.tiles.tiles}
         for scale in sorted(scales):
             select = self.recover.select or ""
-            if _other_scale(select, scale):
+            if has_other_scale(select, scale):
                 lines.append(
                     f'pixels are {scale:g}": the cut {select} uses that instead of '
-                    f'{_CUT_SCALES[select]}" in its limits on FLUX_RADIUS'
+                    f'{CUT_SCALES[select]}" in its limits on FLUX_RADIUS'
                 )
         return lines
 
@@ -233,6 +229,10 @@ def prepare_recovery(
     where : Where, optional
     resume, overwrite : bool
         Continue an unfinished run; replace an earlier output.
+
+    Returns
+    -------
+    RecoverJob
 
     Raises
     ------
@@ -270,11 +270,6 @@ def _needs_i(select: str | None) -> bool:
     return "_I" in text.upper().replace("_IMAGE", "")
 
 
-def _other_scale(select: str | None, scale: float) -> bool:
-    written = _CUT_SCALES.get(select or "")
-    return written is not None and abs(scale / float(written) - 1) > _SAME_SCALE
-
-
 _OURS = ("truth.fits", "detections.fits")
 _SAMPLE = ("sample.npy", "sample.csv", "sample.json")
 
@@ -287,6 +282,10 @@ def run_recovery(job: RecoverJob, progress: Progress | None = None) -> Completen
     job : RecoverJob
     progress : callable, optional
         Called with (units done, units in all).
+
+    Returns
+    -------
+    Completeness
 
     Raises
     ------
@@ -365,6 +364,11 @@ def recover_unit(unit: Unit, work: RecoverWork) -> UnitResult:
     ----------
     unit : Unit
     work : RecoverWork
+
+    Returns
+    -------
+    UnitResult
+        With the tables ``truth`` and ``detections``, and ``sample`` if one is asked for.
     """
     place = work.place
     tile = tile_named(unit.tile, place)
@@ -399,17 +403,8 @@ def _selected(sources: Table, tile: TileImages, select: str | None, scratch: Pat
     path = scratch / "candidates.fits"
     write_table(sources, path, "CANDIDATES", {})
     catalog = open_catalog(path)
-    selection = find_selection(_cut_for(select, tile.pixel_scale, scratch), catalog)
+    selection = find_selection(cut_for(select, tile.pixel_scale, scratch), catalog)
     return selection.keep(catalog, 0, len(sources))
-
-
-def _cut_for(select: str, scale: float, scratch: Path) -> str:
-    """Return a cut; a published one with the tile's pixel scale instead of its survey's."""
-    if not _other_scale(select, scale):
-        return select
-    path = scratch / f"{select}.cut"
-    path.write_text(PUBLISHED_CUTS[select].replace(_CUT_SCALES[select], f"{scale:.6g}"))
-    return str(path)
 
 
 def _scored(sources, selected, source, classifier) -> tuple[Table, dict[int, np.ndarray]]:

@@ -98,6 +98,11 @@ def sample_table(found: Table, labels: np.ndarray, flags: np.ndarray, cutouts: d
     flags : array of int16, shape (sources,)
     cutouts : dict of int to array of uint8, shape (64, 64, 3)
         By row.
+
+    Returns
+    -------
+    astropy.table.Table
+        A row for each usable cutout.
     """
     usable = (labels >= 0) & ((flags & NOT_SCORED) == 0)
     rows = [row for row in np.flatnonzero(usable) if int(row) in cutouts]

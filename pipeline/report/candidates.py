@@ -55,6 +55,10 @@ def read_candidates(
     catalog_options : mapping
         ``table``, ``ra``, ``dec`` or ``position_unit``; see `catalogs.open_catalog`.
 
+    Returns
+    -------
+    Candidates
+
     Raises
     ------
     InputError

@@ -55,6 +55,10 @@ def choose(candidates: Candidates, *, count: int, to_label: int, threshold: floa
         Of the set to label, at most.
     threshold : float
         Where probabilities are most uncertain.
+
+    Returns
+    -------
+    Choice
     """
     generator = np.random.default_rng(_SEED)
     scored = candidates.scored

@@ -36,6 +36,10 @@ def chosen_columns(
         than 30, else the first 30 whose names speak of magnitudes, sizes, surface brightness,
         shapes and identity.
 
+    Returns
+    -------
+    list of ColumnDetail
+
     Raises
     ------
     InputError

@@ -79,6 +79,10 @@ def draw_completeness(path: Path | None, theme: str = "light") -> Iterator[Drawn
         As of `completeness_sections`.
     theme : str
         ``light`` or ``dark``.
+
+    Yields
+    ------
+    Drawn
     """
     if path is None:
         return

@@ -84,6 +84,11 @@ def score_sections(candidates: Candidates, threshold: float, told_by: str) -> li
         Called an LSBG above this.
     told_by : str
         Where the labels are from: ``truth`` or ``labels``.
+
+    Returns
+    -------
+    list of Section
+        One, or none where no candidate has both a label and a probability.
     """
     label, probability = labelled(candidates)
     if not len(label):

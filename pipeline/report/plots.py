@@ -60,6 +60,10 @@ def write_plots(
         As for `figures.draw_all`.
     more : callable
         Given the name of a theme, yields further plots.
+
+    Returns
+    -------
+    list of Plot
     """
     import matplotlib
 

@@ -24,6 +24,11 @@ def options_of(command: Callable, without: Collection[str] = ()) -> tuple[Option
         The function that typer calls; each parameter is ``Annotated`` with its option.
     without : collection of str
         Names of options that are left out.
+
+    Returns
+    -------
+    tuple of Option
+        In the order of the command's parameters.
     """
     hints = get_type_hints(command, include_extras=True)
     options = (

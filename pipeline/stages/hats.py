@@ -77,6 +77,11 @@ def classify_partition(
     cutouts : str
     options : mapping
         As in `classify_catalog`; the position must be named by ``ra`` and ``dec``.
+
+    Returns
+    -------
+    NestedFrame
+        With the same rows in the same order.
     """
     return _joined(partition, _annotated(partition, cutouts, options))
 
@@ -92,6 +97,10 @@ def hats_properties(catalog: "lsdb.Catalog", *, cutouts: str, **options) -> dict
         What `classify_catalog` was given.
     cutouts, options
         As for `classify_catalog`.
+
+    Returns
+    -------
+    dict of str to str
     """
     added = _annotated(catalog.meta, cutouts, _complete(catalog, options))
     metadata = added.schema.metadata
