@@ -57,8 +57,8 @@ def _cells_of(content: bytes, rows: Rows, number: int) -> list[str]:
 
 def split_blanks(line: bytes) -> list[str]:
     """Return the values of a line, without the quotes of those that have some."""
-    found = re.findall(rb'"((?:[^"]|"")*)"|([^ \t]+)', line)
-    return [decoded(quoted.replace(b'""', b'"') or plain) for quoted, plain in found]
+    values = re.findall(rb'"((?:[^"]|"")*)"|([^ \t]+)', line)
+    return [decoded(quoted.replace(b'""', b'"') or plain) for quoted, plain in values]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class _Named:
 
 def _head_of(content: bytes) -> list[_Named]:
     """Return the numbered names at the beginning of a text: 1, and then ever larger numbers."""
-    found: list[_Named] = []
+    numbered_names: list[_Named] = []
     place = 0
     while place < len(content) and (match := _LINE.match(content, place)):
         line = match[0]
@@ -82,10 +82,10 @@ def _head_of(content: bytes) -> list[_Named]:
             break
         named = _COLUMN.match(line.rstrip(b"\r\n"))
         number = int(named[1]) if named and len(named[1]) < 7 else 0
-        if named and (number > found[-1].number if found else number == 1):
-            found.append(_Named(place, line, number, decoded(named[2]), decoded(named[3])))
+        if named and (number > numbered_names[-1].number if numbered_names else number == 1):
+            numbered_names.append(_Named(place, line, number, decoded(named[2]), decoded(named[3])))
         place = match.end()
-    return found
+    return numbered_names
 
 
 def _comment_bytes(content: bytes) -> int:
@@ -307,8 +307,8 @@ class AsciiCatalog(Described, AsciiHeadCatalog):
         names = content[first:stop]
         if dropped:
             cells = [match.span() for match in re.finditer(rb'"(?:[^"]|"")*"|[^ \t]+', names)]
-            kept = [n for n in range(len(cells)) if n not in dropped]
-            names = b" ".join(names[slice(*cells[n])] for n in kept)
+            remaining = [n for n in range(len(cells)) if n not in dropped]
+            names = b" ".join(names[slice(*cells[n])] for n in remaining)
         added = b"".join(b" " + column.name.encode() for column in columns)
         return content[:first] + names + added + content[stop:]
 
@@ -322,9 +322,9 @@ def _layout(names, syntax, data_start, first: int | None, stop: int | None = Non
 
 def _comments(content: bytes, start: int) -> list[tuple[int, bytes]]:
     """Return the comments in the beginning of a text, and where each begins."""
-    found, place = [], 0
+    comments, place = [], 0
     while place < len(content) and (match := _LINE.match(content, place)):
         if match[0].lstrip().startswith(b"#"):
-            found.append((start + place, match[0]))
+            comments.append((start + place, match[0]))
         place = match.end()
-    return found
+    return comments

@@ -1,7 +1,7 @@
 """CSV and TSV: each row is the input's bytes, with our values at its end.
 
 Delimiter, quotes, comments, line ends, encoding and the text of all other cells stay as they are.
-What our columns mean is said in a file beside the output; see `catalogs.text.described`.
+A file beside the output describes our columns; see `catalogs.text.described`.
 """
 
 import csv
@@ -167,9 +167,9 @@ class CsvCatalog(Described, TextCatalog):
         pieces, place = [], 0
         for first, last in self._layout.extra["spans"]:
             cells = syntax.cell_pattern.findall(content[first:last])
-            kept = [cell for number, cell in enumerate(cells) if number not in dropped]
+            remaining = [cell for number, cell in enumerate(cells) if number not in dropped]
             added = [_header_cell(cells, column, syntax) for column in columns]
-            pieces += [content[place:first], syntax.delimiter.join([*kept, *added])]
+            pieces += [content[place:first], syntax.delimiter.join([*remaining, *added])]
             place = last
         return b"".join([*pieces, content[place:]])
 

@@ -259,18 +259,18 @@ FORMATS = (
 @cache
 def _plugins() -> tuple[tuple[CatalogFormat, ...], dict[str, InputError]]:
     """Return the formats of installed packages, and what is wrong with those that are broken."""
-    found: dict[str, CatalogFormat] = {}
+    formats: dict[str, CatalogFormat] = {}
     broken: dict[str, InputError] = {}
     ours = {known.name for known in FORMATS}
     for point in sorted(entry_points(group=PLUGIN_GROUP), key=lambda point: point.name):
         try:
-            added = _loaded(point)
+            plugin = _loaded(point)
         except InputError as error:
             broken[point.name] = error
         else:
-            if added.name not in ours:
-                found.setdefault(added.name, added)
-    return tuple(found.values()), broken
+            if plugin.name not in ours:
+                formats.setdefault(plugin.name, plugin)
+    return tuple(formats.values()), broken
 
 
 def known_formats() -> tuple[CatalogFormat, ...]:

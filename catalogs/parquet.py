@@ -183,10 +183,7 @@ class ParquetCatalog:
         return each[0]
 
     def read_column(self, name: str, start: int, stop: int) -> np.ndarray:
-        """Return a column of numbers in rows [start, stop): float64, NaN where null.
-
-        Logical values are 0 and 1.
-        """
+        """Return a column of numbers; see `catalogs.Catalog`."""
         return self.read_columns((name,), start, stop)[0]
 
     def read_columns(self, names: Sequence[str], start: int, stop: int) -> list[np.ndarray]:

@@ -123,9 +123,9 @@ def _method(request: TrainingRequest, wanted: WantedSample) -> _Method:
     from lsbg_classifier.training.workflow import check_request
     from lsbg_classifier.weights.registry import find_weights
 
-    afresh = wanted.simulated and request.start is None
+    from_scratch = wanted.simulated and request.start is None
     beside = None if request.beside is None else open_dataset(request.beside)
-    usual = "rehearsed" if beside else "robust" if afresh else "published"
+    usual = "rehearsed" if beside else "robust" if from_scratch else "published"
     name = request.recipe or usual
     recipe = replace(recipe_named(name, request.start is not None), **request.overrides)
     start = find_weights(request.start) if request.start else None

@@ -14,13 +14,6 @@ COMMANDS = "pipeline/commands/"
 WITH_RESULTS = ("catalogs", "pipeline")
 """Packages whose functions also describe what they return, yield or raise themselves."""
 
-NOT_DONE = frozenset(
-    """
-    catalogs/parquet.py
-    """.split()
-)
-"""Modules that still have functions without a section Parameters. The list must only shrink."""
-
 
 def modules():
     """Give the path and the name of each module."""
@@ -131,12 +124,7 @@ def test_parameters_of_public_functions_are_described():
         for path, module in modules()
         if not module.startswith(COMMANDS) and (names := incomplete(path))
     }
-    new = {module: names for module, names in lacking.items() if module not in NOT_DONE}
-    assert not new, f"add a section Parameters to {new}"
-
-
-def test_modules_of_the_list_exist():
-    assert {module for _, module in modules()} >= NOT_DONE, "remove those that are gone"
+    assert not lacking, f"add a section Parameters to {lacking}"
 
 
 @pytest.mark.parametrize(

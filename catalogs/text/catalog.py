@@ -248,15 +248,15 @@ class TextCatalog:
 
     def _number_of(self, name: str) -> int:
         """Return which column has that name."""
-        found = [number for number, known in enumerate(self.column_names) if known == name]
-        if not found:
+        numbers = [number for number, known in enumerate(self.column_names) if known == name]
+        if not numbers:
             raise InputError(f"{self.path}: no column {name}")
-        if len(found) > 1:
+        if len(numbers) > 1:
             raise InputError(
-                f"{self.path}: {len(found)} columns are called {name}; rename them, or choose "
+                f"{self.path}: {len(numbers)} columns are called {name}; rename them, or choose "
                 "others, for positions with --ra and --dec"
             )
-        return found[0]
+        return numbers[0]
 
     def _cell_of(self, name: str) -> int:
         """Return the number of the cell that a column has in each row."""
@@ -353,7 +353,7 @@ class TextCatalog:
     # --- Writing ---------------------------------------------------------------------------------
 
     def check_annotated(self, columns: Sequence[AddedColumn], *, overwrite_columns: bool = False):
-        """Refuse columns that are there already; see `catalogs.Catalog`."""
+        """Refuse columns that exist; see `catalogs.Catalog`."""
         if not overwrite_columns:
             check_free(columns, self.column_names, self.path)
 

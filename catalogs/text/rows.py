@@ -252,10 +252,10 @@ def spans_by_pattern(block: bytes, rows: Rows, cell: re.Pattern[bytes], count: i
     for number in range(len(rows)):
         start = int(rows.starts[number])
         row = block[start : int(rows.stops[number])]
-        found = [match.span(1) for match in cell.finditer(row)]
-        if len(found) != count:
-            raise RowError(number, f"{len(found)} values instead of {count}")
-        spans[number] = np.array(found, np.int64) + start
+        cells = [match.span(1) for match in cell.finditer(row)]
+        if len(cells) != count:
+            raise RowError(number, f"{len(cells)} values instead of {count}")
+        spans[number] = np.array(cells, np.int64) + start
     return spans
 
 

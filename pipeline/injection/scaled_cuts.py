@@ -38,7 +38,7 @@ def cut_for(select: str, scale: float, folder: Path) -> str:
     scale : float
         Arcseconds a pixel of the images.
     folder : Path
-        Gets the file of a cut that is written anew.
+        Gets the file of a changed cut.
 
     Returns
     -------

@@ -20,7 +20,7 @@ def check_folder(folder: Path, inputs: Iterable[Path], overwrite: bool):
     inputs : iterable of Path
         What the report is made of: none of it may be in the folder, or the folder in it.
     overwrite : bool
-        Replace a report that is there already.
+        Whether an earlier report may be replaced.
 
     Raises
     ------
