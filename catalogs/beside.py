@@ -1,4 +1,4 @@
-"""Names of what is written beside a catalog, and its replacement in its own place."""
+"""Names of files written beside a catalog, and the replacement of a catalog by its output."""
 
 import os
 from pathlib import Path, PurePosixPath

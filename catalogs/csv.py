@@ -182,7 +182,7 @@ class TsvCatalog(CsvCatalog):
 
 
 class _Header:
-    """The lines that name the columns: where they are, and what is in the first of them."""
+    """The lines that name the columns: where they are, and the content of the first."""
 
     def __init__(self, spans: list[tuple[int, int]], count: int = 0):
         self.spans, self.count = spans, count

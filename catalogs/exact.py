@@ -75,7 +75,7 @@ class Comparable(Protocol):
 
     @property
     def path(self) -> Path | str:
-        """Where it is, for messages."""
+        """Where the table is, for messages."""
 
     @property
     def column_names(self) -> tuple[str, ...]:

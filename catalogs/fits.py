@@ -85,7 +85,7 @@ class FitsCatalog:
 
     @contextmanager
     def _naming_file(self) -> Iterator[None]:
-        """Say which file it is whose value is none."""
+        """Name the file in the error of a value that cannot be read."""
         try:
             yield
         except ValueTextError as error:
@@ -216,7 +216,7 @@ class FitsCatalog:
         write_rows(self._file, tables, self._rows_of, keep, output)
 
     def _write_before(self, source, target, dropped, columns, provenance):
-        """Copy what stands before the table; a VOTable there that describes it is updated."""
+        """Copy the bytes before the table; update a VOTable among them that describes it."""
         plus = self._plus
         if plus is None:
             _copy(source, target, 0, self._table.header_start)
@@ -254,7 +254,7 @@ class FitsCatalog:
             raise InputError(f"{self.path}: not a readable FITS file ({error})") from error
 
     def _cards(self, table: FitsTable, old_columns, columns, provenance) -> Cards:
-        """Edit the header: `columns` added, and only `kept` of the old ones."""
+        """Edit the header: `columns` added, and only `old_columns` of the others."""
         cards = self._header(table)
         for number in range(len(table.columns), 0, -1):
             if table.columns[number - 1] not in old_columns:

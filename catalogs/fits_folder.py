@@ -169,7 +169,7 @@ class FitsFolderCatalog:
                 part.write_rows(partial / part.path.relative_to(self.path), rows)
 
     def _ignored(self, folder, names):
-        """Name what is not copied: the tables, which are written."""
+        """Name the files that are not copied: the tables, which are written again."""
         tables = {part.path for part in self._parts}
         return [name for name in names if Path(folder) / name in tables]
 

@@ -1,4 +1,4 @@
-"""Damaged FITS files: what to look at before a library does, and what it raises."""
+"""Damaged FITS files: checks before a library reads them, and the errors that it raises."""
 
 import math
 import re

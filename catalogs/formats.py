@@ -55,7 +55,7 @@ _REFUSED = (
 
 @dataclass(frozen=True)
 class Content:
-    """What a format is recognised by.
+    """The parts of a file by which its format is recognised.
 
     Attributes
     ----------

@@ -123,7 +123,7 @@ class HatsCatalog:
                 _write_collection(layout.root, partial)
 
     def _ignored(self, folder, names):
-        """Name what is not copied: what is written anew, and margins."""
+        """Name the files that are not copied: those written again, and margins."""
         main = self._layout.main
         left = {main / name for name in (_DATASET, _THUMBNAIL, _STATISTICS, *_PROPERTIES)}
         left |= {*self._layout.margins, self._layout.root / _COLLECTION}

@@ -72,7 +72,7 @@ class IpacCatalog(TextCatalog):
         return Layout(columns, Fixed(edges, (b"\\",)), place, extra=extra)
 
     def _check_rows(self, block, content: bytes, rows: Rows):
-        """Refuse rows that go on behind the last bar."""
+        """Refuse rows that continue behind the last bar."""
         width = self._layout.extra["width"]
         for row in np.flatnonzero(rows.stops - rows.starts > width).tolist():
             if content[int(rows.starts[row]) + width : int(rows.stops[row])].strip():

@@ -71,7 +71,7 @@ class MrtCatalog(TextCatalog):
         return Layout(tuple(columns), Fixed(tuple(edges)), data, extra=extra)
 
     def _check_rows(self, block, content: bytes, rows: Rows):
-        """Refuse rows that go on behind the last column."""
+        """Refuse rows that continue behind the last column."""
         width = self._layout.extra["width"]
         for row in (rows.stops - rows.starts > width).nonzero()[0].tolist():
             if content[int(rows.starts[row]) + width : int(rows.stops[row])].strip():

@@ -128,7 +128,7 @@ class Readable(Protocol):
 
     @property
     def path(self) -> Path | str:
-        """Where it is, for messages."""
+        """Where the table is, for messages."""
 
     @property
     def position_columns(self) -> PositionColumns:
