@@ -152,7 +152,7 @@ def test_no_rows(tmp_path):
 
 def test_bad_input(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="no Parquet files"):
+    with pytest.raises(InputError, match="no FITS tables or Parquet files"):
         open_catalog(tmp_path / "empty")
     pq.write_table(all_types(), tmp_path / "in.parquet")
     content = (tmp_path / "in.parquet").read_bytes()
@@ -387,7 +387,7 @@ def test_several_columns_in_order_are_read_once(tmp_path):
 
 
 def test_row_groups_that_are_large_in_memory_are_written_as_several(tmp_path, monkeypatch):
-    monkeypatch.setattr("catalogs.parquet._MOST_BYTES", 1 << 20)
+    monkeypatch.setattr("catalogs._parquet_write._MOST_BYTES", 1 << 20)
     rows = 200_000
     columns = {name: np.random.default_rng(3).random(rows) for name in ("ra", "dec", "x")}
     pq.write_table(pa.table(columns), tmp_path / "in.parquet", row_group_size=rows)
