@@ -1,6 +1,7 @@
 """Which file and extension is the image, and what weights, masks, zeros and other tiles tell."""
 
 import gzip
+import os
 
 import numpy as np
 import pytest
@@ -61,7 +62,10 @@ def refused(folder, **options):
     return str(caught.value)
 
 
-NOT_SCIENCE = "weight rms err var mask flag background exposure seg model resid chi2 psf invvar sky"
+NOT_SCIENCE = (
+    "weight rms err var mask flag background exposure seg model resid chi2 psf invvar sky "
+    "weightmap rmsmap nimg context bkgrms mod"
+)
 
 
 @pytest.mark.parametrize("order", ["{}_{}", "{1}.{0}", "{0}-image-{1}", "field_{1}_{0}"])
@@ -253,6 +257,8 @@ def test_what_is_no_image_is_passed_over_and_counted(tmp_path):
     Table({"RA": [1.0], "DEC": [2.0]}).write(tmp_path / "candidates.fits")
     (tmp_path / "._s_g.fits").write_bytes(b"left by a Mac")
     (tmp_path / "notes.txt").write_text("nothing")
+    (tmp_path / "lost_g.fits").symlink_to(tmp_path / "nowhere.fits")
+    os.mkfifo(tmp_path / "pipe_g.fits")
     fits.writeto(tmp_path / "psf_model.fits", np.ones((9, 9)))
     fits.writeto(tmp_path / "plain.fits", np.ones((9, 9), np.float32))
     check(tmp_path)
@@ -260,6 +266,7 @@ def test_what_is_no_image_is_passed_over_and_counted(tmp_path):
     assert "no image in it (candidates.fits)" in lines and "notes.txt" in lines
     assert "by the word 'psf' in its name (psf_model.fits)" in lines
     assert "(plain.fits)" in lines and "._s_g" not in lines
+    assert "2 files passed over: no file but a link that leads nowhere, or a pipe" in lines
 
 
 def test_nothing_but_tables(tmp_path):

@@ -213,7 +213,7 @@ def panstarrs(folder):
         hdu.scale("int32", bscale=1e-7, bzero=0.0)
         stem = f"rings.v3.skycell.1234.056.stk.{band}.unconv"
         save(folder / f"{stem}.fits", hdu)
-        for kind in ("wt", "exp", "num"):
+        for kind in ("wt", "exp", "expwt", "num"):
             save(folder / f"{stem}.{kind}.fits", fits.ImageHDU(images.flat(3, np.float32), header))
         save(folder / f"{stem}.mask.fits", fits.ImageHDU(images.flat(0, np.int16), header))
 
@@ -387,6 +387,7 @@ def test_a_layout_works_as_it_is(tmp_path, name):
         ("{0}/{1}/coadd-v7-img.fits", "{tile}/{band}/coadd-v7-{kind}.fits"),
         ("{1}/{0}.fits", "{band}/{tile}.fits"),
         ("{0}x{1}.fits.image.fits", "{tile}x{band}.fits.*.fits"),
+        ("{0}7{1}.fits", "{tile}{band}.fits"),
     ],
 )
 def test_other_names_by_a_pattern(tmp_path, name, pattern):

@@ -14,9 +14,12 @@ from lsbg_classifier.cutouts.colours import NANOMAGGIE_ZERO_POINT
 
 _ZERO_POINTS = (
     *("MAGZERO", "MAGZP", "MAGZPT", "MAG_ZP", "MAG0", "PHOTZP", "ZEROPNT", "ZEROPT", "ZEROPOINT"),
-    *("ZP", "ZPT", "MZP_AB", "ZP_AB", "MAGZP_AB"),
+    *("ZP", "ZPT", "MZP_AB", "ZP_AB", "MAGZP_AB", "ABZP", "ZPAB", "ABMAGZP", "MAGZPAB", "MAGZEROP"),
 )
 """Keywords of the AB magnitude of one count."""
+
+_MAGNITUDE_SYSTEMS = ("MAGSYS", "MAGSYST", "PHOTSYS", "ZPSYS", "PHOTSYST")
+"""Keywords of the system that magnitudes are in."""
 
 _SENSIBLE = (-10.0, 60.0)
 """Zero points outside of this stand for "unknown", as 99 and -999 do."""
@@ -32,6 +35,19 @@ _COUNTS = re.compile(
     r"(adu|count|ct|dn|electron|e-?|photon|ph|photoelectron)s?"
     r"(\s*(/|per)\s*s(ec(ond)?)?s?|\s*s\s*(\^|\*\*)?-1)?|cps|none|arbitrary|relative( flux)?"
 )
+_POWER = re.compile(
+    r"\s*(?:1[.0]*e|10\s*(?:\*\*|\^|\*)?\s*)\(?([+-]\d+)\)?\s*\*?\s*", re.IGNORECASE
+)
+"""A power of ten before a unit, as in ``10**-29 W/m2/Hz`` and ``1e-29 erg/s/cm2/Hz``."""
+
+_COMMENT = re.compile(r"^\[(.*)\]$|\s*\((?:ab|ab mag.*|linear)\)$", re.IGNORECASE)
+"""What people write around a unit: ``[nanomaggy]``, ``nanomaggies (AB)``."""
+
+_FLUX_WORD = re.compile(
+    r"jy|jansky|\bmags?\b|magg|mgy|erg|hz|\bsr\b|arcsec|w\s*/?\s*m|flux density", re.IGNORECASE
+)
+"""Says that a unit is one of flux density or brightness, even if it is not known which."""
+
 _PER_PIXEL = re.compile(r"\s*(/\s*pix(el)?|\s+pix(el)?\s*(\^|\*\*)?-1)$")
 _JANSKYS = {
     "njy": 1e-9,
@@ -41,6 +57,7 @@ _JANSKYS = {
     "μjy": 1e-6,
     "microjy": 1e-6,
     "microjansky": 1e-6,
+    "mujy": 1e-6,
     "jy": 1.0,
     "jansky": 1.0,
 }
@@ -48,6 +65,11 @@ _JANSKYS = {
 
 _ASINH_ZERO_POINT = 25.0
 """AB magnitude of one count a second in stacks of Pan-STARRS (Waters et al. 2020)."""
+
+_WRONG_UNIT = (
+    "BUNIT {} is no known unit of flux that colours can be made of; write one such as nJy or "
+    "nanomaggy, or remove the keyword and give a zero point"
+)
 
 
 class ScaleError(ValueError):
@@ -164,7 +186,15 @@ def _by_unit(header: _Headers, pixel_area: float) -> list[tuple[float, str]]:
 
 def _janskys(text: str, pixel_area: float) -> float | None:
     """Return how many Jy a pixel one of a unit is; None for counts and what is no known unit."""
-    plain = _PER_PIXEL.sub("", text)
+    plain = _PER_PIXEL.sub("", _COMMENT.sub(lambda match: match[1] or "", text))
+    if power := _POWER.match(plain):
+        try:
+            janskys = _janskys(plain[power.end() :], pixel_area)
+        except ScaleError:
+            janskys = None
+        if janskys is None:
+            raise ScaleError(_WRONG_UNIT.format(text))
+        return 10.0 ** int(power[1]) * janskys
     lower = plain.lower()
     if match := _MAGGY.fullmatch(lower):
         return (1 if match[1] else 1e9) / zero_point_to_nanomaggies(_JANSKY_ZERO_POINT)
@@ -175,6 +205,8 @@ def _janskys(text: str, pixel_area: float) -> float | None:
     if lower.replace(" ", "") in ("mjy/sr", "mjysr-1", "mjysr^-1", "mjysr**-1"):
         return 1e6 * pixel_area  # megajansky: nobody writes millijansky per steradian
     unit = u.Unit(plain, parse_strict="silent")
+    if isinstance(unit, u.UnrecognizedUnit) and _FLUX_WORD.search(plain):
+        raise ScaleError(_WRONG_UNIT.format(text))
     if isinstance(unit, u.UnrecognizedUnit) or unit.is_equivalent(u.dimensionless_unscaled):
         return None
     for kind, area in ((u.Jy, 1.0), (u.Jy / u.sr, pixel_area)):
@@ -182,18 +214,21 @@ def _janskys(text: str, pixel_area: float) -> float | None:
             return float(unit.to(kind)) * area
     if any(unit.is_equivalent(known) for known in (u.adu, u.ct, u.electron, u.ph)):
         return None
-    raise ScaleError(f"BUNIT {text} is no unit of flux that colours can be made of")
+    raise ScaleError(_WRONG_UNIT.format(text))
 
 
 def _by_zero_point(header: _Headers) -> list[tuple[float, str]]:
     """Return nanomaggies a count by every keyword of a zero point that has a value."""
     statements = []
+    system = next((str(header.get(key)) for key in _MAGNITUDE_SYSTEMS if key in header), "")
     for keyword in _ZERO_POINTS:
         value = header.number(keyword)
         if value is None:
             continue
         if not _SENSIBLE[0] <= value <= _SENSIBLE[1]:
             raise ScaleError(f"{keyword} is {value:g}, which is no zero point")
+        if "vega" in system.lower():
+            raise ScaleError(f"{keyword} is of {system} magnitudes; convert it to AB")
         source = f"{keyword} {value:g}{header.where(keyword)}"
         statements.append((zero_point_to_nanomaggies(value), source))
     flux = header.number("FLUXMAG0")

@@ -26,16 +26,22 @@ class Kind(StrEnum):
 
 _WORDS = {
     Kind.SCIENCE: "sci science image img coadd calexp intensity",
-    Kind.WEIGHT: "weight weights wei wgt wht wt invvar ivar ivm iv inversevariance",
-    Kind.MASK: "mask masks msk maskbits flag flags flg dq dqm badpix bpm quality",
+    Kind.WEIGHT: (
+        "weight weights wei wgt wht wt invvar ivar ivm iv inversevariance weightmap "
+        "wmap whtmap wtmap invvarmap ivarmap"
+    ),
+    Kind.MASK: "mask masks msk maskbits flag flags flg dq dqm badpix bpm quality maskmap flagmap",
     Kind.OTHER: (
         "rms err error errors sigma std stddev unc uncertainty var variance noise "
         "bkg bkgd background backgr bgmod exptime expmap exposure nexp nimage depth galdepth "
         "psfdepth psf psfs psfsize psfmodel copsf fwhm model models blobmodel chi chi2 chisq resid "
         "residual residuals seg segm segmap segmentation det detection ccds tractor catalog "
-        "catalogue aperture apertures objects snr cov covariance coverage wise"
+        "catalogue aperture apertures objects snr cov covariance coverage wise bkgrms "
+        "backrms skyrms rmsmap errmap errormap sigmamap noisemap stdmap varmap "
+        "variancemap exposuremap expwt exptimemap depthmap coveragemap nimg "
+        "nexpmap numap context modelimage skymodel"
     ),
-    Kind.UNSURE: "sky back bg exp num map cat check sig nobkg",
+    Kind.UNSURE: "sky back bg exp num map cat check sig nobkg mod masked bkgsub skysub",
 }
 _KIND_OF_WORD = {word: kind for kind, words in _WORDS.items() for word in words.split()}
 
@@ -47,6 +53,9 @@ _NAME_OF_ANY = "COMPRESSED_IMAGE"
 
 _INVERSE = re.compile(r"1\s*/|\^?-2$|\*\*-2$")
 """Units of inverse variances, as in ``1/nanomaggy^2``."""
+
+BAND_WORD = r"(?i:(?:band|filter)?[ugrizy](?:band|\d|p|'|prime|s)?)"
+"""Matches a word that names a band."""
 
 _BAND_WORD = re.compile(r"(?:band|filter)?([ugrizy])(?:band|\d|p|'|prime|s)?", re.IGNORECASE)
 _BAND_KEYWORDS = ("BANDS", "BAND", "FILTER", "FILTER1", "FILTER2", "FILTNAM", "FPA.FILTER")

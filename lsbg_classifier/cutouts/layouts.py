@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from catalogs.errors import InputError
-from lsbg_classifier.cutouts.image_kinds import Kind, band_of_text, band_of_word, kind_of_word
+from lsbg_classifier.cutouts.image_kinds import (
+    BAND_WORD,
+    Kind,
+    band_of_text,
+    band_of_word,
+    kind_of_word,
+)
 from lsbg_classifier.cutouts.image_kinds import words_of as words_of_name
 
 _SUFFIX = re.compile(r"\.(fits|fit|fts)(\.(fz|gz|bz2))?$", re.IGNORECASE)
@@ -235,7 +241,12 @@ def _by_pattern(path: str, groups: dict) -> FileName:
     return FileName(GENERIC, tile, band, kind, word, surely=True)
 
 
-_FIELDS = {"tile": r"(?P<tile>.+?)", "band": r"(?P<band>[^/]+?)", "kind": r"(?P<kind>[^/.]+?)"}
+_FIELDS = {
+    "tile": r"(?P<tile>.+)",
+    "band": rf"(?P<band>(?:[^/]*?[-_., ])?{BAND_WORD}(?:[-_., ][^/]*?)?)",
+    "kind": r"(?P<kind>[^/.]+?)",
+}
+"""What stands for each part of a name: the tile takes all that is neither band nor kind."""
 
 
 def compile_pattern(text: str) -> re.Pattern:

@@ -164,8 +164,12 @@ class LocalFolder:
                 yield from self._walk(Path(entry.path), f"{prefix}{entry.name}/", (*above, below))
 
     def stamps(self, names: Iterable[str]) -> dict[str, list]:
-        """Return what changes when a file does, by name."""
-        status = {name: (self._path / name).stat() for name in names}
+        """Return what changes when a file does, by name; nothing for what is no file.
+
+        Links that lead nowhere and pipes are no files.
+        """
+        paths = {name: self._path / name for name in names}
+        status = {name: path.stat() for name, path in paths.items() if path.is_file()}
         return {name: [each.st_size, each.st_mtime_ns] for name, each in status.items()}
 
     def each(self, function: Callable, names: Iterable[str]) -> list:

@@ -16,6 +16,8 @@ from lsbg_classifier.cutouts.tile_files import FileContent, ScienceImage, Side, 
 from lsbg_classifier.cutouts.tile_folder import TileFolder
 from lsbg_classifier.cutouts.tile_memory import TileMemory
 
+_NO_FILE = "no file but a link that leads nowhere, or a pipe"
+
 
 @dataclass
 class Scan:
@@ -157,6 +159,8 @@ def _contents(
         path: [*stamp, _reading(scan.names[path])]
         for path, stamp in scan.folder.stamps(paths).items()
     }
+    scan.passed_over |= {path: _NO_FILE for path in paths if path not in stamps}
+    paths = list(stamps)
     known = {path: memory.recall(path, stamps[path]) for path in paths}
     new = [path for path, content in known.items() if content is None]
 
