@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 import keras
 import numpy as np
@@ -177,7 +176,7 @@ class Checkpointing:
     """
 
     folder: Path
-    identity: Mapping[str, object] = MappingProxyType({})
+    identity: Mapping[str, object] = field(default_factory=dict)
     resume: bool = False
 
 
