@@ -76,13 +76,8 @@ def train_whole_sample(folder: Path):
     from lsbg_classifier.network import build_network
     from lsbg_classifier.surveys import survey_named
     from lsbg_classifier.training.batches import TrainingSample
-    from lsbg_classifier.training.dataset import (
-        CutoutDataset,
-        Manifest,
-        claim,
-        part_path,
-        write_part,
-    )
+    from lsbg_classifier.training.dataset import CutoutDataset, Manifest, claim
+    from lsbg_classifier.training.dataset_parts import part_path, write_part
     from lsbg_classifier.training.recipes import DES, train
 
     part = WHOLE_SAMPLE // 40

@@ -11,9 +11,6 @@ import pyarrow.parquet as pq
 from catalogs.errors import InputError, one_line
 from catalogs.output import PARQUET_SUFFIXES, files_below
 
-ROWS = 65_536
-"""Rows that are read at a time."""
-
 _BUFFER = 1 << 18
 """Bytes of each column that are read ahead: whole row groups would take more memory and time."""
 

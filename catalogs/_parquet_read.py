@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from catalogs._parquet_exact import values_of_array
-from catalogs._parquet_files import ROWS, Part, opened, readable
+from catalogs._parquet_files import Part, opened, readable
+from catalogs.blocks import BLOCK_ROWS
 from catalogs.exact import ExactValues, Wanted, joined
 
 
@@ -79,7 +80,7 @@ def batches_from(parts: Sequence[Part], names, start: int) -> Iterator[pa.Record
         with opened(part.path) as file:
             groups, position = _groups_from(file, start - part.first)
             position += part.first
-            batches = file.iter_batches(ROWS, row_groups=groups, columns=list(names))
+            batches = file.iter_batches(BLOCK_ROWS, row_groups=groups, columns=list(names))
             for batch in readable(batches, part.path):
                 skip = max(start - position, 0)
                 position += batch.num_rows

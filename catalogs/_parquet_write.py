@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from catalogs._parquet_files import ROWS, Part, opened, readable
+from catalogs._parquet_files import Part, opened, readable
 from catalogs._parquet_schema import TYPES, schema_with, units_of
 from catalogs.astropy_header import describe_for_astropy, is_described
+from catalogs.blocks import BLOCK_ROWS
 from catalogs.columns import already_there
 from catalogs.voparquet import CONTENT, describe, extend, is_text
 
@@ -26,7 +27,7 @@ def text_lengths(parts: Sequence[Part]) -> dict[str, int]:
     for part in parts:
         names = [field.name for field in part.schema if is_text(field.type)]
         with opened(part.path) as file:
-            batches = file.iter_batches(ROWS, columns=names) if names else iter(())
+            batches = file.iter_batches(BLOCK_ROWS, columns=names) if names else iter(())
             for batch in readable(batches, part.path):
                 for name in names:
                     texts = pc.cast(batch.column(name), pa.large_string())
@@ -81,7 +82,7 @@ def row_groups(file: pq.ParquetFile, path: Path) -> Iterator[list[pa.RecordBatch
     """
     for number in range(file.num_row_groups):
         batches, rows, size = [], 0, 0
-        for batch in readable(file.iter_batches(ROWS, row_groups=[number]), path):
+        for batch in readable(file.iter_batches(BLOCK_ROWS, row_groups=[number]), path):
             batches.append(batch)
             rows, size = rows + batch.num_rows, size + batch.nbytes
             del batch
@@ -95,8 +96,8 @@ def row_groups(file: pq.ParquetFile, path: Path) -> Iterator[list[pa.RecordBatch
 def _arrays(columns, values, start, stop) -> list[pa.Array]:
     """Turn the added columns' values into Arrow arrays; NaN becomes null."""
     pieces: list[list[np.ndarray]] = [[] for _ in columns]
-    for first in range(start, stop, ROWS):
-        for piece, value in zip(pieces, values(first, min(first + ROWS, stop)), strict=True):
+    for first in range(start, stop, BLOCK_ROWS):
+        for piece, value in zip(pieces, values(first, min(first + BLOCK_ROWS, stop)), strict=True):
             piece.append(np.asarray(value))
     return [
         pa.array(np.concatenate(piece), TYPES[column.dtype], from_pandas=True)

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from catalogs._parquet_exact import kind_of_type
-from catalogs._parquet_files import ROWS, opened, parts_of, readable
+from catalogs._parquet_files import opened, parts_of, readable
 from catalogs._parquet_read import ExactReader, FloatReader, picked
 from catalogs._parquet_rows import write_rows
 from catalogs._parquet_schema import OURS, check_numbers, detail_kind, infos_of
 from catalogs._parquet_write import row_groups, text_lengths, write_part, writer_options
+from catalogs.blocks import BLOCK_ROWS
 from catalogs.columns import AddedColumn, check_free
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
@@ -163,7 +164,9 @@ class ParquetCatalog:
         for part in self._parts:
             start = part.first
             with opened(part.path) as file:
-                for batch in readable(file.iter_batches(ROWS, columns=[detail.name]), part.path):
+                for batch in readable(
+                    file.iter_batches(BLOCK_ROWS, columns=[detail.name]), part.path
+                ):
                     first, last = np.searchsorted(rows, (start, start + batch.num_rows))
                     if first < last:
                         values += picked(batch.column(0), rows[first:last] - start)

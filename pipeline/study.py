@@ -73,7 +73,7 @@ def run_study(request: StudyRequest) -> list[str]:
     start_backend()
     from lsbg_classifier.training.dataset import open_dataset
     from lsbg_classifier.training.recipes import recipe_named
-    from lsbg_classifier.training.studies import Trainer
+    from lsbg_classifier.training.trainer import Trainer
     from pipeline.progress import show_progress
 
     own, folder, seed = request.own, request.folder, request.seed

@@ -7,7 +7,8 @@ from sklearn.svm import SVC
 from catalogs import InputError
 from lsbg_classifier.surveys import survey_named
 from lsbg_classifier.training.baselines import baseline_probabilities, features_of, first_stage
-from lsbg_classifier.training.dataset import CutoutDataset, Manifest, claim, part_path, write_part
+from lsbg_classifier.training.dataset import CutoutDataset, Manifest, claim
+from lsbg_classifier.training.dataset_parts import part_path, write_part
 from lsbg_classifier.training.evaluation import judge
 
 

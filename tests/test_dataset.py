@@ -10,14 +10,8 @@ from catalogs import InputError
 from catalogs.flags import Flag
 from lsbg_classifier.cutouts.source import empty_cutouts
 from lsbg_classifier.surveys import survey_named
-from lsbg_classifier.training.dataset import (
-    CutoutDataset,
-    build_dataset,
-    open_dataset,
-    part_path,
-    read_part,
-    replace_columns,
-)
+from lsbg_classifier.training.dataset import CutoutDataset, build_dataset, open_dataset
+from lsbg_classifier.training.dataset_parts import part_path, read_part, replace_columns
 from lsbg_classifier.training.samples import SPARE, Sample
 
 

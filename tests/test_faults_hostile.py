@@ -42,7 +42,8 @@ from lsbg_classifier.cutouts.decode import decode_image
 from lsbg_classifier.cutouts.tile_memory import INDEX_NAME
 from lsbg_classifier.surveys import SURVEYS, read_survey
 from lsbg_classifier.training.assessment import LabelledCutouts
-from lsbg_classifier.training.dataset import open_dataset, replace_columns, store_cutouts
+from lsbg_classifier.training.dataset import open_dataset, store_cutouts
+from lsbg_classifier.training.dataset_parts import replace_columns
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import find_weights
 from pipeline.journal import Journal, record_dtype

@@ -20,10 +20,12 @@ from lsbg_classifier.network import (
 from lsbg_classifier.networks import registry, residual
 from lsbg_classifier.networks.steps import NotPlainError, steps_of
 from lsbg_classifier.surveys import survey_named
-from lsbg_classifier.training.dataset import CutoutDataset, Manifest, claim, part_path, write_part
+from lsbg_classifier.training.dataset import CutoutDataset, Manifest, claim
+from lsbg_classifier.training.dataset_parts import part_path, write_part
 from lsbg_classifier.training.gradcam import last_features
 from lsbg_classifier.training.recipes import ROBUST
-from lsbg_classifier.training.studies import Trainer, three_class_study
+from lsbg_classifier.training.studies import three_class_study
+from lsbg_classifier.training.trainer import Trainer
 from lsbg_classifier.training.workflow import Training, check_request, make_weights
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, find_weights
 

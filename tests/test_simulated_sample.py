@@ -9,7 +9,7 @@ import pytest
 from catalogs import InputError
 from lsbg_classifier.training import simulated
 from lsbg_classifier.training.baselines import baseline_probabilities
-from lsbg_classifier.training.dataset import part_path, read_part
+from lsbg_classifier.training.dataset_parts import part_path, read_part
 from lsbg_classifier.training.samples import SPARE, SPLITS
 from lsbg_classifier.training.simulated import SEARCH, SIZES, SamplePlan, simulated_dataset
 

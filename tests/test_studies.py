@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from lsbg_classifier import load_classifier
 from lsbg_classifier.network import build_network
 from lsbg_classifier.surveys import survey_named
-from lsbg_classifier.training.dataset import CutoutDataset, Manifest, claim, part_path, write_part
+from lsbg_classifier.training.dataset import CutoutDataset, Manifest, claim
+from lsbg_classifier.training.dataset_parts import part_path, write_part
 from lsbg_classifier.training.evaluation import judge
 from lsbg_classifier.training.evaluation_figures import draw_study
 from lsbg_classifier.training.figure_style import write_figure

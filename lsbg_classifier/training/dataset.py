@@ -5,24 +5,23 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from catalogs.errors import InputError, one_line
+from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED, Flag
-from catalogs.output import remove_partials, write_whole, written_whole
+from catalogs.output import write_whole
 from catalogs.urls import masked
 from lsbg_classifier.cutouts import CutoutSource
 from lsbg_classifier.cutouts.source import fetch_usable
 from lsbg_classifier.surveys import CUTOUT_SIZE, Imaging
+from lsbg_classifier.training.dataset_parts import part_columns, part_path, read_table, write_part
 from lsbg_classifier.training.samples import SPARE, SPLITS, Sample
 
 _PART_ROWS = 128
@@ -139,7 +138,7 @@ class CutoutDataset:
         images = np.empty((len(values), CUTOUT_SIZE, CUTOUT_SIZE, 3), np.uint8)
         start = 0
         for path in self._parts():
-            chunks = _read_table(path, ["image"], _usable(split, spare))["image"]
+            chunks = read_table(path, ["image"], _usable(split, spare))["image"]
             if chunks.type != pa.binary(_IMAGE_BYTES) or chunks.null_count:
                 raise InputError(f"{path}: holds no cutouts of 64x64x3; make the dataset again")
             for chunk in filter(len, chunks.chunks):
@@ -190,7 +189,7 @@ class CutoutDataset:
         ]
 
     def _joined(self, columns: list[str] | None, filters: pc.Expression) -> pa.Table:
-        tables = [_read_table(path, columns, filters) for path in self._parts()]
+        tables = [read_table(path, columns, filters) for path in self._parts()]
         try:
             return pa.concat_tables(tables)
         except pa.ArrowException as error:
@@ -350,114 +349,6 @@ def finished(folder: Path) -> CutoutDataset:
         writer.writerow(["row", "ra", "dec", "flags"])
         writer.writerows(dataset.failed())
     return dataset
-
-
-def part_path(folder: Path, number: int) -> Path:
-    """Return the path of one part of a dataset.
-
-    Parameters
-    ----------
-    folder : Path
-    number : int
-        From 0.
-
-    Returns
-    -------
-    Path
-    """
-    return folder / f"part-{number:05d}.parquet"
-
-
-def write_part(path: Path, columns: Mapping[str, np.ndarray], images: np.ndarray):
-    """Write one part of a dataset, whole or not at all.
-
-    Parameters
-    ----------
-    path : Path
-    columns : mapping of str to array, shape (N,)
-    images : array of uint8, shape (N, 64, 64, 3)
-        They become the column ``image``, the last one.
-    """
-    content = pa.FixedSizeBinaryArray.from_buffers(
-        pa.binary(_IMAGE_BYTES), len(images), [None, pa.py_buffer(images.tobytes())]
-    )
-    native = {
-        name: values.astype(values.dtype.newbyteorder("=")) for name, values in columns.items()
-    }
-    table = pa.table({name: pa.array(values) for name, values in native.items()})
-    _write_table(path, table.append_column("image", content))
-
-
-def read_part(path: Path, without: tuple[str, ...] = ()) -> pa.Table:
-    """Read the columns of one part, all but some.
-
-    Parameters
-    ----------
-    path : Path
-    without : tuple of str
-        Columns that are not read.
-
-    Returns
-    -------
-    pyarrow.Table
-
-    Raises
-    ------
-    InputError
-        If the part is damaged.
-    """
-    columns = [name for name in part_columns(path) if name not in without]
-    return _read_table(path, columns)
-
-
-def part_columns(path: Path) -> tuple[str, ...]:
-    """Return the names of the columns of one part."""
-    with _reading(path):
-        return tuple(pq.read_schema(path).names)
-
-
-def replace_columns(path: Path, columns: Mapping[str, np.ndarray]):
-    """Write one part again with some columns new or replaced, whole or not at all.
-
-    Parameters
-    ----------
-    path : Path
-    columns : mapping of str to array, shape (N,)
-        They become the last columns.
-
-    Raises
-    ------
-    InputError
-        If the part is damaged.
-    """
-    table = _read_table(path)
-    table = table.drop_columns([name for name in columns if name in table.column_names])
-    for name, values in columns.items():
-        table = table.append_column(name, pa.array(values))
-    _write_table(path, table)
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Say of a part that cannot be read which it is."""
-    try:
-        yield
-    except (pa.ArrowException, OSError, ValueError) as error:
-        reason = one_line(error)
-        raise InputError(f"{path}: damaged ({reason}); make the dataset again") from error
-
-
-def _read_table(
-    path: Path, columns: list[str] | None = None, filters: pc.Expression | None = None
-) -> pa.Table:
-    with _reading(path):
-        return pq.read_table(path, columns=columns, filters=filters)
-
-
-def _write_table(path: Path, table: pa.Table):
-    remove_partials(path)
-    with written_whole(path) as partial:
-        pq.write_table(table, partial, compression="zstd")
 
 
 def _units(sample: Sample, source: CutoutSource) -> list[np.ndarray]:

@@ -25,11 +25,8 @@ from lsbg_classifier.simulation.models import model_named
 from lsbg_classifier.simulation.survey import SimulatedSurvey, SurveyPlan, simulate_survey
 from lsbg_classifier.surveys import CUTOUT_SIZE
 from lsbg_classifier.training.baselines import features_of_table, first_stage, need_scikit_learn
-from lsbg_classifier.training.dataset import (
-    CutoutDataset,
-    Manifest,
-    claim,
-    finished,
+from lsbg_classifier.training.dataset import CutoutDataset, Manifest, claim, finished
+from lsbg_classifier.training.dataset_parts import (
     part_columns,
     part_path,
     read_part,
