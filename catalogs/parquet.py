@@ -18,7 +18,7 @@ from catalogs.columns import AddedColumn, check_free
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
 from catalogs.exact import ColumnKind, ExactValues, Wanted, no_rows
-from catalogs.output import written_whole
+from catalogs.output import files_below, written_whole
 from catalogs.positions import (
     PositionColumns,
     Sample,
@@ -28,6 +28,7 @@ from catalogs.positions import (
     says_no_unit,
 )
 
+_OTHER_TABLES = {".fits", ".fit", ".fts", ".fz", ".csv", ".tsv", ".vot", ".ecsv", ".cat"}
 _STALE = {"_metadata", "_common_metadata"}
 
 
@@ -50,6 +51,21 @@ class ParquetCatalog:
         self._readers: dict[tuple[str, ...], FloatReader] = {}
         self._exact_readers: dict[tuple[Wanted, ...], ExactReader] = {}
         self.position_columns = self._positions(ra=ra, dec=dec, unit=position_unit)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Return what is doubtful about a folder: tables in it that are no parts of this one."""
+        if not self.path.is_dir():
+            return ()
+        others = sorted(
+            str(file.relative_to(self.path))
+            for file in files_below(self.path)
+            if file.suffix.lower() in _OTHER_TABLES
+        )
+        if not others:
+            return ()
+        names = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
+        return (f"tables in the folder that are no Parquet are copied and not scored: {names}",)
 
     @property
     def row_counts(self) -> list[int]:

@@ -145,3 +145,14 @@ def test_why_a_file_is_no_table(tmp_path, content, reason):
 
 def test_a_folder_without_tables_says_so(tmp_path):
     assert "no FITS tables or Parquet files in this folder" in refusal(tmp_path)
+
+
+def test_other_tables_in_a_folder_of_parquet_are_named(tmp_path):
+    pq.write_table(pa.table({"RA": RA, "DEC": DEC}), tmp_path / "a.parquet")
+    assert not open_catalog(tmp_path).warnings
+    Table({"RA": RA, "DEC": DEC}).write(tmp_path / "b.fits")
+    catalog = open_catalog(tmp_path)
+    assert catalog.row_count == 3
+    assert catalog.warnings == (
+        "tables in the folder that are no Parquet are copied and not scored: b.fits",
+    )
