@@ -206,11 +206,11 @@ _COLUMN_NOTES = {
 }
 
 
-def _write_catalogs(folder, made, seed) -> SimulatedSurvey:
+def _write_catalogs(folder, tiles, seed) -> SimulatedSurvey:
     """Write the candidates and the truth, row by row the same objects."""
-    candidates = vstack([tables[0] for tables in made], metadata_conflicts="silent")
-    truth = vstack([tables[1] for tables in made], metadata_conflicts="silent")
-    placed = vstack([tables[2] for tables in made], metadata_conflicts="silent")
+    candidates = vstack([tables[0] for tables in tiles], metadata_conflicts="silent")
+    truth = vstack([tables[1] for tables in tiles], metadata_conflicts="silent")
+    placed = vstack([tables[2] for tables in tiles], metadata_conflicts="silent")
     candidates["NUMBER"] = np.arange(1, len(candidates) + 1, dtype=np.int32)
     truth.add_column(candidates["NUMBER"], 0)
     hdu = fits.BinTableHDU(candidates, name="CANDIDATES")

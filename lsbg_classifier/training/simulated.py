@@ -151,8 +151,8 @@ def _scratch(folder: Path, number: int) -> Path:
 def _make_part(folder: Path, plan: SamplePlan, number: int):
     """Simulate one survey, and keep the cutouts of its candidates."""
     scratch, of_survey = _scratch(folder, number), plan.of_survey(number)
-    made = simulate_survey(plan.survey, scratch, of_survey, processes=1, overwrite=True)
-    cut_part(part_path(folder, number), made)
+    simulated = simulate_survey(plan.survey, scratch, of_survey, processes=1, overwrite=True)
+    cut_part(part_path(folder, number), simulated)
     rmtree(scratch)
 
 
@@ -196,32 +196,32 @@ def _sort(folder: Path, plan: SamplePlan):
     labels = [table["label"].to_numpy() for table in tables]
     features = [features_of_table(table) for table in tables]
     passes = first_stage(features[0], labels[0], seed=plan.seed)
-    kept = [passes(part) for part in features]
+    passes_of_parts = [passes(part) for part in features]
     survey_splits = [SEARCH, *_survey_splits(plan.survey, plan.surveys - 1)]
-    splits = _splits(survey_splits, labels, kept, plan)
-    for path, label, passed, split in zip(parts, labels, kept, splits, strict=True):
+    splits = _splits(survey_splits, labels, passes_of_parts, plan)
+    for path, label, passed, split in zip(parts, labels, passes_of_parts, splits, strict=True):
         types = np.where(label == 1, 0, np.where(passed, 2, 1)).astype(np.int8)
         replace_columns(path, {"split": split, "artifact_type": types})
 
 
 def _survey_splits(survey: str, count: int) -> list[str]:
     """Give whole surveys to the splits, in proportion to their sizes, at least one to each."""
-    wanted = {split: size for split, size in SIZES[survey].items() if size}
-    total = sum(wanted.values())
-    last = list(wanted)[1:]
-    counts = {split: max(1, round(count * wanted[split] / total)) for split in last}
-    first = {next(iter(wanted)): count - sum(counts.values())}
+    sizes = {split: size for split, size in SIZES[survey].items() if size}
+    total = sum(sizes.values())
+    last = list(sizes)[1:]
+    counts = {split: max(1, round(count * sizes[split] / total)) for split in last}
+    first = {next(iter(sizes)): count - sum(counts.values())}
     return [split for split, number in (first | counts).items() for _ in range(number)]
 
 
-def _splits(survey_splits, labels, kept, plan: SamplePlan) -> list[np.ndarray]:
+def _splits(survey_splits, labels, passes_of_parts, plan: SamplePlan) -> list[np.ndarray]:
     """Split the rows of all parts; those that a balanced sample does not take are spare."""
     rng = np.random.default_rng(plan.seed)
     number = np.repeat(np.arange(len(labels)), [len(part) for part in labels])
     of_row = np.array(survey_splits, object)[number]
-    label, passed = np.concatenate(labels), np.concatenate(kept)
-    found = np.where(of_row == SEARCH, SEARCH, SPARE + of_row)
+    label, passed = np.concatenate(labels), np.concatenate(passes_of_parts)
+    splits = np.where(of_row == SEARCH, SEARCH, SPARE + of_row)
     for split in SPLITS:
         usable = np.where((of_row == split) & passed, label, -1)
-        found[balanced_rows(usable, rng, most=SIZES[plan.survey][split] // 2)] = split
-    return np.split(found, np.cumsum([len(part) for part in labels])[:-1])
+        splits[balanced_rows(usable, rng, most=SIZES[plan.survey][split] // 2)] = split
+    return np.split(splits, np.cumsum([len(part) for part in labels])[:-1])
