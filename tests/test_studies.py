@@ -295,7 +295,7 @@ def test_another_seed_gives_another_split():
         (["label-noise", "--fractions", "0.1,1.5"], r"between 0 and 1, not 1\.5"),
         (["label-noise", "--fractions=-0.1"], r"between 0 and 1, not -0\.1"),
         (["label-noise", "--fractions", "nan"], r"between 0 and 1, not nan"),
-        (["label-noise", "--sides", "both,mine"], r"of both, lsbgs, others; not of mine"),
+        (["label-noise", "--sides", "both,mine"], r"of both, lsbgs, others, not mine"),
         (
             ["splits", "--recipe", "secret"],
             r"no recipe 'secret': choose published, robust, rehearsed",
