@@ -66,6 +66,15 @@ def readable(batches: Iterator[pa.RecordBatch], path: Path) -> Iterator[pa.Recor
     batches : iterator of pyarrow.RecordBatch
     path : Path
         Their file, for the error.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
+
+    Raises
+    ------
+    InputError
+        If a page is damaged.
     """
     try:
         yield from batches

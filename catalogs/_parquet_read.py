@@ -73,6 +73,10 @@ def batches_from(parts: Sequence[Part], names, start: int) -> Iterator[pa.Record
     names : sequence of str
         Columns.
     start : int
+
+    Yields
+    ------
+    pyarrow.RecordBatch
     """
     for part in parts:
         if part.first + part.rows <= start:
@@ -114,6 +118,11 @@ def picked(array: pa.Array, rows: np.ndarray) -> list:
     ----------
     array : pyarrow.Array
     rows : array of int64
+
+    Returns
+    -------
+    list
+        None where the value is null.
     """
     try:
         return array.take(pa.array(rows)).to_pylist()

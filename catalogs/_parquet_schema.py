@@ -64,6 +64,11 @@ def check_numbers(part: Part, names):
     ----------
     part : Part
     names : iterable of str
+
+    Raises
+    ------
+    InputError
+        If there is no such column, or its values are no numbers.
     """
     for name in names:
         if name not in part.schema.names:
@@ -102,6 +107,10 @@ def schema_with(old: pa.Schema, kept, columns, provenance) -> pa.Schema:
         Names of the fields that stay.
     columns : sequence of AddedColumn
     provenance : mapping of str to str
+
+    Returns
+    -------
+    pyarrow.Schema
     """
     fields = [old.field(name) for name in kept]
     for column in columns:

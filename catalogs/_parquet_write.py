@@ -79,6 +79,10 @@ def row_groups(file: pq.ParquetFile, path: Path) -> Iterator[list[pa.RecordBatch
     file : pyarrow.parquet.ParquetFile
     path : Path
         For errors.
+
+    Yields
+    ------
+    list of pyarrow.RecordBatch
     """
     for number in range(file.num_row_groups):
         batches, rows, size = [], 0, 0
@@ -114,6 +118,11 @@ def writer_options(metadata: pq.FileMetaData, dropped: list[str]) -> dict:
         Of the input.
     dropped : list of str
         Columns that are not written.
+
+    Returns
+    -------
+    dict
+        Options of `pyarrow.parquet.ParquetWriter`.
     """
     options = {"version": "2.6", "store_schema": True}
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
