@@ -160,6 +160,21 @@ def side_of(kind, band):
     return np.where(half, 0, 7).astype(np.float32), {}
 
 
+def test_image_mask_and_variance_without_names(tmp_path):
+    """As HSC's software orders them."""
+    named_bits = header()
+    named_bits["HIERARCH MP_NO_DATA"] = 8
+    for band in "grz":
+        mask, variance = np.zeros((SIZE, SIZE), np.int32), np.ones((SIZE, SIZE), np.float32)
+        hdus = [
+            fits.ImageHDU(pixels(band), header()),
+            fits.ImageHDU(mask, named_bits),
+            fits.ImageHDU(variance, header()),
+        ]
+        fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / f"s_{band}.fits")
+    check(tmp_path)
+
+
 def test_one_mask_for_all_bands(tmp_path):
     """As maskbits of the Legacy Surveys: each band has bits of its own."""
     write(tmp_path, "legacysurvey-1500p020-image-{}.fits")

@@ -218,7 +218,7 @@ class _Reader:
 
     def _science_images(self, hdus, kinds: dict, sides: list[Side]) -> list[ScienceImage]:
         chosen = [n for n, kind in kinds.items() if kind == Kind.SCIENCE]
-        chosen = chosen or [n for n, kind in kinds.items() if kind is None]
+        chosen = chosen or _before_named_mask(hdus, [n for n, k in kinds.items() if k is None])
         images, reasons = [], []
         for number in chosen:
             try:
@@ -307,6 +307,12 @@ class _Reader:
         if not set(bands) <= set(BANDS):
             raise PassedOverError(f"band {', '.join(bands)} is not one of {' '.join(BANDS)}")
         return bands
+
+
+def _before_named_mask(hdus, numbers: list[int]) -> list[int]:
+    """Leave out extensions after a mask with named bits: image, mask, variance is their order."""
+    masks = [n for n, hdu in enumerate(hdus) if any(key.startswith("MP_") for key in hdu.header)]
+    return [n for n in numbers if n < masks[0]] or numbers if masks else numbers
 
 
 def _is_image(hdu) -> bool:

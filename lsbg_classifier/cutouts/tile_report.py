@@ -303,6 +303,7 @@ def draw_footprint(index: TileIndex, path: Path, bands: tuple[str, ...] = ("g", 
                 tile.name, (ra.mean(), outline[:, 1].mean()), ha="center", va="center", fontsize=7
             )
     axes.invert_xaxis()
+    axes.ticklabel_format(useOffset=False)
     axes.set_aspect(1 / max(0.05, np.cos(np.radians(np.mean([o[:, 1].mean() for o in outlines])))))
     lacking = sum(not set(bands) <= set(tile.images) for tile in index.tiles)
     axes.set_title(
