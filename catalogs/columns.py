@@ -34,8 +34,8 @@ class OutputColumn:
         Empty: dimensionless.
     not_scored : float or None
         Value of a row that got no score: NaN. None: the column has a value in every row.
-    by_default : bool
-        Whether it is always written; else only when a run asks for it.
+    option : str
+        Option of `annotate` that asks for it. Empty: it is always written.
     """
 
     key: str
@@ -45,7 +45,7 @@ class OutputColumn:
     ucd: str
     unit: str = ""
     not_scored: float | None = math.nan
-    by_default: bool = True
+    option: str = ""
 
     @property
     def nullable(self) -> bool:
@@ -67,7 +67,7 @@ OUTPUT_COLUMNS = (
         dtype="f4",
         description="standard deviation of the LSBG probability over random dropouts",
         ucd="stat.stdev;stat.probability",
-        by_default=False,
+        option="uncertainty",
     ),
     OutputColumn(
         key="flags",
@@ -80,7 +80,7 @@ OUTPUT_COLUMNS = (
 )
 """Every column that can be added, in the order in which a catalog gets them."""
 
-DEFAULT_KEYS = tuple(column.key for column in OUTPUT_COLUMNS if column.by_default)
+DEFAULT_KEYS = tuple(column.key for column in OUTPUT_COLUMNS if not column.option)
 """Keys of the columns that every run writes."""
 
 

@@ -2,12 +2,13 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
+from catalogs.columns import DEFAULT_KEYS
 from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED, Flag
 from lsbg_classifier.classifier import Classifier, load_classifier
@@ -108,7 +109,7 @@ def score_positions(
     classifier: Classifier,
     *,
     rows: np.ndarray | None = None,
-    uncertainty: bool = False,
+    keys: Collection[str] = DEFAULT_KEYS,
 ) -> Scores:
     """Fetch the cutouts of positions and score those that can be scored.
 
@@ -121,8 +122,8 @@ def score_positions(
         Whether it suits the source is not checked here; see `check_match`.
     rows : array of int, shape (N,), optional
         Number of each candidate in its catalog, the seed of its spread; by default 0 to N - 1.
-    uncertainty : bool
-        Find the spread of the probabilities too.
+    keys : collection of str
+        Which columns to find values for: keys of `catalogs.columns.OUTPUT_COLUMNS`.
 
     Returns
     -------
@@ -143,7 +144,7 @@ def score_positions(
     probability = _filled(len(flags), usable, classifier.predict(images))
     flags[usable] |= np.where(classifier.unlike_training(images), Flag.UNLIKE_TRAINING, 0)
     spread = None
-    if uncertainty:
+    if "spread" in keys:
         numbers = np.arange(len(flags)) if rows is None else np.asarray(rows)
         spread = _filled(len(flags), usable, classifier.spread(images, numbers[usable]))
     seconds = fetched - start, time.perf_counter() - fetched

@@ -38,7 +38,7 @@ IDENTITY_WORDS = {
     "weights_sha256": "sha256 of the weights",
     "images_state": "state of the images",
     "keep_cutouts": "choice of --keep-cutouts",
-    "uncertainty": "choice of --uncertainty",
+    "columns": "choice of columns",
     "source_options": "choice of source options",
 }
 """What to call those keys of `Job.identity` that are no words."""
@@ -128,7 +128,7 @@ class Job:
             "source": masked(self.source.spec),
             "images_state": fingerprint() if fingerprint is not None else None,
             "keep_cutouts": options.keep_cutouts,
-            "uncertainty": options.uncertainty,
+            "columns": list(options.column_keys),
             "engine": self.engine.software,
             "source_options": {
                 key: masked(value) if isinstance(value, str) else value

@@ -13,7 +13,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, get_args, get_type_hints
 
-from catalogs.columns import DEFAULT_KEYS, OUTPUT_COLUMNS
+from catalogs.columns import OUTPUT_COLUMNS
 from catalogs.errors import InputError
 from catalogs.formats import FORMATS
 from lsbg_classifier.engines.choice import ENGINES
@@ -277,8 +277,11 @@ class Options:
     @property
     def column_keys(self) -> tuple[str, ...]:
         """Keys of the columns that are written; see `catalogs.columns.OUTPUT_COLUMNS`."""
-        keys = {*DEFAULT_KEYS, *(["spread"] if self.uncertainty else [])}
-        return tuple(column.key for column in OUTPUT_COLUMNS if column.key in keys)
+        return tuple(
+            column.key
+            for column in OUTPUT_COLUMNS
+            if not column.option or getattr(self, column.option)
+        )
 
 
 def with_value(values: Mapping[str, Any]) -> dict[str, Any]:

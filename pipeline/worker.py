@@ -98,8 +98,7 @@ def score_unit(rows: np.ndarray, positions: np.ndarray, settings: WorkerSettings
     with _opening:
         source = _source(settings)
     with left_to_caller():
-        uncertainty = "spread" in settings.keys
-        scores = score_positions(positions, source, classifier, rows=rows, uncertainty=uncertainty)
+        scores = score_positions(positions, source, classifier, rows=rows, keys=settings.keys)
     records = _records(rows, scores, settings.keys)
     usable = (scores.flags & NOT_SCORED) == 0
     cutouts = scores.cutouts[usable] if settings.keep_cutouts else None

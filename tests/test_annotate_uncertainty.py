@@ -107,7 +107,7 @@ def test_a_run_is_not_resumed_with_the_other_choice(survey, folder, first, tmp_p
     output = tmp_path / "out.fits"
     with pytest.raises(KeyboardInterrupt):
         annotate(folder / "in.fits", output, uncertainty=first, progress=stop, **options)
-    with pytest.raises(InputError, match="another choice of --uncertainty;"):
+    with pytest.raises(InputError, match="another choice of columns;"):
         annotate(folder / "in.fits", output, uncertainty=not first, resume=True, **options)
     annotate(folder / "in.fits", output, uncertainty=first, resume=True, **options)
     annotate(folder / "in.fits", tmp_path / "whole.fits", uncertainty=first, **options)
