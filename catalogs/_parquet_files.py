@@ -74,7 +74,7 @@ def readable(batches: Iterator[pa.RecordBatch], path: Path) -> Iterator[pa.Recor
     Raises
     ------
     InputError
-        If a page is damaged.
+        If a page is damaged; it names the file.
     """
     try:
         yield from batches

@@ -77,6 +77,7 @@ def batches_from(parts: Sequence[Part], names, start: int) -> Iterator[pa.Record
     Yields
     ------
     pyarrow.RecordBatch
+        At most `ROWS` rows of these columns, in their order.
     """
     for part in parts:
         if part.first + part.rows <= start:
@@ -122,7 +123,7 @@ def picked(array: pa.Array, rows: np.ndarray) -> list:
     Returns
     -------
     list
-        None where the value is null.
+        Python's values, None where null, in the order of `rows`.
     """
     try:
         return array.take(pa.array(rows)).to_pylist()

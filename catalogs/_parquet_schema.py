@@ -33,21 +33,21 @@ def infos_of(schema: pa.Schema) -> dict[str, ColumnInfo]:
 def units_of(schema: pa.Schema) -> dict[str, str]:
     """Return each column's unit, by its field's metadata or by those of astropy; empty: none."""
     units = _astropy_units((schema.metadata or {}).get(KEY, b""))
-    found = {}
+    units_by_name = {}
     for field in schema:
         unit = (field.metadata or {}).get(b"unit", b"").decode("utf-8", "replace").strip()
-        found[field.name] = unit or units.get(field.name, "").strip()
-    return found
+        units_by_name[field.name] = unit or units.get(field.name, "").strip()
+    return units_by_name
 
 
 @lru_cache(maxsize=1)
 def _astropy_units(header: bytes) -> dict[str, str]:
     """Return the columns' units from what astropy's ``Table.write`` leaves in the metadata."""
     try:
-        found = get_header_from_yaml(header.decode("utf-8", "replace").splitlines())
+        description = get_header_from_yaml(header.decode("utf-8", "replace").splitlines())
     except YamlParseError:
         return {}
-    columns = found.get("datatype") if isinstance(found, dict) else None
+    columns = description.get("datatype") if isinstance(description, dict) else None
     return {
         column["name"]: column["unit"]
         for column in (columns if isinstance(columns, list) else [])
@@ -68,7 +68,7 @@ def check_numbers(part: Part, names):
     Raises
     ------
     InputError
-        If there is no such column, or its values are no numbers.
+        If there is no such column, or it is neither a real number nor logical.
     """
     for name in names:
         if name not in part.schema.names:

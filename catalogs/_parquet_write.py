@@ -122,27 +122,27 @@ def writer_options(metadata: pq.FileMetaData, dropped: list[str]) -> dict:
     Returns
     -------
     dict
-        Options of `pyarrow.parquet.ParquetWriter`.
+        Arguments of `pyarrow.parquet.ParquetWriter`.
     """
     options = {"version": "2.6", "store_schema": True}
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     if not groups:
         return options | {"compression": "snappy"}
     chunks = [groups[0].column(i) for i in range(groups[0].num_columns)]
-    kept = [
+    chunk_numbers = [
         i for i, chunk in enumerate(chunks) if chunk.path_in_schema.partition(".")[0] not in dropped
     ]
-    codecs = {chunks[i].path_in_schema: chunks[i].compression for i in kept}
+    codecs = {chunks[i].path_in_schema: chunks[i].compression for i in chunk_numbers}
     options["compression"] = {
         path: "NONE" if codec == "UNCOMPRESSED" else codec.lower() for path, codec in codecs.items()
     }
-    options["write_page_index"] = all(chunks[i].has_offset_index for i in kept)
-    dates = [i for i in kept if metadata.schema.column(i).physical_type == "INT96"]
+    options["write_page_index"] = all(chunks[i].has_offset_index for i in chunk_numbers)
+    dates = [i for i in chunk_numbers if metadata.schema.column(i).physical_type == "INT96"]
     options["use_deprecated_int96_timestamps"] = bool(dates)
     sorting = groups[0].sorting_columns
     if sorting and all(group.sorting_columns == sorting for group in groups):
         options["sorting_columns"] = [
-            pq.SortingColumn(kept.index(key.column_index), key.descending, key.nulls_first)
-            for key in takewhile(lambda key: key.column_index in kept, sorting)
+            pq.SortingColumn(chunk_numbers.index(key.column_index), key.descending, key.nulls_first)
+            for key in takewhile(lambda key: key.column_index in chunk_numbers, sorting)
         ]
     return options

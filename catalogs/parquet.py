@@ -78,18 +78,18 @@ class ParquetCatalog:
         for part in self._parts:
             where, infos = str(part.path), infos_of(part.schema)
             sample = Sample(self, part.first, part.rows)
-            found = find_positions(infos, where, **options, sample=sample)
-            each.append(found)
+            position = find_positions(infos, where, **options, sample=sample)
+            each.append(position)
             first = each[0]
-            if found != first:
+            if position != first:
                 raise InputError(
-                    f"{where}: has {found.ra} and {found.dec} in {found.unit}, but "
+                    f"{where}: has {position.ra} and {position.dec} in {position.unit}, but "
                     f"{self._parts[0].path} has {first.ra} and {first.dec} in {first.unit}; "
                     "make the files alike"
                 )
-            if options["unit"] is None and says_no_unit(found, infos):
-                values = sample.read((found.ra, found.dec), found.texts)
-                check_not_radians(found.to_degrees(*values), found, where)
+            if options["unit"] is None and says_no_unit(position, infos):
+                values = sample.read((position.ra, position.dec), position.texts)
+                check_not_radians(position.to_degrees(*values), position, where)
         return each[0]
 
     def read_column(self, name: str, start: int, stop: int) -> np.ndarray:
@@ -162,17 +162,17 @@ class ParquetCatalog:
     def describe_columns(self) -> list[ColumnDetail]:
         """List the columns with one value a row; see `catalogs.Catalog`."""
         schema = self._parts[0].schema
-        infos, found = infos_of(schema), []
+        infos, details = infos_of(schema), []
         for field in schema:
             kind = detail_kind(field.type)
             if kind is not None:
                 description = (
                     (field.metadata or {}).get(b"description", b"").decode("utf-8", "replace")
                 )
-                found.append(
+                details.append(
                     ColumnDetail(field.name, kind, infos[field.name].unit or "", description)
                 )
-        return found
+        return details
 
     def exact_values(self, detail: ColumnDetail, rows: np.ndarray) -> list:
         """Return integers or texts of ascending rows; see `catalogs.Catalog`."""
