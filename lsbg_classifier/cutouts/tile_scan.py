@@ -37,7 +37,7 @@ class Scan:
     refused : dict of str to str
         What is wrong with damaged or contradictory files, by path; empty unless asked for.
     fingerprint : str
-        Another once a file that is used was replaced.
+        A text that changes when a file in use is replaced.
     """
 
     folder: TileFolder

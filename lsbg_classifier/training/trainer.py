@@ -33,7 +33,7 @@ class Trainer:
     folder : Path
         Every training has a folder of its own in it, with its checkpoint and history.
     seed : int
-        Of every training's network and order.
+        Decides the weights that each training starts from and the order of its cutouts.
     size : int, optional
         Cutouts to train on, as many of each class; none: all there are.
     resume : bool
