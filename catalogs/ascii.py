@@ -42,10 +42,22 @@ def looks_like_ascii(content: Content) -> bool:
     return b"\0" not in content.beginning and count_between_blanks(content.beginning) > 1
 
 
-def count_between_blanks(beginning: bytes) -> int:
-    """Return the number of values between blanks in each of the first lines; 0 if it varies."""
-    cut = max(beginning.rfind(b"\n"), beginning.rfind(b"\r"))
-    rows = Blanks(quoted=True).split(beginning[: cut + 1], final=True)
+def count_between_blanks(beginning: bytes, *, whole: bool = False) -> int:
+    """Return the number of values between blanks in each of the first lines; 0 if it varies.
+
+    Parameters
+    ----------
+    beginning : bytes
+    whole : bool
+        Whether it is a whole file; else a last line without its end is not looked at.
+
+    Returns
+    -------
+    int
+    """
+    if not whole:
+        beginning = beginning[: max(beginning.rfind(b"\n"), beginning.rfind(b"\r")) + 1]
+    rows = Blanks(quoted=True).split(beginning, final=True)
     counts = {len(_cells_of(beginning, rows, number)) for number in range(min(len(rows), 100))}
     return counts.pop() if len(counts) == 1 else 0
 

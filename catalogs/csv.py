@@ -26,6 +26,9 @@ _DELIMITERS = (b",", b"\t", b";", b"|")
 _LOOKED_AT = 100
 """Rows from which the delimiter is told."""
 
+_SURELY_WHOLE = 1 << 15
+"""Bytes of a beginning that is a whole file: of longer files twice as many are looked at."""
+
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?")
 _DASHES = re.compile(r"-+")
 _RDB_TYPE = re.compile(r"\d*[NSM]")
@@ -59,7 +62,8 @@ def _recognised(content: Content, delimiters: tuple[bytes, ...]) -> bool:
         return True
     from catalogs.ascii import count_between_blanks
 
-    return len(_first_rows(beginning, syntax, whole=False)[0]) >= count_between_blanks(beginning)
+    blanks = count_between_blanks(beginning, whole=len(beginning) < _SURELY_WHOLE)
+    return len(_first_rows(beginning, syntax, whole=False)[0]) >= blanks
 
 
 def _sniffed(content: bytes, delimiters: tuple[bytes, ...], *, whole: bool) -> Delimited | None:

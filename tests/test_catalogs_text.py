@@ -112,6 +112,16 @@ def test_every_other_byte_of_csv(table, tmp_path):
     assert again.read_bytes() == output.read_bytes()
 
 
+def test_one_row_between_tabs_after_a_comment(tmp_path):
+    """The blanks in a name and an empty cell do not make it a table with values between blanks."""
+    path = tmp_path / "in.tsv"
+    path.write_bytes(b"# made by hand\nra\tdec\ta name\tid\n1.5\t-2\t\t7")
+    catalog = open_catalog(path)
+    assert (catalog.format, catalog.row_count) == ("tsv", 1)
+    assert catalog.column_names == ("ra", "dec", "a name", "id")
+    assert catalog.read_positions(0, 1).tolist() == [[1.5, -2.0]]
+
+
 @given(table=tables())
 @EVERY
 def test_values_of_csv(table, tmp_path):
