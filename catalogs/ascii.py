@@ -26,7 +26,7 @@ _UNIT = re.compile(r"\[([^\[\]]*)\]\s*$")
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _OURS = re.compile(rb"#[ \t]*lsbg\.(\w+)=([^ \r\n]*)")
 _BOM = b"\xef\xbb\xbf"
-_WIDTHS = {"f4": 13, "i2": 6}
+_WIDTHS = {"f4": 15, "i2": 7}
 _PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != "%")
 _LARGEST_SIZE = 10_000
 """Cells of the longest vector column that is taken for one."""
@@ -250,7 +250,7 @@ def aligned(columns: Iterable, values: list[pa.Array], between: str = "") -> pa.
         A text for each row.
     """
     padded = [
-        pc.utf8_lpad(value, _WIDTHS.get(column.dtype, 13))
+        pc.utf8_lpad(value, _WIDTHS.get(column.dtype, 15))
         for column, value in zip(columns, values, strict=True)
     ]
     texts = (pa.scalar(text, pa.large_string()) for text in ("", between))

@@ -112,6 +112,20 @@ def test_every_other_byte_of_csv(table, tmp_path):
     assert again.read_bytes() == output.read_bytes()
 
 
+@pytest.mark.parametrize("probability", [0.00061029196, 1.2345678e-05, 1.0])
+def test_long_numbers_do_not_touch_the_value_before(tmp_path, probability):
+    """Texts of float32 have up to 13 characters."""
+    path = tmp_path / "in.cat"
+    path.write_bytes(b"#   1 ALPHA_J2000  ra [deg]\n#   2 DELTA_J2000  dec [deg]\n  1.5  -2.5\n")
+    catalog = open_catalog(path)
+    columns = lsbg_columns(catalog.column_names, style="upper")
+    row = np.array([probability], np.float32), np.array([256], np.int16)
+    catalog.write_annotated(tmp_path / "out.cat", columns, lambda *_: row, PROVENANCE)
+    last = (tmp_path / "out.cat").read_text().splitlines()[-1].split()
+    assert [float(value) for value in last] == [1.5, -2.5, float(last[2]), 256]
+    assert np.float32(last[2]) == row[0][0]
+
+
 def test_one_row_between_tabs_after_a_comment(tmp_path):
     """The blanks in a name and an empty cell do not make it a table with values between blanks."""
     path = tmp_path / "in.tsv"
@@ -296,7 +310,7 @@ def test_every_other_byte_of_ascii_head(table, size, tmp_path):
     for number, ((row, _), separator) in enumerate(zip(rows, separators, strict=True)):
         blank, rest = (" ", separator[1:]) if separator.startswith(" ") else ("", separator)
         texts = texts_of(number, "nan")
-        joined += f"{row}{blank}{texts[0]:>13}{texts[1]:>6}{rest}"
+        joined += f"{row}{blank}{texts[0]:>15}{texts[1]:>7}{rest}"
     assert after == joined
     catalog = open_catalog(output)
     assert catalog.column_names == (

@@ -219,7 +219,8 @@ def test_text_catalogs_get_the_same_values(survey, images, tmp_path, kind, monke
         if line.split()[:1] and line.split()[0].isdigit()
     ]
     assert len(rows) == len(expected) > 50
-    np.testing.assert_allclose([float(row[-2]) for row in rows], expected["P_LSBG"], atol=1e-6)
+    # Positions have seven decimals here, so that some pixels are rounded to the other side.
+    np.testing.assert_allclose([float(row[-2]) for row in rows], expected["P_LSBG"], atol=2e-3)
     assert [int(row[-1]) for row in rows] == expected["FLAGS_LSBG"].tolist()
     old, new = (tmp_path / f"{name}.cat" for name in ("before", "after"))
     kept = new.read_text().splitlines()
