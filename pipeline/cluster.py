@@ -60,6 +60,13 @@ def connect(
     if not getattr(inproc.global_manager, "_ip", True):
         # Otherwise Dask looks for the route to 8.8.8.8, to name an address that nobody else uses.
         inproc.global_manager._ip = "127.0.0.1"
+    with _silent_loggers(("distributed",)), _local_client(workers) as client:
+        yield client
+
+
+@contextmanager
+def _local_client(workers: int | None) -> Iterator[Client]:
+    """Start threads, or so many worker processes, and give a client of theirs."""
     cluster = LocalCluster(
         n_workers=workers or 1,
         processes=bool(workers),
@@ -99,9 +106,11 @@ def _leave_interrupts_to_us():
 
 
 @contextmanager
-def _silent_loggers() -> Iterator[None]:
+def _silent_loggers(
+    names: tuple[str, ...] = ("distributed.client", "tornado.application"),
+) -> Iterator[None]:
     """Keep back the tracebacks of a lost connection; our own message says it in one line."""
-    loggers = [logging.getLogger(name) for name in ("distributed.client", "tornado.application")]
+    loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)

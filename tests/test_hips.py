@@ -48,8 +48,7 @@ def source_at():
 
 
 def test_three_bands_give_the_cutouts_of_the_tiles(tiles, positions, source_at):
-    local = open_source(f"tiles:{tiles}")
-    local._side = lambda affines: 256  # as finely as a HiPS is sampled
+    local = open_source(f"tiles:{tiles}", finely=True)  # as a HiPS is sampled
     cut, cut_flags = local.fetch(positions)
     with Viewer(tiles) as viewer:
         source = source_at(viewer)

@@ -682,6 +682,7 @@ def test_the_selection_is_taken_along(small, new_page, tmp_path):
         assert float(row["MAG_AUTO_G"]) == pytest.approx(one["MAG_AUTO_G"], rel=1e-6)
         assert row["TILENAME"] == one["TILENAME"].strip()
     page.get_by_role("button", name="Copy command").click()
+    until(page, "document.getElementById('export-said').textContent.startsWith('Copied')")
     command = page.locator("#export-said").text_content().removeprefix("Copied: ")
     command = command.replace("python", sys.executable, 1)
     (tmp_path / "annotated.fits").symlink_to(small.parent / "annotated.fits")

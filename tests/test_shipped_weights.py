@@ -25,7 +25,9 @@ def test_the_scores_on_the_card_are_those_on_real_cutouts(real):
     classifier = load_classifier("des-simulated")
     labelled = LabelledCutouts.read(real, real.with_name("des_y6_labels.csv"))
     scores = score(labelled.labels, classifier.predict(labelled.images))
-    assert scores == pytest.approx(classifier.card.scores[CARD_ROW], abs=0.002)
+    card = classifier.card.scores[CARD_ROW]
+    values = {name: value for name, value in card.items() if not name.endswith(("_low", "_high"))}
+    assert {name: scores[name] for name in values} == pytest.approx(values, abs=0.002)
     assert scores["auc"] >= 0.975 and scores["calibration_error"] <= 0.08
 
 

@@ -212,7 +212,10 @@ def test_before_the_transfer_the_weights_are_as_they_are(cutouts, done):
         assert before["scores"][name][0] == pytest.approx(getattr(expected, name), abs=1e-6)
     assert before["published"]["accuracy"] == 0.821
     assert [row["published"] != {} for row in after] == [True, False, False]
-    assert "| published accuracy | published auc |" in (done("transfer") / "study.md").read_text()
+    assert (
+        "| published accuracy | published area under ROC |"
+        in (done("transfer") / "study.md").read_text()
+    )
 
 
 @pytest.mark.slow
