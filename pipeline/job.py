@@ -106,7 +106,7 @@ class Job:
             weights=self.weights.card.name,
             weights_sha256=self.weights.card.sha256,
             source=masked(self.source.spec),
-            software=_software(),
+            software=software_name(),
             engine=self.engine.software,
             date=date,
             threshold=f"{self.threshold:g}",
@@ -135,13 +135,9 @@ class Job:
                 for key, value in sorted(options.of_source.items())
                 if key not in _TRANSFER
             },
-            "software": _software(),
+            "software": software_name(),
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         }
-
-
-def _software() -> str:
-    return software_name()
 
 
 def journal_of(output: Path) -> Path:
