@@ -33,7 +33,7 @@ def open_labels(
         Of the candidates, within 0.5" of them.
     candidates : Candidates
         Labelled where labellers agree: the random ones if there are any, for only those say
-        something of all candidates; -1 for the other labels.
+        something of all candidates; the others have the label -1.
     section : Section
         What was said, and how far labellers agree.
 
