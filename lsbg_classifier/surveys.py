@@ -66,8 +66,10 @@ class Survey:
 
     Attributes
     ----------
-    name, title : str
-        The short name used in commands and cards, and the one for people.
+    name : str
+        The short name, used in commands and cards.
+    title : str
+        The name for people.
     pixel_scale : float
         Arcseconds per pixel of the coadd tiles.
     zero_point : float

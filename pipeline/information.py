@@ -7,6 +7,7 @@ from pathlib import Path
 
 from catalogs.errors import InputError
 from catalogs.software import PACKAGE, software_name
+from lsbg_classifier.engines.choice import plan_engine
 from lsbg_classifier.folders import cache_folder
 from lsbg_classifier.plugins import package_of
 from lsbg_classifier.weights.registry import (
@@ -48,7 +49,8 @@ def describe_installation(*, devices: bool = True) -> list[str]:
         f"required packages: {_versions(extra=False)}",
         f"optional packages: {_versions(extra=True)}",
         f"environment: {_environment()}",
-        *([f"network: {_backend()}"] if devices else []),
+        f"scored by: {_engine()}",
+        *([f"trained by: {_backend()}"] if devices else []),
         *_weights(),
         f"plug-ins: {_plugins()}",
         f"weights of your own: {_folder(weights_folder())}",
@@ -84,6 +86,15 @@ def _version(name: str) -> str:
 def _environment() -> str:
     values = [f"{name}={os.environ[name]}" for name in _VARIABLES if name in os.environ]
     return ", ".join(values) or "no variable that matters is set"
+
+
+def _engine() -> str:
+    """Name what runs the network of the default weights, and why."""
+    try:
+        engine = plan_engine(known_weights()[DEFAULT_WEIGHTS])
+    except (InputError, ImportError, KeyError) as error:
+        return f"nothing here can run {DEFAULT_WEIGHTS} ({' '.join(str(error).split())})"
+    return f"{engine.software} ({engine.reason})"
 
 
 def _backend() -> str:

@@ -154,6 +154,12 @@ class SlurmJobs:
             raise InputError(f"{self._path}: the scheduler cannot start ({reason})") from error
 
 
+def file_keys() -> dict[str, str]:
+    """Return each key that a file of jobs may have, and what its value must be."""
+    kinds = JOB_KEYS | _OWN_KEYS
+    return {key: _NAMES.get(kinds[key], "a table") for key in sorted(kinds)}
+
+
 def _read(path: str | Path) -> dict:
     """Return the keys and values of a file; refuse unknown keys and wrong types."""
     try:
@@ -166,10 +172,10 @@ def _read(path: str | Path) -> dict:
     kinds = JOB_KEYS | _OWN_KEYS
     for key, value in content.items():
         if key not in kinds:
-            raise InputError(f"{path}: unknown key {key}; choose from {', '.join(sorted(kinds))}")
+            raise InputError(f"{path}: unknown key {key}; choose from {', '.join(file_keys())}")
         texts = kinds[key] is not list or all(isinstance(item, str) for item in value)
         if type(value) is not kinds[key] or not texts:
-            raise InputError(f"{path}: {key} must be {_NAMES.get(kinds[key], 'a table')}")
+            raise InputError(f"{path}: {key} must be {file_keys()[key]}")
     return content
 
 

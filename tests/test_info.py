@@ -4,6 +4,8 @@ from importlib.metadata import version
 
 import pytest
 
+from lsbg_classifier.engines.choice import plan_engine
+from lsbg_classifier.weights.registry import find_weights
 from pipeline.information import describe_installation
 
 
@@ -17,7 +19,13 @@ def test_versions_of_this_environment_are_named():
     assert version("lsbg-classifier") in lines[0]
     assert f"numpy {version('numpy')}" in line_of(lines, "required packages")
     assert f"pytest {version('pytest')}" in line_of(lines, "optional packages")
-    assert not any(line.startswith("network") for line in lines)
+    assert not any(line.startswith("trained by") for line in lines)
+
+
+def test_the_engine_is_the_one_that_scores():
+    planned = plan_engine(find_weights("des-simulated"))
+    line = line_of(describe_installation(devices=False), "scored by")
+    assert line == f"scored by: {planned.software} ({planned.reason})"
 
 
 def test_weights_are_named_with_their_sha256(monkeypatch, tmp_path):
@@ -40,4 +48,4 @@ def test_variables_that_change_a_run_are_named(monkeypatch):
 def test_the_command_names_the_backend(lsbg):
     code, out, err = lsbg("info")
     assert (code, err) == (0, "")
-    assert "network: Keras with tensorflow on cpu" in out
+    assert "trained by: Keras with tensorflow on cpu" in out

@@ -1,7 +1,8 @@
-"""Write the page of all commands and options from the parser, before Sphinx reads the pages."""
+"""Write the pages that follow from the code before Sphinx reads the pages."""
 
 from pathlib import Path
 
+from generated_files import files_page
 from typer.main import get_command
 
 from pipeline import cli, train
@@ -16,7 +17,7 @@ def setup(app):
 def _write_pages(app, config):
     folder = Path(app.srcdir) / "reference" / "generated"
     folder.mkdir(parents=True, exist_ok=True)
-    pages = {"commands": _commands()}
+    pages = {"commands": _commands(), "files": files_page()}
     for name, lines in pages.items():
         path, text = folder / f"{name}.md", "\n".join(lines) + "\n"
         if not path.exists() or path.read_text(encoding="utf-8") != text:
