@@ -82,7 +82,7 @@ WRONG = {
     "grey PNG": (saved(COLOUR.convert("L"), "PNG"), "a grey image, not one in red, green and"),
     "grey as RGB": (saved(COLOUR.convert("L").convert("RGB"), "JPEG"), "a grey image: red, green"),
     "CMYK": (saved(COLOUR.convert("CMYK"), "JPEG"), "a CMYK image, not one in red, green and blue"),
-    "16 bits": (saved(COLOUR.convert("I;16"), "PNG"), "a I;16 image, not one in red"),
+    "16 bits": (saved(COLOUR.convert("L").convert("I;16"), "PNG"), "a I;16 image, not one in red"),
     "transparent": (saved(TRANSPARENT, "PNG"), "an image with transparent pixels"),
     "small": (saved(COLOUR.resize((255, 256)), "JPEG"), "an image of 255x256 pixels, not 256x256"),
     "large": (saved(COLOUR.resize((512, 512)), "PNG"), "an image of 512x512 pixels, not 256x256"),
