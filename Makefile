@@ -1,5 +1,6 @@
 # make demo: simulate a small survey, classify its candidates, draw the result
 # make test: run all tests, two at a time; make test-quick: those that take seconds
+# make test-oldest: run the quick tests on the oldest releases that setup.cfg admits
 # make docs: build the documentation, docs/_build/html/index.html
 # Each makes its own environment in .venv; PYTHON chooses the interpreter (3.11 to 3.13).
 
@@ -8,7 +9,7 @@ BIN := .venv/bin
 DEMO := demo
 SEED := 20211
 
-.PHONY: demo test test-quick lint docs clean
+.PHONY: demo test test-quick test-oldest lint docs clean
 
 demo: .venv/.demo-installed
 	$(BIN)/lsbg simulate des $(DEMO)/survey --seed $(SEED) --overwrite
@@ -23,6 +24,9 @@ test: .venv/.test-installed
 test-quick: .venv/.test-installed
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
+test-oldest: .venv-oldest/.installed
+	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal -m "not slow"
+
 docs: .venv/.docs-installed
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
@@ -33,7 +37,7 @@ lint: .venv/.test-installed
 	$(BIN)/mypy catalogs lsbg_classifier pipeline
 
 clean:
-	rm -rf .venv $(DEMO) build docs/_build docs/reference/generated *.egg-info
+	rm -rf .venv .venv-oldest $(DEMO) build docs/_build docs/reference/generated *.egg-info
 
 .venv/.python:
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11, 3.12 or 3.13 is needed")'
@@ -51,3 +55,8 @@ clean:
 .venv/.docs-installed: .venv/.python setup.cfg
 	$(BIN)/pip install -q -e '.[docs]'
 	touch $@ .venv/.demo-installed
+
+.venv-oldest/.installed: .venv/.python setup.cfg tests/oldest.txt
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/pip install -q -c tests/oldest.txt -e '.[ceci,hpc,remote,simulate,test-tools,train]'
+	touch $@

@@ -2,12 +2,14 @@
 
 import re
 import tomllib
+from configparser import ConfigParser
 from importlib.metadata import version
 from pathlib import Path
 
 import yaml
 
 ROOT = Path(__file__).parents[1]
+OLDEST = ROOT / "tests" / "oldest.txt"
 
 
 def newest_in_changelog():
@@ -26,3 +28,20 @@ def test_the_installed_version_is_this_one_or_leads_to_it():
     release = tuple(int(number) for number in newest_in_changelog().split("."))
     installed = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version("lsbg-classifier"))
     assert tuple(int(number or 0) for number in installed.groups()) <= release
+
+
+def bounds():
+    """The lower bounds of setup.cfg that the oldest environment installs, by package."""
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    extras = config["options.extras_require"]
+    lists = [extras[name] for name in ("ceci", "hpc", "remote", "simulate", "test-tools", "train")]
+    lines = "\n".join([config["options"]["install_requires"], *lists])
+    return dict(re.findall(r"^([\w-]+)>=([\d.]+)", lines, re.MULTILINE))
+
+
+def test_the_oldest_environment_has_the_lower_bounds():
+    pinned = dict(re.findall(r"^([\w-]+)==([\d.]+)", OLDEST.read_text("utf-8"), re.MULTILINE))
+    assert pinned.keys() == bounds().keys()
+    for name, bound in bounds().items():
+        assert f"{pinned[name]}.".startswith(f"{bound}."), f"{name} {pinned[name]} is not {bound}"

@@ -1,7 +1,7 @@
 """Every admitted version of Keras, TensorFlow, Dask, pyarrow and astropy gives the same scores.
 
-``same_probabilities.json`` holds what one environment gave; ``make test-oldest`` compares the oldest
-versions with it, ``make test`` the newest. After new weights:
+``same_probabilities.json`` holds what one environment gave; ``make test-oldest`` compares the
+oldest versions with it, ``make test`` the newest. After new weights:
 
     python tests/test_same_probabilities.py
 """

@@ -73,7 +73,9 @@ def _attributes(docstring: str) -> dict[str, str]:
     """Return what the section Attributes of a docstring says of each name, on one line."""
     section = docstring.partition("Attributes\n")[2].partition("----------\n")[2]
     described = {}
-    for names, text in re.findall(r"^    (\w[\w, ]*) : [^\n]*\n((?:        .*\n?)+)", section, re.M):
+    for names, text in re.findall(
+        r"^    (\w[\w, ]*) : [^\n]*\n((?:        .*\n?)+)", section, re.M
+    ):
         for name in names.split(", "):
             described[name] = " ".join(text.replace("``", "`").split())
     return described
