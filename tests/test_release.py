@@ -10,6 +10,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 OLDEST = ROOT / "tests" / "oldest.txt"
+CONDA_NAMES = {"dask": "dask-core", "matplotlib": "matplotlib-base"}
 
 
 def newest_in_changelog():
@@ -45,3 +46,16 @@ def test_the_oldest_environment_has_the_lower_bounds():
     assert pinned.keys() == bounds().keys()
     for name, bound in bounds().items():
         assert f"{pinned[name]}.".startswith(f"{bound}."), f"{name} {pinned[name]} is not {bound}"
+
+
+def test_the_conda_recipe_is_that_of_setup_cfg():
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    recipe = yaml.safe_load((ROOT / "recipe" / "recipe.yaml").read_text(encoding="utf-8"))
+    assert recipe["context"]["version"] == newest_in_changelog()
+    required = re.findall(r"^([\w-]+)(\S+)", config["options"]["install_requires"], re.MULTILINE)
+    python = ("python", config["options"]["python_requires"])
+    packages = {CONDA_NAMES.get(name, name): bound for name, bound in [*required, python]}
+    assert dict(line.split() for line in recipe["requirements"]["run"]) == packages
+    scripts = config["options.entry_points"]["console_scripts"].strip().splitlines()
+    assert recipe["build"]["python"]["entry_points"] == scripts
