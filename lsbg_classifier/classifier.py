@@ -68,6 +68,20 @@ class Classifier:
         What runs the network; its `name` and `version` are for provenance.
     engine_reason : str
         Why it is this engine.
+
+    Raises
+    ------
+    InputError
+        If the file is not what its card describes, or the engine cannot run its network.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lsbg_classifier import load_classifier
+    >>> classifier = load_classifier("des-simulated")
+    >>> uniform = np.full((1, 64, 64, 3), 32, np.uint8)
+    >>> bool(classifier.predict(uniform)[0] < 0.2)
+    True
     """
 
     def __init__(self, weights: WeightSet, engine: str = "auto"):
@@ -211,7 +225,19 @@ class Classifier:
         return self._likeness.unlike(cutouts)
 
     def heat_maps(self, cutouts: np.ndarray) -> np.ndarray:
-        """Return the Grad-CAM of cutouts; see `lsbg_classifier.training.gradcam.heat_maps`."""
+        """Return where the network looks: the Grad-CAM of cutouts.
+
+        Parameters
+        ----------
+        cutouts : array of uint8, shape (N, 64, 64, 3)
+            As for `predict`.
+
+        Returns
+        -------
+        array of float32, shape (N, 16, 16)
+            What a place adds to the logit of the probability, at least 0; row 0 at the top.
+            Selvaraju et al. 2017 (arXiv:1610.02391), as in section 5.3 of Tanoglidis et al. 2021.
+        """
         with self._lock:
             network = self._network
             from lsbg_classifier.training.gradcam import heat_maps
@@ -219,7 +245,19 @@ class Classifier:
             return heat_maps(network, np.asarray(cutouts))
 
     def contribution_maps(self, cutouts: np.ndarray) -> np.ndarray:
-        """Return which places speak for an LSBG; see `gradcam.contribution_maps`."""
+        """Return which places speak for an LSBG: HiResCAM, which does not average gradients.
+
+        Parameters
+        ----------
+        cutouts : array of uint8, shape (N, 64, 64, 3)
+            As for `predict`.
+
+        Returns
+        -------
+        array of float32, shape (N, 16, 16)
+            What a place adds to the logit of the probability, at least 0; row 0 at the top.
+            Draelos & Carin 2020 (arXiv:2011.08891).
+        """
         with self._lock:
             network = self._network
             from lsbg_classifier.training.gradcam import contribution_maps

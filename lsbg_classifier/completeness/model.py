@@ -199,10 +199,28 @@ def _calibration(predicted: np.ndarray, recovered: np.ndarray) -> list[dict]:
 def load_completeness(path: str | Path) -> CompletenessModel:
     """Return the model in a ``completeness.json`` that `lsbg completeness` has written.
 
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    CompletenessModel
+        Its ``predict(mu_mean, r_eff)`` gives the completeness of any galaxy.
+
     Raises
     ------
     InputError
         If the file is not readable, or holds no model, as when there were too few mocks.
+
+    Examples
+    --------
+    >>> from lsbg_classifier import InputError, load_completeness
+    >>> try:
+    ...     load_completeness("no-such-run/completeness.json")
+    ... except InputError as error:
+    ...     print(error)
+    no-such-run/completeness.json: not a measured completeness (No such file or directory)
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
