@@ -146,7 +146,7 @@ def ascii_cells(column: AddedColumn, values: np.ndarray) -> np.ndarray:
     column : AddedColumn
         Of a type in `ASCII_FORMATS`.
     values : array, shape (rows,)
-        NaN is written as ``NAN``.
+        Where NaN, the field is blank: cfitsio takes no text such as ``NAN``.
 
     Returns
     -------
@@ -155,6 +155,7 @@ def ascii_cells(column: AddedColumn, values: np.ndarray) -> np.ndarray:
     """
     form, width = ASCII_FORMATS[column.dtype]
     pattern = f"%{width + 1}.8E" if form[0] == "E" else f"%{width + 1}d"
-    new = [(pattern % value).encode() for value in np.asarray(values).tolist()]
+    texts = ("" if value != value else pattern % value for value in np.asarray(values).tolist())
+    new = [text.rjust(width + 1).encode() for text in texts]
     cells = np.array(new, f"S{width + 1}").reshape(-1, 1)
     return cells.view(np.uint8).reshape(len(new), width + 1)

@@ -141,6 +141,8 @@ class Cards:
                 form, width = ASCII_FORMATS[column.dtype]
                 new += _images(f"TBCOL{number}", ascii_start + 2)
                 new += _images(f"TFORM{number}", form)
+                if column.dtype.startswith("f"):
+                    new += _images(f"TNULL{number}", " " * 8)  # else a blank field means 0
                 ascii_start += width + 1
             new += _images(f"TUNIT{number}", column.unit) if column.unit else []
             new += _images(f"TCOMM{number}", column.description)
