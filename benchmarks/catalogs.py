@@ -1,9 +1,19 @@
-"""Ten million rows of which a cut keeps one in a thousand: what we add to reading and writing."""
+"""Ten million rows of which a cut keeps one in a thousand: what we add to reading and writing.
 
+    python -m benchmarks.catalogs [--formats ".fits .csv"] [--rows 10000000]
+
+Prints rows of the table in docs/scale.md. A catalog of ten million rows takes up to 2 GB of disk,
+and as much again for each copy of it.
+"""
+
+import argparse
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import fitsio
@@ -12,7 +22,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import csv
 
-from benchmarks.table import Row
+from benchmarks.table import Row, markdown
+from lsbg_classifier.simulation.survey import SurveyPlan, simulate_survey
 
 KEPT = 1000
 """One row in so many passes the published DES cut."""
@@ -131,40 +142,77 @@ def _seconds_of(copy, path: Path, output: Path) -> float:
     return took
 
 
-def measure(folder: Path, tiles: Path, rows: int = 10_000_000) -> list[Row]:
-    """Measure three formats; the candidates that are kept lie on none of the tiles."""
-    found = []
-    for suffix, write, copy, said, bar in (
-        (".parquet", write_parquet, copy_parquet, "reading and writing with pyarrow", 3),
-        (".fits", write_fits, copy_fits, "copying with two more columns by fitsio", 3),
-        (".csv", write_csv, copy_csv, "reading and writing with pyarrow.csv", 4),
-    ):
-        few, many, output = folder / f"few{suffix}", folder / f"many{suffix}", folder / f"o{suffix}"
-        write(few, 100_000)
-        write(many, rows)
-        _, least = classify(few, output, tiles)
-        output.unlink()
-        before = _seconds_of(copy, many, output)
-        os.sync()  # what is still to be written would slow down what is timed
-        took, most = classify(many, output, tiles)
-        output.unlink()
-        bare = (before + _seconds_of(copy, many, output)) / 2
-        for path in (few, many):
-            path.unlink()
-        found += [
-            Row(
-                f"{rows} rows of {suffix} with `--select des`, against {said}",
-                f"{took:.1f} s, bare {bare:.1f} s",
-                took / bare,
-                bar,
-                most=True,
-            ),
-            Row(
-                "the same, peak memory more than with 100,000 rows, in MB",
-                f"{most:.0f} MB, {least:.0f} MB",
-                most - least,
-                300,
-                most=True,
-            ),
-        ]
-    return found
+@dataclass(frozen=True)
+class Format:
+    """A format that is measured.
+
+    Attributes
+    ----------
+    write, copy : callable
+        Makes a catalog of so many rows; reads and writes it without our work.
+    said : str
+        What `copy` does.
+    bar : float
+        How many times longer than that we may take.
+    """
+
+    write: Callable[[Path, int], None]
+    copy: Callable[[Path, Path], None]
+    said: str
+    bar: float
+
+
+FORMATS = {
+    ".parquet": Format(write_parquet, copy_parquet, "reading and writing with pyarrow", 3),
+    ".fits": Format(write_fits, copy_fits, "copying with two more columns by fitsio", 3),
+    ".csv": Format(write_csv, copy_csv, "reading and writing with pyarrow.csv", 4),
+}
+"""The formats by their endings."""
+
+
+def measure(
+    folder: Path, tiles: Path, rows: int = 10_000_000, endings: Sequence[str] = tuple(FORMATS)
+) -> list[Row]:
+    """Measure formats; the candidates that are kept lie on none of the tiles."""
+    return [row for ending in endings for row in _measured(folder, tiles, rows, ending)]
+
+
+def _measured(folder: Path, tiles: Path, rows: int, ending: str) -> list[Row]:
+    """Measure one format: its time beside a bare copy, and its memory beside that of few rows."""
+    known = FORMATS[ending]
+    few, many, output = (folder / f"{name}{ending}" for name in ("few", "many", "out"))
+    known.write(few, 100_000)
+    known.write(many, rows)
+    _, least = classify(few, output, tiles)
+    output.unlink()
+    before = _seconds_of(known.copy, many, output)
+    os.sync()  # what is still to be written would slow down what is timed
+    took, most = classify(many, output, tiles)
+    output.unlink()
+    bare = (before + _seconds_of(known.copy, many, output)) / 2
+    for path in (few, many):
+        path.unlink()
+    what = f"{rows} rows of {ending} with `--select des`, against {known.said}"
+    memory = "the same, peak memory more than with 100,000 rows, in MB"
+    times = f"{took:.1f} s, bare {bare:.1f} s"
+    return [
+        Row(what, times, took / bare, known.bar, most=True),
+        Row(memory, f"{most:.0f} MB, {least:.0f} MB", most - least, 300, most=True),
+    ]
+
+
+def main():
+    """Measure, and print the rows of the table in docs/scale.md."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--formats", default=" ".join(FORMATS), help="Endings, between blanks.")
+    parser.add_argument("--rows", type=int, default=10_000_000, help="Rows of the large catalogs.")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        plan = SurveyPlan(tiles=1, tile_size=1000, seed=1)
+        survey = simulate_survey("des", Path(folder) / "survey", plan)
+        rows = measure(Path(folder), survey.tiles, options.rows, options.formats.split())
+    sys.stdout.write(f"{markdown(rows)}\n")
+
+
+if __name__ == "__main__":
+    main()
