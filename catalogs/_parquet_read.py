@@ -1,4 +1,4 @@
-"""Reads columns of Parquet files in order, without reading anything twice."""
+"""Reads columns of batches in order, without reading anything twice."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,11 +14,11 @@ from catalogs.exact import ExactValues, Wanted, joined
 
 
 class FloatReader:
-    """Reads some columns from a row on, without reading anything twice."""
+    """Reads some columns of batches from a row on, without reading anything twice."""
 
-    def __init__(self, parts: Sequence[Part], names: tuple[str, ...], start: int):
+    def __init__(self, batches: Iterator[pa.RecordBatch], names: tuple[str, ...], start: int):
         self.row = start
-        self._batches = _floats(parts, names, start) if names else iter(())
+        self._batches = _floats(batches, names)
         self._rest = np.empty((len(names), 0))
 
     def read(self, count: int) -> np.ndarray:
@@ -36,11 +36,10 @@ class FloatReader:
 class ExactReader:
     """Reads values as they are, as `FloatReader` reads numbers."""
 
-    def __init__(self, parts: Sequence[Part], wanted: tuple[Wanted, ...], start: int):
+    def __init__(self, batches: Iterator[pa.RecordBatch], wanted: tuple[Wanted, ...], start: int):
         self.row = start
         self._wanted = wanted
-        names = tuple(dict.fromkeys(name for name, _ in wanted))
-        self._batches = batches_from(parts, names, start)
+        self._batches = batches
         self._rest: pa.RecordBatch | None = None
 
     def read(self, count: int) -> list[ExactValues]:
@@ -58,9 +57,9 @@ class ExactReader:
         return [joined(column) for column in zip(*pieces, strict=True)]
 
 
-def _floats(parts: Sequence[Part], names, start: int) -> Iterator[np.ndarray]:
-    """Yield the rows from `start` on as float64, shape (columns, rows)."""
-    for batch in batches_from(parts, names, start):
+def _floats(batches: Iterator[pa.RecordBatch], names) -> Iterator[np.ndarray]:
+    """Yield batches as float64, shape (columns, rows)."""
+    for batch in batches:
         yield np.stack([_as_float(batch.column(name)) for name in names])
 
 

@@ -25,15 +25,25 @@ def write_rows(source: pq.ParquetFile, batches, options: dict, keep: np.ndarray,
     with pq.ParquetWriter(target, source.schema_arrow, **options) as writer:
         for group in batches:
             table = pa.Table.from_batches(group)
-            chosen = _filtered(table, keep[row : row + table.num_rows])
+            chosen = filtered(table, keep[row : row + table.num_rows])
             row += table.num_rows
             if chosen.num_rows:
                 writer.write_table(chosen.cast(source.schema_arrow), row_group_size=1 << 20)
             group.clear()
 
 
-def _filtered(table: pa.Table, keep: np.ndarray) -> pa.Table:
-    """Return some rows of a table."""
+def filtered(table: pa.Table, keep: np.ndarray) -> pa.Table:
+    """Return some rows of a table, whatever the types of its columns.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    keep : array of bool, shape (rows,)
+
+    Returns
+    -------
+    pyarrow.Table
+    """
     columns = []
     for column in table.columns:
         try:

@@ -8,6 +8,7 @@ from astropy.table.meta import YamlParseError, get_header_from_yaml
 from catalogs._parquet_exact import kind_of_type
 from catalogs._parquet_files import Part
 from catalogs.astropy_header import KEY
+from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
 from catalogs.exact import ColumnKind
 from catalogs.positions import ColumnInfo
@@ -95,6 +96,27 @@ def detail_kind(kind) -> str | None:
         return "logical"
     is_text = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
     return "text" if is_text or types.is_date(kind) or types.is_timestamp(kind) else None
+
+
+def details_of(schema: pa.Schema) -> list[ColumnDetail]:
+    """List the columns with one value a row, with their units and descriptions."""
+    infos, details = infos_of(schema), []
+    for field in schema:
+        kind = detail_kind(field.type)
+        if kind is not None:
+            description = (field.metadata or {}).get(b"description", b"").decode("utf-8", "replace")
+            unit = infos[field.name].unit or ""
+            details.append(ColumnDetail(field.name, kind, unit, description))
+    return details
+
+
+def provenance_of(schema: pa.Schema) -> dict[str, str]:
+    """Return what a schema says of our columns, by the keys of `Catalog.write_annotated`."""
+    return {
+        key.decode("utf-8", "replace").removeprefix(OURS): value.decode("utf-8", "replace")
+        for key, value in (schema.metadata or {}).items()
+        if key.startswith(OURS.encode())
+    }
 
 
 def schema_with(old: pa.Schema, kept, columns, provenance) -> pa.Schema:

@@ -13,7 +13,7 @@ from catalogs._parquet_files import Part, opened, readable
 from catalogs._parquet_schema import TYPES, schema_with, units_of
 from catalogs.astropy_header import describe_for_astropy, is_described
 from catalogs.blocks import BLOCK_ROWS
-from catalogs.columns import already_there
+from catalogs.columns import AddedColumn, already_there
 from catalogs.voparquet import CONTENT, describe, extend, is_text
 
 _LARGEST_GROUP = 1 << 20
@@ -36,6 +36,25 @@ def text_lengths(parts: Sequence[Part]) -> dict[str, int]:
     return lengths
 
 
+def told_of(schema: pa.Schema, columns: Sequence[AddedColumn], dropped: list[str]) -> pa.Schema:
+    """Tell a VOTable and astropy's description in the metadata, if there are any, of new columns.
+
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+        Has the new columns already.
+    columns : sequence of AddedColumn
+    dropped : list of str
+        Columns that are replaced.
+
+    Returns
+    -------
+    pyarrow.Schema
+    """
+    schema = schema.with_metadata(extend(schema.metadata, columns, dropped))
+    return describe_for_astropy(schema) if is_described(schema) else schema
+
+
 def write_part(part: Part, target: Path, columns, values, provenance, lengths):
     """Write one file again, row group by row group.
 
@@ -50,20 +69,17 @@ def write_part(part: Part, target: Path, columns, values, provenance, lengths):
     """
     dropped = already_there(columns, part.schema.names)
     kept = [name for name in part.schema.names if name not in dropped]
-    schema = schema_with(part.schema, kept, columns, provenance)
-    metadata = extend(schema.metadata, columns, dropped)
-    if lengths is not None and CONTENT not in metadata:
-        metadata |= describe(schema, units_of(part.schema), lengths)
-    schema = schema.with_metadata(metadata)
-    if is_described(schema):
-        schema = describe_for_astropy(schema)
+    schema = told_of(schema_with(part.schema, kept, columns, provenance), columns, dropped)
+    if lengths is not None and CONTENT not in schema.metadata:
+        described = describe(schema, units_of(part.schema), lengths)
+        schema = schema.with_metadata(schema.metadata | described)
     row = part.first
     with opened(part.path) as source:
         options = writer_options(source.metadata, dropped)
         with pq.ParquetWriter(target, schema, **options) as writer:
             for batches in row_groups(source, part.path):
                 old = pa.Table.from_batches(batches).select(kept)
-                new = _arrays(columns, values, row, row + old.num_rows)
+                new = added_arrays(columns, values, row, row + old.num_rows)
                 row += old.num_rows
                 table = pa.Table.from_arrays([*old.columns, *new], schema=schema)
                 writer.write_table(table, row_group_size=_LARGEST_GROUP)
@@ -97,9 +113,21 @@ def row_groups(file: pq.ParquetFile, path: Path) -> Iterator[list[pa.RecordBatch
             yield batches
 
 
-def _arrays(columns, values, start, stop) -> list[pa.Array]:
-    """Turn the added columns' values into Arrow arrays; NaN becomes null."""
-    pieces: list[list[np.ndarray]] = [[] for _ in columns]
+def added_arrays(columns, values, start: int, stop: int) -> list[pa.Array]:
+    """Turn the added columns' values into Arrow arrays; NaN becomes null.
+
+    Parameters
+    ----------
+    columns, values
+        As of `catalogs.Catalog.write_annotated`.
+    start, stop : int
+        Rows [start, stop).
+
+    Returns
+    -------
+    list of pyarrow.Array
+    """
+    pieces: list[list[np.ndarray]] = [[np.empty(0, column.dtype)] for column in columns]
     for first in range(start, stop, BLOCK_ROWS):
         for piece, value in zip(pieces, values(first, min(first + BLOCK_ROWS, stop)), strict=True):
             piece.append(np.asarray(value))

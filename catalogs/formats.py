@@ -25,7 +25,7 @@ PLUGIN_GROUP = "lsbg_classifier.catalog_formats"
 """Entry-point group through which other packages add formats."""
 
 _OTHER_ENDINGS = (
-    ".7z", ".arff", ".arrow", ".avro", ".csv", ".db", ".dta", ".fz", ".h5", ".hdf", ".hdf5",
+    ".7z", ".arff", ".avro", ".csv", ".db", ".dta", ".fz", ".h5", ".hdf", ".hdf5",
     ".json", ".lz4", ".npy", ".npz", ".ods", ".orc", ".pickle", ".pkl", ".root", ".sas7bdat",
     ".sqlite", ".tar", ".xls", ".xlsx", ".yaml", ".z", ".zip",
 )  # fmt: skip
@@ -42,10 +42,10 @@ _REFUSED = (
         "Table.read('{name}', path='TABLE').write('{stem}.fits')\"",
     ),
     (
-        b"ARROW1",
-        "Arrow IPC",
-        'convert it: python -c "import pyarrow.feather as f, pyarrow.parquet as p; '
-        "p.write_table(f.read_table('{name}'), '{stem}.parquet')\"",
+        b"FEA1",
+        "Feather version 1",
+        'convert it: python -c "import pyarrow.feather as f; '
+        "f.write_feather(f.read_table('{name}'), '{stem}_v2.feather')\"",
     ),
     (b"PK\x03\x04", "zip archive or Excel file", "unpack it, or save it as CSV"),
     (b"SQLite format 3", "SQLite", "write the table as CSV"),
@@ -154,6 +154,22 @@ FORMATS = (
         lambda content: content.is_folder or content.beginning.startswith(b"PAR1"),
         "catalogs.parquet:ParquetCatalog",
         "every value, type, null and note of the other columns; row groups and compression",
+    ),
+    CatalogFormat(
+        "arrow",
+        "Arrow IPC file (Feather version 2)",
+        (".arrow", ".feather", ".ipc"),
+        begins_with(b"ARROW1"),
+        "catalogs.arrow:ArrowCatalog",
+        "every value, type, null and note of the other columns; batches and compression",
+    ),
+    CatalogFormat(
+        "arrow-stream",
+        "Arrow IPC stream",
+        (".arrows", ".arrow", ".ipc"),
+        begins_with(b"\xff\xff\xff\xff"),
+        "catalogs.arrow:ArrowStreamCatalog",
+        "as in Arrow IPC files",
     ),
     CatalogFormat(
         "fits",
