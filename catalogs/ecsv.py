@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import yaml
-from astropy.io.misc.yaml import AstropyDumper
 from astropy.table.meta import YamlParseError, get_header_from_yaml
 
+from catalogs._astropy_yaml import described, provenance_of
 from catalogs._whole import WholeCatalog
 from catalogs.columns import AddedColumn, already_there
 from catalogs.details import ColumnDetail
@@ -23,29 +22,11 @@ from catalogs.exact import ColumnKind, ExactValues, integers, logical, texts
 from catalogs.packed import plain_file, written_packed
 from catalogs.positions import ColumnInfo
 
-_DATATYPES = {"f4": "float32", "i2": "int16"}
 _NUMBER = re.compile(r"u?int(8|16|32|64)|float(16|32|64|128)")
 _VECTOR = re.compile(r"(?P<type>\w+)\[(?P<size>\d+|null)\]")
 _LOGICAL = {"True": 1.0, "False": 0.0}
 _NULL = '""'
 _BLANKS = " \t\r\n"
-_PROVENANCE = "lsbg."
-
-
-class _Dumper(AstropyDumper):
-    """Writes a table's ``meta`` as ECSV has it: a mapping in its order."""
-
-
-class _Ordered(dict):
-    """A mapping that becomes an ``!!omap``."""
-
-
-_Dumper.add_representer(
-    _Ordered,
-    lambda dumper, mapping: dumper.represent_sequence(
-        "tag:yaml.org,2002:omap", [{key: value} for key, value in mapping.items()]
-    ),
-)
 
 
 class EcsvCatalog(WholeCatalog):
@@ -166,13 +147,7 @@ class EcsvCatalog(WholeCatalog):
 
     def provenance(self) -> dict[str, str]:
         """Return what the table says of our columns, by the keys of `write_annotated`."""
-        meta = self._header.get("meta")
-        entries = meta.items() if isinstance(meta, dict) else ()
-        return {
-            key.removeprefix(_PROVENANCE): str(value)
-            for key, value in entries
-            if str(key).startswith(_PROVENANCE)
-        }
+        return provenance_of(self._header)
 
     def write_annotated(
         self,
@@ -186,7 +161,8 @@ class EcsvCatalog(WholeCatalog):
         """Write the file again with columns added; see `catalogs.Catalog`."""
         self.check_annotated(columns, overwrite_columns=overwrite_columns)
         dropped = set(already_there(columns, self.column_names))
-        header = _new_header(self._header, dropped, columns, provenance)
+        lines = described(self._header, dropped, columns, provenance)
+        header = "".join(f"# {line}\n" for line in ["%ECSV 1.0", "---", *lines])
         remaining = [n for n, name in enumerate(self.column_names) if name not in dropped]
         first = self._names[1][0]
         added = self._collected(columns, values)
@@ -253,28 +229,6 @@ def _read_header(lines: list[str]) -> dict:
     if header.get("delimiter", " ") not in (" ", ","):
         raise ValueError("its delimiter is neither a blank nor a comma")
     return header
-
-
-def _new_header(header: dict, dropped, columns, provenance) -> str:
-    """Return the comments of the header with columns and provenance added."""
-    new = [
-        {
-            "name": column.name,
-            "datatype": _DATATYPES[column.dtype],
-            **({"unit": column.unit} if column.unit else {}),
-            "description": column.description,
-            "meta": {"ucd": column.ucd},
-        }
-        for column in columns
-    ]
-    remaining = [column for column in header["datatype"] if column["name"] not in dropped]
-    meta = header.get("meta", {})
-    meta = meta if isinstance(meta, dict) else {"meta": meta}  # as astropy reads it
-    meta = {key: value for key, value in meta.items() if not str(key).startswith(_PROVENANCE)}
-    meta |= {f"{_PROVENANCE}{key}": value for key, value in provenance.items()}
-    content = header | {"datatype": [*remaining, *new], "meta": _Ordered(meta)}
-    text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=130)
-    return "".join(f"# {line}\n" for line in ["%ECSV 1.0", "---", *text.splitlines()])
 
 
 def _fields(body: str, delimiter: str) -> list[str]:

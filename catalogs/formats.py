@@ -25,7 +25,7 @@ PLUGIN_GROUP = "lsbg_classifier.catalog_formats"
 """Entry-point group through which other packages add formats."""
 
 _OTHER_ENDINGS = (
-    ".7z", ".arff", ".avro", ".csv", ".db", ".dta", ".fz", ".h5", ".hdf", ".hdf5",
+    ".7z", ".arff", ".avro", ".csv", ".db", ".dta", ".fz",
     ".json", ".lz4", ".npy", ".npz", ".ods", ".orc", ".pickle", ".pkl", ".root", ".sas7bdat",
     ".sqlite", ".tar", ".xls", ".xlsx", ".yaml", ".z", ".zip",
 )  # fmt: skip
@@ -35,12 +35,6 @@ _GENERIC = {".cat"}
 """Endings that say no format: SourceExtractor writes ``test.cat``, whatever is in it."""
 
 _REFUSED = (
-    (
-        b"\x89HDF",
-        "HDF5",
-        'convert it: python -c "from astropy.table import Table; '
-        "Table.read('{name}', path='TABLE').write('{stem}.fits')\"",
-    ),
     (
         b"FEA1",
         "Feather version 1",
@@ -170,6 +164,14 @@ FORMATS = (
         begins_with(b"\xff\xff\xff\xff"),
         "catalogs.arrow:ArrowStreamCatalog",
         "as in Arrow IPC files",
+    ),
+    CatalogFormat(
+        "hdf5",
+        "HDF5 (of astropy, of tables_io)",
+        (".h5", ".hdf5", ".hdf"),
+        begins_with(b"\x89HDF"),
+        "catalogs.hdf5:Hdf5Catalog",
+        "every value, type and attribute of the file; chunks and compression",
     ),
     CatalogFormat(
         "fits",

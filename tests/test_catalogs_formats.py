@@ -189,7 +189,6 @@ def test_packed_parquet_is_answered_with_the_command(tmp_path):
 @pytest.mark.parametrize(
     ("beginning", "message"),
     [
-        (b"\x89HDF\r\n\x1a\n", "HDF5, which is not read; convert it: "),
         (b"FEA1\0\0", "Feather version 1, which is not read; convert it: "),
         (b"PK\x03\x04", "zip archive or Excel file, which is not read; unpack it"),
         (b"SQLite format 3\0", "SQLite, which is not read; "),
