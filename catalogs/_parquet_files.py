@@ -1,7 +1,7 @@
 """The files of a catalog in Parquet: which they are, and how they are opened."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,30 +41,12 @@ def parts_of(path: Path) -> list[Part]:
     for file in files:
         with opened(file) as source:
             rows, schema = source.metadata.num_rows, source.schema_arrow
-        check_unique(schema.names, file)
+        for name, count in Counter(schema.names).items():
+            if count > 1:
+                raise InputError(f"{file}: {count} columns are called {name}; rename them")
         parts.append(Part(file, first, rows, schema))
         first += rows
     return parts
-
-
-def check_unique(names: Sequence[str], path: Path):
-    """Refuse a table in which several columns have the same name.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Of its columns.
-    path : Path
-        For the error.
-
-    Raises
-    ------
-    InputError
-        It names the file and the first of the columns.
-    """
-    for name, count in Counter(names).items():
-        if count > 1:
-            raise InputError(f"{path}: {count} columns are called {name}; rename them")
 
 
 def opened(path: Path) -> pq.ParquetFile:

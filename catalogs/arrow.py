@@ -1,6 +1,7 @@
 """Arrow IPC files (Feather version 2) and streams: read and written batch by batch."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,8 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from catalogs._arrow_messages import read_messages
-from catalogs._arrow_table import ArrowTable
-from catalogs._parquet_files import Part, check_unique, readable
+from catalogs._parquet_files import Part, readable
 from catalogs._parquet_rows import filtered
 from catalogs._parquet_schema import schema_with
 from catalogs._parquet_write import added_arrays, told_of
@@ -18,6 +18,7 @@ from catalogs.blocks import BLOCK_ROWS
 from catalogs.columns import AddedColumn, already_there
 from catalogs.errors import InputError, one_line
 from catalogs.output import written_whole
+from catalogs.parquet import ParquetCatalog
 
 _MAGIC_BYTES = 8
 """What stands before the schema in a file: ``ARROW1`` and padding."""
@@ -36,10 +37,13 @@ NotedBatch = tuple[pa.RecordBatch, Mapping[bytes, bytes] | None]
 """A batch, and the metadata of its own that it has in the file."""
 
 
-class ArrowCatalog(ArrowTable):
-    """A catalog in an Arrow IPC file, which Feather version 2 is; see `catalogs.Catalog`."""
+class ArrowCatalog(ParquetCatalog):
+    """A catalog in an Arrow IPC file, which Feather version 2 is; see `catalogs.Catalog`.
 
-    format, title = "arrow", "Arrow"
+    Its batches are read as those of Parquet are.
+    """
+
+    format = "arrow"
 
     def __init__(self, path: Path, *, table=None, ra=None, dec=None, position_unit=None):
         if table is not None:
@@ -57,9 +61,14 @@ class ArrowCatalog(ArrowTable):
             raise InputError(
                 f"{path}: not a readable Arrow IPC file ({one_line(error)})"
             ) from error
-        check_unique(names, path)
-        parts = [Part(path, 0, sum(self._messages.rows), schema)]
-        super().__init__(path, parts, ra=ra, dec=dec, unit=position_unit)
+        doubled = [name for name, count in Counter(names).items() if count > 1]
+        if doubled:
+            raise InputError(f"{path}: several columns are called {doubled[0]}; rename them")
+        self._parts = [Part(path, 0, sum(self._messages.rows), schema)]
+        self.row_count = self._parts[0].rows
+        self.column_names = tuple(names)
+        self._readers, self._exact_readers = {}, {}
+        self.position_columns = self._positions(ra=ra, dec=dec, unit=position_unit)
 
     # --- What files and streams do not have in common --------------------------------------------
 
