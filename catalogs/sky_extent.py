@@ -9,7 +9,10 @@ from catalogs.sphere import turned_back
 
 _BINS = 3600
 _FEWEST = 10
-"""Positions from which on their values say something of their unit."""
+"""Positions from which on their values say that they could be radians."""
+
+_FEWEST_IN_HOURS, _WIDTH_IN_HOURS = 1000, 12
+"""Positions, and difference of the right ascensions, from which on these could be hours."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +86,10 @@ class SkyExtent:
         )
 
     def could_be_hours(self) -> bool:
-        """Tell whether all right ascensions could be hours."""
+        """Tell whether all right ascensions of a large catalog could be hours, over half a day."""
         low, high = self._turned()
-        return bool(self.count >= _FEWEST and low >= 0 and high <= 24)
+        is_large = self.count >= _FEWEST_IN_HOURS
+        return bool(is_large and low >= 0 and high <= 24 and high - low >= _WIDTH_IN_HOURS)
 
     def _turned(self) -> tuple[float, float]:
         """Return the smallest and largest right ascension, from -180 to 180."""
@@ -139,9 +143,28 @@ def position_warnings(columns: PositionColumns, extent: SkyExtent) -> list[str]:
             f"{names} have no unit and are taken as degrees, but all could be radians: say "
             "--position-unit rad if they are, or --position-unit deg"
         ]
-    if extent.could_be_hours():
-        return [
-            f"{names} have no unit and are taken as degrees, but all of {columns.ra} lie between 0 "
-            "and 24: say --position-unit hourangle if they are hours, or --position-unit deg"
-        ]
     return []
+
+
+def position_notes(columns: PositionColumns, extent: SkyExtent) -> list[str]:
+    """Say what may be otherwise than it is taken: the right ascensions of a large, wide catalog.
+
+    Many catalogs in degrees lie between 0 and 24 degrees too, so that this is no warning.
+
+    Parameters
+    ----------
+    columns : PositionColumns
+    extent : SkyExtent
+        As of `position_warnings`.
+
+    Returns
+    -------
+    list of str
+        One sentence, or none.
+    """
+    if not columns.is_assumed or extent.could_be_radians() or not extent.could_be_hours():
+        return []
+    return [
+        f"{columns.ra} has no unit and is taken as degrees; all lie between 0 and 24, so if they "
+        "are hours, say --position-unit hourangle"
+    ]

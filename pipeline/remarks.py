@@ -3,7 +3,7 @@
 import numpy as np
 
 from catalogs.blocks import BLOCK_ROWS
-from catalogs.sky_extent import SkyExtent, position_warnings
+from catalogs.sky_extent import SkyExtent, position_notes, position_warnings
 from pipeline.job import Job
 
 
@@ -32,6 +32,7 @@ def remarks_on(job: Job, extent: SkyExtent) -> list[str]:
     columns = job.catalog.position_columns
     return [
         *(f"position: {note}" for note in columns.notes),
+        *(f"position: {note}" for note in position_notes(columns, extent)),
         *(f"assumed: {assumption}" for assumption in job.assumptions()),
         *(f"warning: {warning}" for warning in getattr(job.catalog, "warnings", ())),
         *(f"warning: {warning}" for warning in position_warnings(columns, extent)),

@@ -19,7 +19,7 @@ from catalogs import InputError, open_catalog
 from catalogs.position_names import FAMILIES
 from catalogs.position_units import read_unit
 from catalogs.positions import ColumnInfo, find_positions
-from catalogs.sky_extent import SkyExtent, describe_extent, position_warnings
+from catalogs.sky_extent import SkyExtent, describe_extent, position_notes, position_warnings
 from catalogs.sphere import arcseconds_between, on_sphere
 
 
@@ -387,11 +387,30 @@ def test_units_that_nothing_states_are_judged_by_the_values():
     assert warned(ra, dec) == []
     assert "--position-unit rad" in warned(np.radians(ra), np.radians(dec))[0]
     assert "--position-unit rad" in warned(np.radians(ra) - np.pi, np.radians(dec))[0]
-    assert "--position-unit hourangle" in warned(ra / 15, dec)[0]
+    assert warned(ra / 15, dec) == []  # degrees of a small field look the same
     assert warned(np.radians(ra), np.radians(dec), unit="deg") == []
     assert warned(ra[:9] / 60, dec[:9] / 90) == []  # too few to tell
     known = find_positions({"ALPHA_J2000": number(), "DELTA_J2000": number()}, "here")
     assert not known.is_assumed
+
+
+@pytest.mark.parametrize(
+    ("ra", "count", "is_noted"),
+    [
+        ((0, 24), 2000, True),
+        ((0, 24), 999, False),
+        ((2, 13), 2000, False),
+        ((0, 25), 2000, False),
+        ((-5, 8), 2000, False),
+    ],
+)
+def test_hours_of_large_catalogs_are_a_note(ra, count, is_noted):
+    rng = np.random.default_rng(6)
+    positions = np.stack([rng.uniform(*ra, count), rng.uniform(-80, 80, count)], axis=1)
+    found = find_positions({"RA": number(None), "DEC": number(None)}, "here")
+    assert position_warnings(found, extent_of(on_sphere(positions))) == []
+    notes = position_notes(found, extent_of(on_sphere(positions)))
+    assert ["--position-unit hourangle" in note for note in notes] == [True] * is_noted
 
 
 def test_radians_without_a_unit(shared):
