@@ -94,6 +94,19 @@ class HatsCatalog:
             if key.startswith(_OURS)
         }
 
+    def write_rows(self, output: Path, keep: np.ndarray):
+        """Write the catalog again with some of the rows; see `catalogs.Catalog`."""
+        from catalogs._hats_rows import write_chosen
+
+        layout = self._layout
+        new = layout.main.relative_to(layout.root)
+        properties = self._properties.model_dump(by_alias=True, exclude_none=True)
+        with written_whole(output) as partial:
+            shutil.copytree(layout.root, partial, ignore=self._ignored)
+            write_chosen(layout.main, partial / new, self._data, properties, keep)
+            if (layout.root / _COLLECTION).is_file():
+                _write_collection(layout.root, partial)
+
     def write_annotated(
         self,
         output: Path,

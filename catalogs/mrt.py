@@ -5,13 +5,14 @@ Each row is the input's bytes, with our values at its end, and two lines more in
 """
 
 import re
+from collections.abc import Collection
 from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalogs.ascii import line_end
-from catalogs.columns import AddedColumn, already_there
+from catalogs.columns import AddedColumn
 from catalogs.errors import InputError
 from catalogs.formats import Content
 from catalogs.text.catalog import TextCatalog
@@ -44,30 +45,24 @@ class MrtCatalog(TextCatalog):
         begin = content.lower().find(_MARK.lower())
         if begin < 0:
             raise ValueError("it does not describe its columns byte by byte")
-        columns, edges, last, rules, place, data = [], [], 0, 0, begin, 0
+        columns, edges, lines = [], [], []
+        rules, place, data = 0, begin, 0
         while place < len(content) and (match := _LINE.match(content, place)):
             line = match[0].rstrip(b"\r\n")
             if _RULE.fullmatch(line):
                 rules, data = rules + 1, match.end()
             elif rules == 2 and (column := _COLUMN.fullmatch(line)):
                 edges.append((int(column[1] or column[2]) - 1, int(column[2])))
-                unit = decoded(column[4])
-                columns.append(
-                    TextColumn(
-                        decoded(column[5]),
-                        "" if unit == _NONE else unit,
-                        decoded(column[6]).lstrip("?"),
-                    )
-                )
-                last = match.end()
+                columns.append(_described_column(column))
+                lines.append((place, match.end()))
             elif rules == 2 and columns and line.strip():
-                last = match.end()  # an explanation goes on
+                lines[-1] = lines[-1][0], match.end()  # an explanation goes on
             place = match.end()
         if not columns or rules < 3:
             raise ValueError("its description of the columns is not whole")
         if any(after[0] < before[1] for before, after in pairwise(edges)):
             raise ValueError("its columns overlap")
-        extra = {"last": last, "width": max(stop for _, stop in edges)}
+        extra = {"lines": lines, "width": max(stop for _, stop in edges)}
         return Layout(tuple(columns), Fixed(tuple(edges)), data, extra=extra)
 
     def _check_rows(self, block, content: bytes, rows: Rows):
@@ -85,38 +80,45 @@ class MrtCatalog(TextCatalog):
     def _width(self) -> int:
         return max(self._longest, self._layout.extra["width"])
 
-    def check_annotated(self, columns, *, overwrite_columns: bool = False):
-        """Refuse columns that exist, for they are not replaced here; see `catalogs.Catalog`."""
-        super().check_annotated(columns, overwrite_columns=overwrite_columns)
-        if self._dropped(columns):
-            raise InputError(
-                f"{self.path}: columns of a machine-readable table are not replaced, for all "
-                "others would move; convert it: stilts tpipe ifmt=mrt "
-                f"in={self.path.name} out={self.path.stem}.ecsv"
-            )
-
-    def _dropped(self, columns) -> set[str]:
-        return set(already_there(columns, self.column_names))
+    def _moves(self, dropped: Collection[int]) -> list[int]:
+        """Return by how many bytes each column moves to the left, and last: the end of the row."""
+        edges, moves, moved = self._layout.syntax.edges, [], 0
+        first_kept = next(number for number in range(len(edges)) if number not in dropped)
+        for number, (start, stop) in enumerate(edges):
+            moves.append(moved)
+            if number in dropped and number < first_kept:
+                moved += edges[number + 1][0] - start
+            elif number in dropped:
+                moved += stop - edges[number - 1][1]
+        return [*moves, moved]
 
     def _new_header(self, dropped: set[int], columns, provenance) -> bytes:
         """Describe our columns after the last one, and say the provenance in their notes."""
         with open(self._file, "rb") as file:
             content = file.read(self._layout.data_start)
-        last, end = self._layout.extra["last"], line_end(content[: self._layout.extra["last"]])
-        text = "; ".join(f"lsbg.{key}={' '.join(v.split())}" for key, v in provenance.items())
-        lines, start = [], self._width + 2
+        moves, spans = self._moves(dropped), self._layout.extra["lines"]
+        pieces, place = [], 0
+        for number, (begin, stop) in enumerate(spans):
+            line = b"" if number in dropped else _moved(content[begin:stop], moves[number])
+            pieces += [content[place:begin], line]
+            place = stop
+        end = line_end(content[:place])
+        lines, start = [], self._width - moves[-1] + 2
         for column in columns:
             letter, size = _FORMATS[column.dtype]
             lines.append(_description(column, start, f"{letter}{size}"))
             start += size + 1
-        notes = [f"{'':37}{line}" for line in text.split("; ")] if text else []
-        new = (line.encode("utf-8", "backslashreplace") + end for line in [*lines, *notes])
-        return content[:last] + b"".join(new) + content[last:]
+        lines += [
+            f"{'':37}lsbg.{key}={' '.join(value.split())}" for key, value in provenance.items()
+        ]
+        new = (line.encode("utf-8", "backslashreplace") + end for line in lines)
+        return b"".join([*pieces, *new, content[place:]])
 
     def _cells(self, columns, values, lengths, dropped) -> pa.Array:
         """Return values at the places that the description says."""
-        pads = [" " * size for size in range(int(self._width - lengths.min()) + 1)]
-        blanks = pa.array(pads, pa.large_string()).take(pa.array(self._width - lengths))
+        missing = self._width - self._moves(dropped)[-1] - lengths
+        pads = [" " * size for size in range(int(missing.max()) + 1)]
+        blanks = pa.array(pads, pa.large_string()).take(pa.array(missing))
         padded = [
             pc.utf8_lpad(value, _FORMATS[column.dtype][1])
             for column, value in zip(columns, values, strict=True)
@@ -129,6 +131,25 @@ class MrtCatalog(TextCatalog):
         with open(self._file, "rb") as file:
             header = file.read(self._layout.data_start)
         return {decoded(key): decoded(value) for key, value in _PROVENANCE.findall(header)}
+
+
+def _described_column(match: re.Match[bytes]) -> TextColumn:
+    """Return the column that a line describes."""
+    unit = decoded(match[4])
+    about = decoded(match[6]).lstrip("?")
+    return TextColumn(decoded(match[5]), "" if unit == _NONE else unit, about)
+
+
+def _moved(lines: bytes, move: int) -> bytes:
+    """Return the lines that describe a column which moves to the left."""
+    line = lines.splitlines()[0]
+    match = _COLUMN.fullmatch(line)
+    for group in (2, 1) if move and match is not None else ():
+        if match[group] is not None:
+            first, stop = match.span(group)
+            number = b"%d" % (int(match[group]) - move)
+            lines = lines[:first] + number.rjust(stop - first) + lines[stop:]
+    return lines
 
 
 def _description(column: AddedColumn, start: int, form: str) -> str:

@@ -1,5 +1,7 @@
 """Some rows of a catalog, in its own format, and the names of what is written beside it."""
 
+import json
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -7,7 +9,7 @@ from astropy.io import fits
 from astropy.io.votable import from_table
 from astropy.table import MaskedColumn, Table
 
-from catalogs import InputError, find_selection, open_catalog, write_chosen
+from catalogs import InputError, find_selection, lsbg_columns, open_catalog, write_chosen
 from catalogs.beside import check_in_place, chosen_output, default_output
 from catalogs.selection import count_removed
 
@@ -88,6 +90,28 @@ def test_rows_of_text(tmp_path, end, last):
     found = (tmp_path / "out.csv").read_bytes().decode()
     assert found.removesuffix(end).split(end) == kept
     assert open_catalog(tmp_path / "out.csv").row_count == KEEP.sum()
+
+
+def test_chosen_rows_of_csv_are_described_as_all_are(tmp_path):
+    (tmp_path / "in.csv").write_text("ra,dec\n1,2\n3,4\n")
+    catalog = open_catalog(tmp_path / "in.csv")
+    scores = np.array([0.25, 0.75], "f4"), np.zeros(2, "i2")
+    columns = lsbg_columns(catalog.column_names)
+    catalog.write_annotated(tmp_path / "out.csv", columns, lambda *_: scores, {"weights": "w"})
+    keep = np.array([False, True])
+    write_chosen(open_catalog(tmp_path / "out.csv"), tmp_path / "out_only.csv", keep)
+    assert (tmp_path / "out_only.csv").read_text().splitlines()[1:] == ["3,4,0.75,0"]
+    assert open_catalog(tmp_path / "out_only.csv").provenance() == {"weights": "w"}
+    first, second = (
+        json.loads((tmp_path / f"{name}.csv-metadata.json").read_text())
+        for name in ("out", "out_only")
+    )
+    assert second == first | {"url": "out_only.csv"}
+    write_chosen(catalog, tmp_path / "plain_only.csv", keep)
+    assert not (tmp_path / "plain_only.csv-metadata.json").exists()
+    (tmp_path / "x.csv-metadata.json").write_text("{}")
+    with pytest.raises(InputError, match="was not written by lsbg"):
+        write_chosen(open_catalog(tmp_path / "out.csv"), tmp_path / "x.csv", keep)
 
 
 def test_exact_values_of_text(tmp_path):

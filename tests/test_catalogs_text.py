@@ -591,12 +591,39 @@ def test_columns_that_exist_are_refused(tmp_path):
         annotate(tmp_path / "in.csv", tmp_path / "out.csv")
 
 
-def test_mrt_columns_are_not_replaced(tmp_path):
+def test_mrt_columns_at_the_end_are_replaced(tmp_path):
     ascii.write(a_table(), tmp_path / "in.mrt", format="mrt")
     output = annotate(tmp_path / "in.mrt", tmp_path / "out.mrt")
     assert open_catalog(output).provenance()["weights"] == "new weights"
-    with pytest.raises(InputError, match="convert it: stilts tpipe ifmt=mrt"):
-        annotate(output, tmp_path / "again.mrt", overwrite_columns=True)
+    again = annotate(output, tmp_path / "again.mrt", overwrite_columns=True)
+    assert again.read_bytes() == output.read_bytes()
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_mrt_columns_in_the_middle_are_replaced(tmp_path, place, end):
+    old = a_table()
+    table = old.copy()
+    table.add_column(np.full(len(old), 0.123), index=place, name="P_LSBG")
+    table.add_column(np.full(len(old), 7777), index=place + 1, name="FLAGS_LSBG")
+    ascii.write(table, tmp_path / "in.mrt", format="mrt")
+    text = (tmp_path / "in.mrt").read_text().replace("\n", end)
+    (tmp_path / "in.mrt").write_bytes(text.encode())
+    output = annotate(tmp_path / "in.mrt", tmp_path / "out.mrt", overwrite_columns=True)
+    content = output.read_bytes()
+    assert content.count(b"P_LSBG") == 1 and content.count(b"FLAGS_LSBG") == 1
+    assert b"7777" not in content and (b"\r\n" in content) == (end == "\r\n")
+    found, before = ascii.read(output, format="mrt"), ascii.read(tmp_path / "in.mrt", format="mrt")
+    before.remove_columns(["P_LSBG", "FLAGS_LSBG"])
+    assert found.colnames == [*before.colnames, "P_LSBG", "FLAGS_LSBG"]
+    for name in before.colnames:
+        assert found[name].tolist() == before[name].tolist()
+        assert found[name].unit == before[name].unit
+    expected = [None if np.isnan(p) else float(f"{p:g}") for p in values_for(0, len(old))[0]]
+    assert found["P_LSBG"].tolist() == expected
+    assert found["FLAGS_LSBG"].tolist() == values_for(0, len(old))[1].tolist()
+    again = annotate(output, tmp_path / "again.mrt", overwrite_columns=True)
+    assert again.read_bytes() == content
 
 
 # --- Size ----------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from catalogs.errors import InputError
 from catalogs.output import written_whole
 from catalogs.text.catalog import TextCatalog
@@ -23,9 +25,7 @@ class Described(TextCatalog):
     ):
         """Write the file again with columns added; see `catalogs.Catalog`."""
         self.check_annotated(columns, overwrite_columns=overwrite_columns)
-        about = metadata_path(output)
-        if about.exists() and not _ours(about):
-            raise InputError(f"{about}: exists and was not written by lsbg; move it away")
+        about = _free_path(output)
         added = {column.name for column in columns}
         names = [name for name in self.column_names if name not in added]
         with written_whole(about) as partial:
@@ -34,6 +34,20 @@ class Described(TextCatalog):
             super().write_annotated(
                 output, columns, values, provenance, overwrite_columns=overwrite_columns
             )
+
+    def write_rows(self, output: Path, keep: np.ndarray):
+        """Write the file again with some of the rows; see `catalogs.Catalog`.
+
+        If it is described, so is the new one.
+        """
+        if not self.provenance():
+            super().write_rows(output, keep)
+            return
+        metadata = json.loads(metadata_path(self.path).read_bytes())
+        metadata["url"] = Path(output).name
+        with written_whole(_free_path(output)) as partial:
+            partial.write_text(json.dumps(metadata, indent=1) + "\n")
+            super().write_rows(output, keep)
 
     def provenance(self) -> dict[str, str]:
         """Return what the file beside this one says, by the keys of `write_annotated`."""
@@ -44,6 +58,14 @@ def metadata_path(table: Path | str) -> Path:
     """Return the file that describes a table of CSV, by the rule of "CSV on the Web"."""
     table = Path(table)
     return table.with_name(f"{table.name}-metadata.json")
+
+
+def _free_path(output: Path) -> Path:
+    """Return the file that will describe an output; refuse to replace one that is not ours."""
+    about = metadata_path(output)
+    if about.exists() and not _ours(about):
+        raise InputError(f"{about}: exists and was not written by lsbg; move it away")
+    return about
 
 
 def _ours(about: Path) -> dict[str, str]:
