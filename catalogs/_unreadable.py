@@ -6,7 +6,7 @@ _DELIMITERS = {b",": "commas", b"\t": "tabs", b";": "semicolons", b"|": "bars"}
 
 
 def why_no_table(beginning: bytes) -> str:
-    """Return the beginning of a sentence that says why a file is no table; empty: nothing is known.
+    """Return why a file is no table, as the end of a sentence; empty: nothing is known.
 
     Parameters
     ----------
@@ -14,17 +14,40 @@ def why_no_table(beginning: bytes) -> str:
         The first bytes of the file.
     """
     if not beginning:
-        return "empty, and so "
+        return "it is empty"
     if b"\0" in beginning:
-        line = beginning[: beginning.index(b"\0")].count(b"\n") + 1
-        return f"with a NUL byte in line {line}, so no text, and "
+        return _with_nul(beginning)
     lines = (line for line in beginning.splitlines() if line.strip() and line[:1] != b"#")
     first_lines = list(islice(lines, 2))
     for delimiter, title in _DELIMITERS.items():
         counts = [line.count(delimiter) + 1 for line in first_lines]
         if len(counts) == 2 and counts[1] > 1 and counts[0] != counts[1]:
-            return (
-                f"with {counts[0]} values between {title} in its first line but {counts[1]} in the "
-                "next, and so "
-            )
+            between = f"{_values(counts[0])} between {title} in its first line but {counts[1]} in"
+            return f"it has {between} the next; {_remedy(first_lines, delimiter, counts)}"
     return ""
+
+
+def _with_nul(beginning: bytes) -> str:
+    """Return what is wrong with a file that has NUL bytes: often it is text in UTF-16."""
+    even, odd = (beginning[start : 2000 + start : 2].count(0) for start in (0, 1))
+    most = len(beginning[:2000]) // 3
+    if max(even, odd) > most:
+        encoding = "UTF-16LE" if odd > even else "UTF-16BE"
+        return f"it is text in {encoding}; convert it: iconv -f {encoding} -t UTF-8 FILE > NEW"
+    line = beginning[: beginning.index(b"\0")].count(b"\n") + 1
+    return f"it has a NUL byte in line {line}, so it is no text; fetch it again"
+
+
+def _values(count: int) -> str:
+    return f"{count} value{'' if count == 1 else 's'}"
+
+
+def _remedy(lines: list[bytes], delimiter: bytes, counts: list[int]) -> str:
+    """Say what to do about two lines with different numbers of values."""
+    ends = [line.rstrip(b" \r\n").endswith(delimiter) for line in lines]
+    if ends[0] != ends[1] and abs(counts[0] - counts[1]) == 1:
+        number = "second" if ends[1] else "first"
+        return f"the {number} ends in a delimiter: remove it, or add one to the others"
+    if counts[0] == 1:
+        return "remove what stands above the line of names, or mark it with #"
+    return "make them alike"

@@ -21,7 +21,17 @@ from catalogs.text.syntax import Delimited
 from catalogs.text.values import NULLS, decoded
 
 _BOM = b"\xef\xbb\xbf"
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_ENCODINGS = {
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+"""What texts in other encodings begin with."""
+
+_SEPARATOR = re.compile(rb'"?sep=([,;|\t])"?[ \t]*(?:\r\n|\r|\n)', re.IGNORECASE)
+"""The line by which a table tells spreadsheets its delimiter."""
+
 _DELIMITERS = (b",", b"\t", b";", b"|")
 _LOOKED_AT = 100
 """Rows from which the delimiter is told."""
@@ -48,13 +58,16 @@ def looks_like_tsv(content: Content) -> bool:
 
 def _recognised(content: Content, delimiters: tuple[bytes, ...]) -> bool:
     beginning = content.beginning
-    if beginning.startswith(_UTF16):
-        raise InputError(
-            f"{content.path}: text in UTF-16; convert it: iconv -f UTF-16 -t UTF-8 "
-            f"{content.path.name} > utf8_{content.path.name}"
-        )
+    for mark, encoding in _ENCODINGS.items():
+        if beginning.startswith(mark):
+            raise InputError(
+                f"{content.path}: text in {encoding}; convert it: iconv -f {encoding} -t UTF-8 "
+                f"{content.path.name} > utf8_{content.path.name}"
+            )
     if b"\0" in beginning:
         return False
+    if match := _SEPARATOR.match(beginning):
+        return match[1] in delimiters
     syntax = _sniffed(beginning, _DELIMITERS, whole=False)
     if syntax is None or syntax.delimiter not in delimiters:
         return False
@@ -139,8 +152,11 @@ class CsvCatalog(Described, TextCatalog):
     def _layout_of(self, content: bytes, whole: bool) -> Layout:
         """Find the delimiter and the line of names."""
         start = len(_BOM) if content.startswith(_BOM) else 0
+        separator = _SEPARATOR.match(content, start)
+        start = separator.end() if separator else start
         content = content[start:]
-        syntax = _sniffed(content, self.delimiters, whole=whole)
+        delimiters = (separator[1],) if separator else self.delimiters
+        syntax = _sniffed(content, delimiters, whole=whole)
         if syntax is None:
             raise ValueError("no delimiter divides its lines into the same number of values")
         rows = _begun(content, syntax, whole=whole)

@@ -363,9 +363,9 @@ def recognise(path: Path) -> CatalogFormat:
             what_to_do = advice.format(name=path.name, stem=path.stem)
             raise InputError(f"{path}: {title}, which is not read; {what_to_do}")
     reason = why_no_table(content.beginning) if not is_folder else ""
-    raise InputError(
-        f"{path}: {reason}of none of the formats {titles()}; convert it to one of them"
-    )
+    if reason:
+        raise InputError(f"{path}: no table that can be read: {reason}")
+    raise InputError(f"{path}: of none of the formats {titles()}; convert it to one of them")
 
 
 def check_name(written: CatalogFormat, source: Path | str, output: Path):

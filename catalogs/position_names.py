@@ -108,7 +108,16 @@ def _in_family(family, spellings, ending) -> Iterator[list[tuple[str, str]]]:
     for ra, dec in family:
         ras, decs = (spellings.get(f"{name}{ending}".lower(), []) for name in (ra, dec))
         if ras and decs:
-            yield [(one, other) for one in ras for other in decs]
+            alike = [(one, other) for one in ras for other in decs if _case(one) == _case(other)]
+            is_whole = {one for one, _ in alike} == {*ras} and {other for _, other in alike} == {
+                *decs
+            }
+            yield alike if is_whole else [(one, other) for one in ras for other in decs]
+
+
+def _case(name: str) -> tuple[bool, bool, bool]:
+    """Return in which case a name is written."""
+    return name.islower(), name.isupper(), name.istitle()
 
 
 def is_in_degrees(ra: str) -> bool:

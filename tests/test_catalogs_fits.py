@@ -374,7 +374,7 @@ def test_logical_columns_are_read_as_labels(tmp_path):
         (lambda p: fits.PrimaryHDU(np.eye(3)).writeto(p), "no FITS binary table"),
         (lambda p: fits.CompImageHDU(np.eye(30, dtype="i4")).writeto(p), "no FITS binary table"),
         (lambda p: p.write_bytes(b"A text.\nNo table at all\n"), "of none of the formats HATS"),
-        (lambda p: p.write_bytes(b""), "of none of the formats HATS"),
+        (lambda p: p.write_bytes(b""), "no table that can be read: it is empty"),
         (lambda p: p.write_bytes(write_all_types(p).read_bytes()[:-9000]), "truncated"),
         (lambda p: p.write_bytes(gzip.compress(b"SIMPLE" * 999)[:-20]), "truncated"),
         (lambda p: p.write_bytes(b"SIMPLE  = nonsense".ljust(2880)), "not a readable FITS"),

@@ -134,13 +134,61 @@ def test_any_format_may_be_called_cat(tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "empty, and so of none"),
-        (csv_of("id,RA,DEC", "1,\0,2"), "with a NUL byte in line 2"),
+        (b"", "it is empty"),
+        (csv_of("id,RA,DEC", "1,\0,2"), "it has a NUL byte in line 2"),
         (csv_of("id,RA,DEC", "1,31.5,-40.5,", "2,32.5,-41.5,"), "3 values between commas in its"),
+        (csv_of("ra,dec", "1,2,", "3,4,"), "the second ends in a delimiter: remove it, or add one"),
+        (csv_of("ra;dec;", "1;2", "3;4"), "the first ends in a delimiter: remove it"),
+        (csv_of("Mine", "ra,dec", "1,2"), "1 value between commas .* remove what stands above"),
+        ("ra,dec\n1,2\n".encode("utf-16-le"), "iconv -f UTF-16LE -t UTF-8"),
+        ("ra,dec\n1,2\n".encode("utf-16-be"), "iconv -f UTF-16BE -t UTF-8"),
+        ("ra,dec\n1,2\n".encode("utf-16"), "text in UTF-16; convert it: iconv -f UTF-16"),
+        ("ra,dec\n1,2\n".encode("utf-32"), "text in UTF-32; convert it: iconv -f UTF-32"),
     ],
 )
 def test_why_a_file_is_no_table(tmp_path, content, reason):
     assert re.search(reason, refusal(file_with(tmp_path, content)))
+
+
+SPREADSHEETS = {
+    "sep": (b"sep=;\r\n", b"RA;DEC;n\r\n", b"31,5;-40,5;a\r\n", b";0,5;0"),
+    "sep in quotes": (b'"sep=;"\r\n', b"RA;DEC;n\r\n", b"31,5;-40,5;a\r\n", b";0,5;0"),
+    "sep after a mark": (b"\xef\xbb\xbfSEP=,\n", b"RA,DEC,n\n", b"31.5,-40.5,a\n", b",0.5,0"),
+    "sep of tabs": (b"sep=\t\r\n", b"RA\tDEC\tn\r\n", b"31.5\t-40.5\ta b\r\n", b"\t0.5\t0"),
+    "names in quotes": (
+        b"\xef\xbb\xbf",
+        b'"RA","DEC","n"\r\n',
+        b'31.5,-40.5,"a, b"\r\n',
+        b",0.5,0",
+    ),
+    "blank lines": (b"\r\n\r\n", b"RA,DEC,n\r\n\r\n", b"31.5,-40.5,a\r\n\r\n", b",0.5,0"),
+    "a blank name": (b"", b"RA,DEC,\r\n", b"31.5,-40.5,\r\n", b",0.5,0"),
+}
+
+
+@pytest.mark.parametrize("name", SPREADSHEETS)
+def test_habits_of_spreadsheets(tmp_path, name):
+    beginning, header, row, ours = SPREADSHEETS[name]
+    path = file_with(tmp_path, beginning + header + row)
+    catalog = open_catalog(path)
+    assert catalog.read_positions(0, catalog.row_count).tolist() == [[31.5, -40.5]]
+    output = annotate(catalog, tmp_path / "out.csv").read_bytes()
+    delimiter = ours[:1]
+    names = delimiter.join([b"", b"P_LSBG", b"FLAGS_LSBG"])
+    stop = len(header.rstrip(b"\r\n")), len(row.rstrip(b"\r\n"))
+    assert output == b"".join([
+        beginning, header[: stop[0]], names, header[stop[0] :], row[: stop[1]], ours, row[stop[1] :]
+    ])  # fmt: skip
+    again = open_catalog(tmp_path / "out.csv")
+    assert again.row_count == 1 and again.column_names[-1] == "FLAGS_LSBG"
+
+
+def test_pairs_of_names_in_the_same_case(tmp_path):
+    path = file_with(tmp_path, csv_of("RA,DEC,ra,dec", "31.5,-40.5,31.5,-40.5"))
+    found = open_catalog(path).position_columns
+    assert (found.ra, found.dec) == ("RA", "DEC")
+    path = file_with(tmp_path, csv_of("RA,DEC,ra,dec", "31.5,-40.5,31.5,40.5"))
+    assert "RA/DEC and ra/dec by 2.92e+05 arcsec" in refusal(path)
 
 
 def test_a_folder_without_tables_says_so(tmp_path):
