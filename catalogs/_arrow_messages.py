@@ -10,7 +10,12 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 _CODECS = ("lz4", "zstd")
-_BATCH, _DICTIONARY = "record batch", "dictionary"
+_CONTINUED = b"\xff\xff\xff\xff"
+_AFTER_FOOTER = 10
+"""Bytes after the list of batches in a file: those of its length before ``ARROW1``."""
+
+_BLOCK_BYTES = 24
+"""Of each entry of that list."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +42,17 @@ class Messages:
     has_deltas: bool
 
 
-def read_messages(source: pa.NativeFile, batches: int | None) -> Messages:
-    """Read the messages of a file or stream from its schema on.
+Message = tuple[bytes, int]
+"""The FlatBuffer of a message, and the bytes of its body."""
+
+
+def messages_of_file(source: pa.NativeFile) -> Messages:
+    """Read what the messages of a file say, which its last bytes list.
 
     Parameters
     ----------
     source : pyarrow.NativeFile
         Memory mapped, so that batches are not read.
-    batches : int or None
-        How many there are; None: all that come.
 
     Returns
     -------
@@ -56,37 +63,84 @@ def read_messages(source: pa.NativeFile, batches: int | None) -> Messages:
     ValueError, OSError, pyarrow.ArrowException
         If they are damaged.
     """
-    rows, sizes, codecs, deltas = [], [0], set(), False
-    schema, *messages = _messages(source, batches)
-    for kind, metadata, size in messages:
-        table = _Table.root(metadata).table(2)
-        if kind == _DICTIONARY:
-            deltas = deltas or table.number(2, "?", 0) != 0
-            table = table.table(1)
-        else:
-            rows.append(int(table.number(0, "<q", 0)))
-            sizes.append(size)
-        if table.has(3):
-            codecs.add(_CODECS[int(table.table(3).number(0, "b", 0))])
-    version = pa.ipc.MetadataVersion(int(_Table.root(schema[1]).number(0, "<h", 0)))
-    return Messages(tuple(rows), max(sizes), min(codecs, default=None), version, deltas)
+    size = source.size()
+    length = _unpacked("<i", source.read_at(4, size - _AFTER_FOOTER))
+    if not 0 < length <= size - _AFTER_FOOTER:
+        raise ValueError("the list of its batches is damaged")
+    footer = _Table.root(source.read_at(length, size - _AFTER_FOOTER - length))
+    dictionaries, batches = (
+        [_message_at(source, *block) for block in footer.blocks(field)] for field in (2, 3)
+    )
+    return _told(footer.number(0, "<h", 0), dictionaries, batches)
 
 
-def _messages(source, batches: int | None) -> list[tuple[str, bytes, int]]:
-    """Return kind, metadata and bytes of body of the messages up to the last batch."""
-    found, count = [], 0
+def _message_at(source, place: int, size: int, body: int) -> Message:
+    content = source.read_at(size, place)
+    start = 8 if content.startswith(_CONTINUED) else 4
+    return content[start:], body
+
+
+def messages_of_stream(source: pa.NativeFile) -> Messages:
+    """Read what the messages of a stream say, as `messages_of_file` does.
+
+    Parameters
+    ----------
+    source : pyarrow.NativeFile
+
+    Returns
+    -------
+    Messages
+
+    Raises
+    ------
+    ValueError, OSError, pyarrow.ArrowException
+        If they are damaged.
+    """
     reader = pa.ipc.MessageReader.open_stream(source)
-    while batches is None or count < batches or not found:
+    found: dict[str, list[Message]] = {"schema": [], "dictionary": [], "record batch": []}
+    while True:
         try:
             message = reader.read_next_message()
         except StopIteration:
             break
-        count += message.type == _BATCH
-        size = 0 if message.body is None else message.body.size
-        found.append((message.type, message.metadata.to_pybytes(), size))
-    if not found or (batches is not None and count < batches):
-        raise ValueError("it ends before its last batch")
-    return found
+        body = 0 if message.body is None else message.body.size
+        found.setdefault(message.type, []).append((message.metadata.to_pybytes(), body))
+    if not found["schema"]:
+        raise ValueError("it has no schema")
+    version = _Table.root(found["schema"][0][0]).number(0, "<h", 0)
+    return _told(version, found["dictionary"], found["record batch"])
+
+
+def _told(version: int, dictionaries: list[Message], batches: list[Message]) -> Messages:
+    """Return what messages say."""
+    rows, codecs, deltas = [], set(), False
+    for metadata, _ in dictionaries:
+        dictionary = _Table.root(metadata).table(2)
+        deltas = deltas or dictionary.number(2, "?", 0) != 0
+        codecs.add(_codec_of(dictionary.table(1)))
+    for metadata, _ in batches:
+        batch = _Table.root(metadata).table(2)
+        rows.append(int(batch.number(0, "<q", 0)))
+        codecs.add(_codec_of(batch))
+    if min(rows, default=0) < 0:
+        raise ValueError("a batch has a negative number of rows")
+    compression = min((codec for codec in codecs if codec), default=None)
+    largest = max((body for _, body in batches), default=0)
+    if batches:  # pyarrow says its newest version at the end of all files
+        version = _Table.root(batches[0][0]).number(0, "<h", 0)
+    version_known = pa.ipc.MetadataVersion(int(version))
+    return Messages(tuple(rows), largest, compression, version_known, deltas)
+
+
+def _codec_of(batch: "_Table") -> str | None:
+    return _CODECS[int(batch.table(3).number(0, "b", 0))] if batch.has(3) else None
+
+
+def _unpacked(form: str, content: bytes, place: int = 0):
+    try:
+        return struct.unpack_from(form, content, place)[0]
+    except struct.error as error:
+        raise ValueError(f"a message is damaged ({error})") from error
 
 
 class _Table:
@@ -100,13 +154,10 @@ class _Table:
     @classmethod
     def root(cls, content: bytes) -> "_Table":
         """Return the table that a FlatBuffer holds."""
-        return cls(content, struct.unpack_from("<I", content)[0])
+        return cls(content, _unpacked("<I", content))
 
     def _at(self, form: str, place: int):
-        try:
-            return struct.unpack_from(form, self._content, place)[0]
-        except struct.error as error:
-            raise ValueError(f"a message is damaged ({error})") from error
+        return _unpacked(form, self._content, place)
 
     def _place_of(self, field: int) -> int:
         """Return where a field is; 0: it has its default value."""
@@ -129,3 +180,18 @@ class _Table:
         if not place:
             raise ValueError("a message lacks its content")
         return _Table(self._content, place + self._at("<I", place))
+
+    def blocks(self, field: int) -> list[tuple[int, int, int]]:
+        """Return a field that lists messages of a file: place, bytes of metadata and of body."""
+        place = self._place_of(field)
+        if not place:
+            return []
+        place += self._at("<I", place)
+        count = self._at("<I", place)
+        if count * _BLOCK_BYTES > len(self._content):
+            raise ValueError("the list of its batches is damaged")
+        starts = (place + 4 + number * _BLOCK_BYTES for number in range(count))
+        return [
+            (self._at("<q", start), self._at("<i", start + 8), self._at("<q", start + 16))
+            for start in starts
+        ]

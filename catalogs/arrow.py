@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from catalogs._arrow_messages import read_messages
+from catalogs._arrow_messages import Messages, messages_of_file, messages_of_stream
 from catalogs._parquet_files import Part, readable
 from catalogs._parquet_rows import filtered
 from catalogs._parquet_schema import schema_with
@@ -19,9 +19,6 @@ from catalogs.columns import AddedColumn, already_there
 from catalogs.errors import InputError, one_line
 from catalogs.output import written_whole
 from catalogs.parquet import ParquetCatalog
-
-_MAGIC_BYTES = 8
-"""What stands before the schema in a file: ``ARROW1`` and padding."""
 
 _END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 
@@ -52,11 +49,10 @@ class ArrowCatalog(ParquetCatalog):
         try:
             with pa.memory_map(str(path)) as source:
                 reader = self._reader(source)
-                schema, count = reader.schema, self._batch_count(reader)
+                schema = reader.schema
                 names = schema.names  # damaged ones are no UTF-8
             with pa.memory_map(str(path)) as source:
-                source.seek(self._schema_place())
-                self._messages = read_messages(source, count)
+                self._messages = self._read_messages(source)
         except _DAMAGED as error:
             raise InputError(
                 f"{path}: not a readable Arrow IPC file ({one_line(error)})"
@@ -72,14 +68,11 @@ class ArrowCatalog(ParquetCatalog):
 
     # --- What files and streams do not have in common --------------------------------------------
 
-    def _schema_place(self) -> int:
-        return _MAGIC_BYTES
+    def _read_messages(self, source: pa.NativeFile) -> Messages:
+        return messages_of_file(source)
 
     def _reader(self, source: pa.NativeFile, options: pa.ipc.IpcReadOptions | None = None):
         return pa.ipc.open_file(source, options=options)
-
-    def _batch_count(self, reader) -> int | None:
-        return reader.num_record_batches
 
     def _noted_batches(self, reader, first: int) -> Iterator[NotedBatch]:
         """Yield the batches from that of the number `first` on."""
@@ -191,14 +184,11 @@ class ArrowStreamCatalog(ArrowCatalog):
             whole = file.read() == _END_OF_STREAM
         return () if whole else ("the stream has no mark at its end; it may be cut short",)
 
-    def _schema_place(self) -> int:
-        return 0
+    def _read_messages(self, source: pa.NativeFile) -> Messages:
+        return messages_of_stream(source)
 
     def _reader(self, source: pa.NativeFile, options: pa.ipc.IpcReadOptions | None = None):
         return pa.ipc.open_stream(source, options=options)
-
-    def _batch_count(self, reader) -> int | None:
-        return None
 
     def _noted_batches(self, reader, first: int) -> Iterator[NotedBatch]:
         for number, noted in enumerate(_of_stream(reader)):

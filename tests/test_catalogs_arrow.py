@@ -231,6 +231,14 @@ def test_other_readers(tmp_path):
     expected = [None, pytest.approx(0.1), pytest.approx(0.2)]
     assert feather.read_table(output)["p_lsbg"].to_pylist() == expected
     assert pl.read_ipc(output)["p_lsbg"].to_list() == expected
+    categories = pl.Series(["u", "v", "u"], dtype=pl.Enum(["u", "v"]))
+    polars_table = pl.from_arrow(table).with_columns(word=categories)
+    for compression in ("uncompressed", "lz4", "zstd"):  # polars writes no schema but in the footer
+        polars_table.write_ipc(tmp_path / "polars.arrow", compression=compression)
+        found = annotate(tmp_path / "polars.arrow", tmp_path / f"{compression}.arrow")
+        assert pl.read_ipc(found).select(polars_table.columns).equals(polars_table)
+        written = open_catalog(found)._messages.compression
+        assert written == (None if compression == "uncompressed" else compression)
     frame = pd.read_feather(output)
     assert np.isnan(frame["p_lsbg"][0]) and frame["flags_lsbg"].tolist() == [0, 1, 2]
     frame = pd.DataFrame({"ra": [1.0], "dec": [2.0]}, index=pd.Index([1], name="number"))
