@@ -1,11 +1,13 @@
 """The tables of a FITS file: where they lie, and their columns."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from catalogs._fits_ascii import AsciiColumn
 from catalogs._fits_header import column_bytes
+from catalogs.errors import InputError
 from catalogs.positions import ColumnInfo
 
 _NUMBERS = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
@@ -84,6 +86,31 @@ class FitsTable:
 
     def infos(self) -> dict[str, ColumnInfo]:
         return {column.name: column.info() for column in self.columns}
+
+
+def check_row_by_row(table: FitsTable, path: Path):
+    """Refuse a table that holds each column as one vector in a single row.
+
+    Parameters
+    ----------
+    table : FitsTable
+    path : Path
+        For the error.
+
+    Raises
+    ------
+    InputError
+        With the command that converts it.
+    """
+    if table.rows != 1 or table.is_ascii or len(table.columns) < 2:
+        return
+    shapes = (c.dimensions for c in table.columns if isinstance(c, BinaryColumn))
+    lengths = {(shape or "").strip("() ").rpartition(",")[2].strip() for shape in shapes}
+    if len(lengths) == 1 and lengths.pop().isdigit():
+        raise InputError(
+            f"{path}: FITS of columns (colfits), which is not read; convert it: stilts tpipe "
+            f"in={path.name} out={path.stem}_rows.fits ofmt=fits-plus"
+        )
 
 
 def _ascii_columns(header) -> list["BinaryColumn | AsciiColumn"]:

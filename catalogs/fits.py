@@ -21,7 +21,7 @@ from catalogs._fits_exact import kind_of_column, values_of_column
 from catalogs._fits_header import BLOCK, PROVENANCE, Cards
 from catalogs._fits_plus import Changes, is_fits_plus, updated_primary
 from catalogs._fits_rows import write_rows
-from catalogs._fits_table import WHOLE, BinaryColumn, FitsTable
+from catalogs._fits_table import WHOLE, BinaryColumn, FitsTable, check_row_by_row
 from catalogs.blocks import BLOCK_ROWS
 from catalogs.columns import AddedColumn, already_there, check_free, shifted
 from catalogs.details import ColumnDetail
@@ -57,6 +57,7 @@ class FitsCatalog:
         self._table = self._tables[0]
         for chosen in self._tables:
             self._header(chosen)
+        check_row_by_row(self._table, path)
         self.row_count = sum(chosen.rows for chosen in self._tables)
         self.column_names = tuple(column.name for column in self._table.columns)
         infos = self._table.infos()

@@ -9,7 +9,7 @@ import pytest
 from astropy.io import fits, votable
 from astropy.table import Table
 
-from catalogs import lsbg_columns, open_catalog
+from catalogs import InputError, lsbg_columns, open_catalog
 
 PROVENANCE = {
     "weights": "new <&> weights",
@@ -173,3 +173,16 @@ def test_a_plain_fits_file_is_no_fits_plus(tmp_path):
     a_table("RA", "DEC").write(path)
     before = path.read_bytes()
     assert annotate(path, tmp_path / "out.fits").read_bytes()[:2880] == before[:2880]
+
+
+@needs_stilts
+@pytest.mark.parametrize("form", ["colfits-basic", "colfits-plus"])
+def test_fits_of_columns_is_refused_with_a_command_that_works(tmp_path, form):
+    Table({"RA": [1.0, 2.0], "DEC": [3.0, 4.0], "N": ["a", "b"]}).write(tmp_path / "rows.fits")
+    command = ["stilts", "tpipe", "in=rows.fits", "out=in.fits", f"ofmt={form}"]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
+    with pytest.raises(InputError, match=r"FITS of columns \(colfits\)") as error:
+        open_catalog(tmp_path / "in.fits")
+    command = str(error.value).rpartition("convert it: ")[2].split()
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
+    assert open_catalog(tmp_path / "in_rows.fits").read_positions(0, 2).tolist() == [[1, 3], [2, 4]]
