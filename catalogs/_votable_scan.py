@@ -39,6 +39,8 @@ class ScannedTable:
         ``TABLEDATA``, ``BINARY`` or ``BINARY2``; empty if there are no data.
     stream : (int, int)
         Where the text of the STREAM is; (0, 0) if there is none.
+    encoding : str
+        Of the STREAM: ``gzip`` where its base64 holds bytes that are compressed.
     provenance : mapping of str to str
         What those PARAMs say.
     row_ends : list of int
@@ -59,6 +61,7 @@ class ScannedTable:
     provenance: dict[str, str] = field(default_factory=dict)
     serialization: str = ""
     stream: Span = (0, 0)
+    encoding: str = ""
     row_ends: list[int] = field(default_factory=list)
     cell_start: int = 0
     dropped_cells: list[Span] = field(default_factory=list)
@@ -187,6 +190,7 @@ class _Scanner:
             table.serialization, table.in_another_file = local, local in _IN_ANOTHER_FILE
         elif local == "STREAM":
             table.in_another_file |= "href" in attributes
+            table.encoding = attributes.get("encoding", "").strip().lower()
             self._stream_begins = True
         elif local == "TR":
             self._cell = 0

@@ -4,8 +4,6 @@ The output is the input's bytes with pieces inserted: two FIELDs, PARAMs of the 
 cells in each row. All else, in this table and in others, stays as it was.
 """
 
-import base64
-import binascii
 import io
 import re
 import struct
@@ -18,6 +16,7 @@ import numpy as np
 from astropy.io import votable
 
 from catalogs._votable_scan import ScannedTable, scan
+from catalogs._votable_stream import decoded, encoded_stream, with_plain_stream
 from catalogs._votable_text import added_fields, cut, edited, encoded, indent_before, param_text
 from catalogs._whole import WholeCatalog
 from catalogs.columns import AddedColumn, already_there
@@ -72,9 +71,10 @@ class VotableCatalog(WholeCatalog):
         """Have astropy read the data."""
         try:
             with warnings.catch_warnings(action="ignore"):
-                parsed = votable.parse(io.BytesIO(self._content), table_number=self._number)
+                self._stream = decoded(self._content, self._table)
+                plain = with_plain_stream(self._content, self._table, self._stream)
+                parsed = votable.parse(io.BytesIO(plain), table_number=self._number)
                 table = parsed.get_first_table()
-            self._stream = _decoded(self._content[slice(*self._table.stream)])
         except _UNREADABLE as error:
             reason = one_line(error)
             raise InputError(f"{self.path}: not a readable VOTable ({reason})") from error
@@ -171,7 +171,9 @@ class VotableCatalog(WholeCatalog):
             edits += [cut(self._content, *span) for span in table.dropped_cells]
             edits += self._cells(table, added)
         elif self.row_count:
-            edits.append((*table.stream, base64.b64encode(self._binary(table, dropped, added))))
+            edits.append(
+                (*table.stream, encoded_stream(self._binary(table, dropped, added), table))
+            )
         with written_packed(output) as partial, open(partial, "wb") as file:
             for piece in edited(self._content, edits):
                 file.write(piece)
@@ -194,7 +196,7 @@ class VotableCatalog(WholeCatalog):
                 if kept:
                     rows += np.packbits(nulls).tobytes() if nulls is not None else b""
                     rows += b"".join(cells)
-            edits.append((*table.stream, base64.b64encode(bytes(rows))))
+            edits.append((*table.stream, encoded_stream(bytes(rows), table)))
         with written_packed(output) as partial, open(partial, "wb") as file:
             for piece in edited(content, edits):
                 file.write(piece)
@@ -347,10 +349,3 @@ def _after(spans) -> tuple[int, int]:
 def _text(value: np.generic) -> str:
     """Return a number as a cell holds it."""
     return "NaN" if np.isnan(value) else str(value)
-
-
-def _decoded(text: bytes) -> bytes:
-    try:
-        return base64.b64decode(b"".join(text.split()), validate=True)
-    except binascii.Error as error:
-        raise ValueError(f"its STREAM is not base64 ({error})") from error

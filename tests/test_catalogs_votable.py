@@ -1,5 +1,7 @@
 """VOTable in, VOTable out: our cells are inserted, and every other byte stays."""
 
+import base64
+import gzip
 import re
 import shutil
 import subprocess
@@ -395,3 +397,29 @@ def test_stilts_finds_no_fault(tmp_path):
         ["stilts", "votlint", str(output)], capture_output=True, text=True, timeout=120
     )
     assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_streams_that_gzip_has_compressed(tmp_path):
+    plain = write(a_table()["ra", "dec", "id", "name", "aper"], tmp_path / "in.vot", "binary2")
+    content = plain.read_bytes()
+    begin = content.index(b">", content.index(b"<STREAM")) + 1
+    stop = content.index(b"</STREAM>")
+    packed = base64.b64encode(gzip.compress(base64.b64decode(content[begin:stop]), mtime=0))
+    tag = content[:begin].replace(b'encoding="base64"', b'encoding="gzip"')
+    (tmp_path / "packed.vot").write_bytes(tag + packed + content[stop:])
+    expected = annotate(plain, tmp_path / "out.vot").read_bytes()
+    output = annotate(tmp_path / "packed.vot", tmp_path / "packed_out.vot").read_bytes()
+    begin = output.index(b">", output.index(b"<STREAM")) + 1
+    stop = output.index(b"</STREAM>")
+    assert b'encoding="gzip"' in output[:begin]
+    rows = base64.b64encode(gzip.decompress(base64.b64decode(output[begin:stop])))
+    unpacked = output[:begin].replace(b'encoding="gzip"', b'encoding="base64"')
+    begin, end = expected.index(b">", expected.index(b"<STREAM")) + 1, expected.index(b"</STREAM>")
+    assert (
+        unpacked + rows + output[stop:]
+        == expected[:begin] + b"".join(expected[begin:end].split()) + expected[end:]
+    )
+    damaged = tag + base64.b64encode(b"no gzip") + content[content.index(b"</STREAM>") :]
+    (tmp_path / "bad.vot").write_bytes(damaged)
+    with pytest.raises(InputError, match="its STREAM is not gzip"):
+        open_catalog(tmp_path / "bad.vot")
