@@ -138,6 +138,23 @@ class Journal:
         return end
 
 
+def read_identity(started: Path) -> dict | None:
+    """Return the identity that a ``job.json`` holds; None if it is of another version.
+
+    Parameters
+    ----------
+    started : Path
+
+    Raises
+    ------
+    InputError
+        If it is damaged.
+    """
+    stored = _read_json(started)
+    identity = stored.get("job")
+    return identity if stored.get("version") == VERSION and isinstance(identity, dict) else None
+
+
 def _read_record(log: IO[bytes], dtype: np.dtype) -> np.ndarray | None:
     """Read the next record, or None at the end or where the log is damaged."""
     header = log.read(_HEADER.size)

@@ -18,6 +18,7 @@ from pipeline.options import Options
 from pipeline.progress import Report
 from pipeline.recorder import Recorder, opened_recorder
 from pipeline.remarks import extent_of, remarks_on
+from pipeline.replaced import finish_replaced
 from pipeline.run_log import RunLog, opened_log
 from pipeline.summary import Summary
 from pipeline.worker import WorkerSettings, loaded_classifier, score_unit
@@ -49,6 +50,10 @@ def prepare_and_run(
     """
     named = output_for(input_path, output, options)
     with opened_log(options.log, input_path, named) as log:
+        finished = finish_replaced(named, options)
+        if finished is not None:
+            log.end(finished)
+            return finished
         return run(prepare(input_path, output, options), log, progress)
 
 

@@ -1,6 +1,7 @@
 """Outputs that are not named, inputs that are replaced, and rows that a condition chooses."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -79,6 +80,48 @@ def test_in_place_is_whole_or_untouched_when_killed(candidates, tiles, tmp_path)
     if candidates.read_bytes() == before:
         annotate(candidates, cutouts=tiles, in_place=True, resume=True, chunk_size=1)
     assert candidates.read_bytes() == after
+
+
+KILLED_AFTER_THE_REPLACEMENT = """
+import os, signal, sys
+from pipeline.cli import main
+from pipeline.journal import Journal
+Journal.remove = lambda journal: os.kill(os.getpid(), signal.SIGKILL)
+main()
+"""
+"""The command, which is killed when the new file is in its place and the journal not yet gone."""
+
+
+def test_in_place_killed_between_the_replacement_and_the_end(candidates, tiles, tmp_path, lsbg):
+    annotate(candidates, tmp_path / "other.fits", cutouts=tiles)
+    after = (tmp_path / "other.fits").read_bytes()
+    command = [sys.executable, "-c", KILLED_AFTER_THE_REPLACEMENT, "classify", candidates]
+    options = ["--cutouts", tiles, "--in-place"]
+    done = subprocess.run([*command, *options], capture_output=True, timeout=300)
+    assert done.returncode == -signal.SIGKILL and candidates.read_bytes() == after
+    journal = candidates.with_name("cat.fits.journal")
+    stopped = tmp_path / "stopped"
+    shutil.copytree(journal, stopped)
+
+    code, out, err = lsbg("classify", candidates, *options)
+    assert (code, err) == (0, "") and candidates.read_bytes() == after and not journal.exists()
+    assert "was stopped after that: nothing was left to score" in out and "25 candidates" in out
+    code, _, err = lsbg("classify", candidates, *options)
+    assert code == 1 and "already has the column P_LSBG" in err
+
+    shutil.copytree(stopped, journal)  # the same options again, but all is to be scored anew
+    annotate(candidates, cutouts=tiles, in_place=True, overwrite_columns=True)
+    assert candidates.read_bytes() == after and not journal.exists()
+
+    shutil.copytree(stopped, journal)  # another run is not taken for the one that was stopped
+    with pytest.raises(InputError, match="already has the column P_LSBG"):
+        annotate(candidates, cutouts=tiles, in_place=True, select="NUMBER > 3")
+    shutil.copytree(stopped, journal, dirs_exist_ok=True)
+    with fits.open(candidates, mode="update") as hdus:  # the file is not what the run has written
+        hdus[1].data["P_LSBG"][:] = 0.125
+    with pytest.raises(InputError, match="already has the column P_LSBG"):
+        annotate(candidates, cutouts=tiles, in_place=True)
+    assert journal.exists()
 
 
 @pytest.mark.parametrize("ending", ["fits", "parquet", "ecsv"])
