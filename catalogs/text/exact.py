@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from catalogs.exact import (
     ColumnKind,
@@ -15,7 +16,7 @@ from catalogs.exact import (
     no_rows,
     texts,
 )
-from catalogs.text.values import as_exact, joined_kind
+from catalogs.text.values import as_exact, joined_kind, short_integers
 
 if TYPE_CHECKING:
     from catalogs.text.catalog import TextCatalog
@@ -62,23 +63,37 @@ def read_cells(
     """
     known = [kind_of_cells(catalog, name) for name, _ in wanted]
     pieces = [[no_rows(kind)] for kind, _ in known]
+    cells = [first + (element or 0) for (_, first), (_, element) in zip(known, wanted, strict=True)]
     numbers = [
-        first + (element or 0)
-        for (kind, first), (_, element) in zip(known, wanted, strict=True)
+        cell
+        for cell, (kind, _) in zip(cells, known, strict=True)
         if kind.kind in ("number", "logical")
     ]
     for number in catalog._blocks_with(start, stop):
         block = catalog._blocks[number]
         rows = slice(max(start - block.first, 0), min(stop - block.first, block.rows))
         catalog._floats(number, numbers)  # all at once, which is faster than one by one
-        for piece, (_, element), (kind, first) in zip(pieces, wanted, known, strict=True):
-            piece.append(_values(catalog, number, first + (element or 0), kind.kind, rows))
+        others = sorted({*cells} - {*numbers})
+        parsed = catalog._texts(number, others) if others else []
+        cell_texts = dict(zip(others, parsed, strict=True))
+        for piece, cell, (kind, _) in zip(pieces, cells, known, strict=True):
+            if cell in cell_texts:
+                piece.append(_as_they_are(catalog, cell_texts[cell][rows], kind.kind))
+            else:
+                piece.append(_as_numbers(catalog, number, cell, kind.kind, rows))
     return [joined(piece[1:] or piece) for piece in pieces]
 
 
-def _values(catalog, number: int, cell: int, kind: str, rows: slice) -> ExactValues:
-    if kind in ("number", "logical"):
-        numbers: np.ndarray = catalog._floats(number, [cell])[0][rows]
-        return logical(numbers) if kind == "logical" else ExactValues(numbers)
-    values = as_exact(catalog._texts(number, [cell])[0][rows], kind, utf8=catalog.is_utf8)
+def _as_numbers(catalog, number: int, cell: int, kind: str, rows: slice) -> ExactValues:
+    numbers: np.ndarray = catalog._floats(number, [cell])[0][rows]
+    return logical(numbers) if kind == "logical" else ExactValues(numbers)
+
+
+def _as_they_are(catalog, cell_texts: pa.Array, kind: str) -> ExactValues:
+    """Return whole numbers or texts."""
+    if kind == "integer":
+        known = short_integers(cell_texts)
+        if known is not None:
+            return ExactValues(*known)
+    values = as_exact(cell_texts, kind, utf8=catalog.is_utf8)
     return texts(values) if kind == "text" else integers(values)

@@ -132,6 +132,33 @@ def as_exact(texts: pa.Array, kind: str, *, utf8: bool = True) -> list:
     return values
 
 
+def short_integers(texts: pa.Array) -> tuple[np.ndarray, np.ndarray | None] | None:
+    """Return whole numbers that all are of 64 bits, which is faster than `as_exact`.
+
+    Parameters
+    ----------
+    texts : array of binary
+
+    Returns
+    -------
+    values : array of int64
+    missing : array of bool, or None
+        Where there is no value; None: nowhere. None for both if `as_exact` must read the texts.
+    """
+    stripped = _stripped(texts)
+    if pc.any(pc.match_substring(stripped, "x", ignore_case=True)).as_py():
+        return None  # Arrow takes 0x1F for a number
+    try:
+        values = pc.cast(stripped, pa.int64())
+    except pa.ArrowInvalid:
+        return None
+    missing = None
+    if values.null_count:
+        missing = pc.is_null(values).to_numpy(zero_copy_only=False)
+        values = values.fill_null(0)
+    return values.to_numpy(zero_copy_only=False), missing
+
+
 def kind_of(texts: pa.Array, *, decimal_comma: bool = False) -> str | None:
     """Tell what all texts are.
 
