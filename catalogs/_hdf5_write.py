@@ -146,7 +146,8 @@ def widened(dtype: np.dtype, dropped: set[str], columns) -> np.dtype:
     """
     names = [name for name in dtype.names or () if name not in dropped]
     kinds = [dtype[name] for name in names]
-    places = [dtype.fields[name][1] for name in names]
+    fields = dtype.fields or {}
+    places = [fields[name][1] for name in names]
     size = dtype.itemsize
     if dropped:
         ends = np.cumsum([0, *(kind.itemsize for kind in kinds)]).tolist()

@@ -147,8 +147,12 @@ class ArrowCatalog(ParquetCatalog):
         provenance: Mapping[str, str],
         *,
         overwrite_columns: bool = False,
+        vo_metadata: bool = False,
     ):
-        """Write the file again with columns added; see `catalogs.Catalog`."""
+        """Write the file again with columns added; see `catalogs.Catalog`.
+
+        `vo_metadata` is of Parquet alone: a VOTable that the schema holds learns the new columns.
+        """
         self.check_annotated(columns, overwrite_columns=overwrite_columns)
         old = self._parts[0].schema
         dropped = already_there(columns, old.names)

@@ -62,7 +62,7 @@ class MrtCatalog(TextCatalog):
             raise ValueError("its description of the columns is not whole")
         if any(after[0] < before[1] for before, after in pairwise(edges)):
             raise ValueError("its columns overlap")
-        extra = {"lines": lines, "width": max(stop for _, stop in edges)}
+        extra = {"lines": lines, "edges": edges, "width": max(stop for _, stop in edges)}
         return Layout(tuple(columns), Fixed(tuple(edges)), data, extra=extra)
 
     def _check_rows(self, block, content: bytes, rows: Rows):
@@ -82,7 +82,7 @@ class MrtCatalog(TextCatalog):
 
     def _moves(self, dropped: Collection[int]) -> list[int]:
         """Return by how many bytes each column moves to the left, and last: the end of the row."""
-        edges, moves, moved = self._layout.syntax.edges, [], 0
+        edges, moves, moved = self._layout.extra["edges"], [], 0
         first_kept = next(number for number in range(len(edges)) if number not in dropped)
         for number, (start, stop) in enumerate(edges):
             moves.append(moved)
@@ -144,7 +144,9 @@ def _moved(lines: bytes, move: int) -> bytes:
     """Return the lines that describe a column which moves to the left."""
     line = lines.splitlines()[0]
     match = _COLUMN.fullmatch(line)
-    for group in (2, 1) if move and match is not None else ():
+    if match is None or not move:
+        return lines
+    for group in (2, 1):
         if match[group] is not None:
             first, stop = match.span(group)
             number = b"%d" % (int(match[group]) - move)
