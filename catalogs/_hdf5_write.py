@@ -146,7 +146,7 @@ def widened(dtype: np.dtype, dropped: set[str], columns) -> np.dtype:
     """
     names = [name for name in dtype.names or () if name not in dropped]
     kinds = [dtype[name] for name in names]
-    fields = dtype.fields or {}
+    fields: dict = dict(dtype.fields or {})
     places = [fields[name][1] for name in names]
     size = dtype.itemsize
     if dropped:
