@@ -1,5 +1,6 @@
 """Loops over pixels that numba compiles."""
 
+import sys
 from collections.abc import Callable
 
 from llvmlite import ir
@@ -51,3 +52,52 @@ def prefetch(_, array, index):
         return context.get_dummy_value()
 
     return types.void(array, index), generate
+
+
+@intrinsic
+def load_word(_, array, index):
+    """Return eight bytes of an array, the first one as the highest, as one number.
+
+    It works within compiled code only, which does not check that the bytes are there.
+
+    Parameters
+    ----------
+    array : array of uint8, shape (n,)
+    index : int
+        Of the first byte; it need not be a multiple of eight.
+
+    Returns
+    -------
+    uint64
+    """
+
+    def generate(context, builder, signature, arguments):
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        address = builder.gep(data, [arguments[1]])
+        word = builder.load(builder.bitcast(address, ir.IntType(64).as_pointer()))
+        word.align = 1
+        return builder.bswap(word) if sys.byteorder == "little" else word
+
+    return types.uint64(array, index), generate
+
+
+@intrinsic
+def leading_zeros(_, number):
+    """Return how many bits of a 64-bit number are zero before the first that is not.
+
+    It works within compiled code only.
+
+    Parameters
+    ----------
+    number : uint64
+
+    Returns
+    -------
+    uint64
+        64 if all bits are zero.
+    """
+
+    def generate(context, builder, signature, arguments):
+        return builder.ctlz(arguments[0], ir.IntType(1)(0))
+
+    return types.uint64(types.uint64), generate

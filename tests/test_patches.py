@@ -144,6 +144,11 @@ def test_kinds_of_weights(dtype):
     weight = np.random.default_rng(5).integers(0, 3, pixels.shape).astype(dtype)
     check(pixels, pixels, mask, mask, weight)
     check(pixels, pixels, weight=weight)
+    wide = np.random.default_rng(6).integers(0, 3, (130, 137)).astype(dtype)  # loops in vectors
+    ones = np.ones(wide.shape, np.float32)
+    assert [gap_of(ones, weight) for weight in (wide, ones.astype(dtype))] == pytest.approx(
+        [(wide == 0).mean(), 0]
+    )
 
 
 @pytest.mark.parametrize("fraction", [0.02, 0.2, 0.5])

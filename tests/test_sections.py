@@ -30,10 +30,19 @@ def with_gaps():
     return image
 
 
+def with_equal_rows():
+    """Rows of one value, which are gzipped, some of them alike, between rows that are not."""
+    image = noise(np.float32)
+    image[5:20], image[20:30], image[31:35] = 0.25, 0, 0.25
+    return image
+
+
 CASES = {
     "float, dithered": (with_gaps, {"quantize_method": 2, "dither_seed": 9_990}),
     "float, dithered otherwise": (with_gaps, {"quantize_method": 1, "dither_seed": 1}),
     "float, not dithered": (with_gaps, {"quantize_method": -1}),
+    "float, positive": (lambda: abs(with_gaps()) + 50, {"quantize_method": 2, "dither_seed": 7}),
+    "float, in runs of constant rows": (with_equal_rows, {}),
     "int16": (lambda: noise(np.int16), {}),
     "int32": (lambda: noise(np.int32, 1e6), {}),
     "uint8": (lambda: noise(np.uint8), {}),
@@ -59,6 +68,12 @@ def test_rows_compressed_with_rice(tmp_path, case):
     hdus = [fits.PrimaryHDU(), fits.CompImageHDU(image(), compression_type="RICE_1", **options)]
     fits.HDUList(hdus).writeto(path)
     assert isinstance(compare(path), RiceImage)
+    with ImageFile(path) as file:
+        pixels, signs = (
+            np.array(file.image(1, only_signs=only).read(ROWS, COLUMNS)) for only in (False, True)
+        )
+    np.testing.assert_array_equal(signs, pixels > 0)
+    assert signs.itemsize == 1
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +105,7 @@ def test_section_after_a_damaged_one(compressed, monkeypatch):
         image = file.image(1)
         read_section(image, slice(0, 20), COLUMNS)
         with monkeypatch.context() as patch:
-            patch.setattr(image, "_read_row", Mock(side_effect=ValueError("damaged")))
-            read_section(image, slice(5, 20), COLUMNS)  # is there already
+            patch.setattr(image, "_content", Mock(side_effect=ValueError("damaged")))
             with pytest.raises(UnreadableImageError, match="damaged"):
                 read_section(image, slice(10, 30), COLUMNS)
         got = read_section(image, slice(10, 30), COLUMNS)

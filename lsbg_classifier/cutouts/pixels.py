@@ -173,10 +173,15 @@ def _fill(band, x, y, fluxes, bad):
         if band.has_weight:
             place = (y + row) * weight.stride + x + first
             _read_line(weight.values, place, count, weight.swap, weight_line)
+            positive = np.int32(0)
             for n in range(np.uint64(count)):
-                if not weights[n] > 0:
-                    fluxes[row, begin + n] = np.float32(0)
-                    sound_pixels[row, begin + n] = 0
+                positive += np.int32(weights[n] > 0)
+            if positive < count:
+                for n in range(np.uint64(count)):
+                    sound = weights[n] > 0
+                    flux = fluxes[row, begin + n]
+                    fluxes[row, begin + n] = flux if sound else np.float32(0)
+                    sound_pixels[row, begin + n] &= sound
         # Loops that do one thing each are compiled to vector instructions.
         sound_count, lit_count = np.int32(0), np.int32(0)
         for n in range(np.uint64(count)):

@@ -104,6 +104,8 @@ class ImageFile:
         extension: int,
         plane: int | None = None,
         asinh: tuple[float, float] | None = None,
+        *,
+        only_signs: bool = False,
     ) -> Image:
         """Open one image: an extension, or a plane of a cube.
 
@@ -113,6 +115,9 @@ class ImageFile:
         plane : int, optional
         asinh : tuple of float, optional
             BOFFSET and BSOFTEN, where pixels hold inverse hyperbolic sines of counts.
+        only_signs : bool
+            Whether it is enough to know which pixels are positive, as it is of weights. Sections
+            may then hold ones and zeros, which are quicker to read.
 
         Returns
         -------
@@ -124,14 +129,14 @@ class ImageFile:
             If it is damaged.
         """
         with _refusing_damage():
-            image = self._image(extension, plane)
+            image = self._image(extension, plane, only_signs)
             return image if asinh is None else _Asinh(image, *asinh)
 
-    def _image(self, extension: int, plane: int | None) -> Image:
+    def _image(self, extension: int, plane: int | None, only_signs: bool) -> Image:
         hdu = self._tables[extension]
         if isinstance(hdu, fits.BinTableHDU):
             if plane is None and RiceImage.fits_into(hdu):
-                return RiceImage(self._bytes, hdu)
+                return RiceImage(self._bytes, hdu, only_signs=only_signs)
         elif not {"BZERO", "BSCALE", "BLANK"} & set(hdu.header):
             return _PlainImage(self._bytes, hdu, plane)
         if self._images is None:

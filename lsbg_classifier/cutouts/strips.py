@@ -7,6 +7,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from catalogs.fits_headers import UNREADABLE
+from lsbg_classifier.cutouts.image_kinds import Kind
 from lsbg_classifier.cutouts.no_data import MaskBits, blanks_of, lowest_count
 from lsbg_classifier.cutouts.pixel_layout import Band, Pixels
 from lsbg_classifier.cutouts.sections import (
@@ -44,6 +45,7 @@ class Layer(NamedTuple):
     band : BandImage
     counts : array, shape (height, width)
     mask, weight : array of the same shape, or None
+        Of the weight only the signs count.
     bits : MaskBits
         Of the mask.
     """
@@ -102,10 +104,12 @@ class OpenTile:
     def _open_image(self, opened: ExitStack, place: BandImage | Side) -> Image:
         try:
             if place.path not in self._files:
-                file = ImageFile(self._folder.file(place.path))
-                self._files[place.path] = opened.enter_context(file)
+                opening = ImageFile(self._folder.file(place.path))
+                self._files[place.path] = opened.enter_context(opening)
             asinh = place.asinh if isinstance(place, BandImage) else None
-            return self._files[place.path].image(place.extension, place.plane, asinh)
+            is_weight = isinstance(place, Side) and place.kind == Kind.WEIGHT
+            file = self._files[place.path]
+            return file.image(place.extension, place.plane, asinh, only_signs=is_weight)
         except (UnreadableImageError, *UNREADABLE) as error:
             raise DamagedTileError(self._folder.where(place.path), str(error)) from error
 
