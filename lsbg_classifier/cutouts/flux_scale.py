@@ -18,6 +18,13 @@ _ZERO_POINTS = (
 )
 """Keywords of the AB magnitude of one count."""
 
+_DOUBTFUL = (*_ZERO_POINTS, "ZPOINT", "ZEROPNT", "MAGZPT")
+"""Last words of HIERARCH keywords, as in ``ESO PHOT ZP``, that may be of one count, of one count a
+second, or of Vega."""
+
+_SPACE = ("PHOTFNU", "PHOTFLAM")
+"""Keywords of space telescopes: Jy, or erg/s/cm2/Angstrom, of one count a second."""
+
 _MAGNITUDE_SYSTEMS = ("MAGSYS", "MAGSYST", "PHOTSYS", "ZPSYS", "PHOTSYST")
 """Keywords of the system that magnitudes are in."""
 
@@ -26,6 +33,9 @@ _SENSIBLE = (-10.0, 60.0)
 
 _SAME = 0.01
 """Fraction by which two statements about one image may differ."""
+
+_LIGHT = 2.99792458e18
+"""Angstrom a second."""
 
 _JANSKY_ZERO_POINT = 8.9
 """AB magnitude of 1 Jy."""
@@ -47,6 +57,8 @@ _FLUX_WORD = re.compile(
     r"jy|jansky|\bmags?\b|magg|mgy|erg|hz|\bsr\b|arcsec|w\s*/?\s*m|flux density", re.IGNORECASE
 )
 """Says that a unit is one of flux density or brightness, even if it is not known which."""
+
+_PER_SECOND = re.compile(r"(/|per)\s*s|s\s*(\^|\*\*)?-1|cps", re.IGNORECASE)
 
 _PER_PIXEL = re.compile(r"\s*(/\s*pix(el)?|\s+pix(el)?\s*(\^|\*\*)?-1)$")
 _JANSKYS = {
@@ -91,12 +103,15 @@ class FluxScale:
     per_native_pixel : bool
         Whether fluxes are per pixel of the survey, whatever the image's own pixels: so are those
         of the sky viewer's cutouts.
+    unread : str
+        A keyword that may say it where nothing else does, but in no way that is known for sure.
     """
 
     nanomaggies: float | None = None
     source: str = ""
     asinh: tuple[float, float] | None = None
     per_native_pixel: bool = False
+    unread: str = ""
 
 
 def zero_point_to_nanomaggies(zero_point: float) -> float:
@@ -127,7 +142,7 @@ def read_flux_scale(header, primary, pixel_area: float) -> FluxScale:
     """
     header = _Headers(header, primary)
     asinh = _asinh(header)
-    statements = [*_by_unit(header, pixel_area), *_by_zero_point(header)]
+    statements = [*_by_unit(header, pixel_area), *_by_zero_point(header), *_by_space(header)]
     if asinh is not None:
         statements.append(_by_exposure(header))
     from_viewer = _is_from_viewer(header)
@@ -135,7 +150,7 @@ def read_flux_scale(header, primary, pixel_area: float) -> FluxScale:
         statements.append((1.0, "cutout of the sky viewer"))
     _check_agreement(statements)
     nanomaggies, source = statements[0] if statements else (None, "")
-    return FluxScale(nanomaggies, source, asinh, from_viewer)
+    return FluxScale(nanomaggies, source, asinh, from_viewer, "" if source else header.doubtful())
 
 
 class _Headers:
@@ -167,6 +182,17 @@ class _Headers:
         if not math.isfinite(number):
             raise ScaleError(f"{keyword} is {number}")
         return number
+
+    def doubtful(self) -> str:
+        """Return a keyword that may be a zero point, with its value; "" if there is none."""
+        for header in (self._own, self._primary):
+            for keyword in header:
+                words = keyword.upper().split()
+                is_zero_point = len(words) > 1 and words[-1] in _DOUBTFUL
+                value = header[keyword] if is_zero_point or keyword in _SPACE else None
+                if isinstance(value, int | float) and not isinstance(value, bool):
+                    return f"{keyword} {value:g}"
+        return ""
 
     def where(self, keyword: str) -> str:
         """Say in which header a keyword is."""
@@ -238,6 +264,31 @@ def _by_zero_point(header: _Headers) -> list[tuple[float, str]]:
         nanomaggies = zero_point_to_nanomaggies(2.5 * math.log10(flux))
         statements.append((nanomaggies, f"FLUXMAG0 {flux:g}{header.where('FLUXMAG0')}"))
     return statements
+
+
+def _by_space(header: _Headers) -> list[tuple[float, str]]:
+    """Return nanomaggies a count by the keywords of HST and other telescopes in space.
+
+    They are of one count a second. Only where BUNIT tells whether pixels are divided by the time of
+    exposure, are they read.
+    """
+    rates = {"PHOTFNU": header.number("PHOTFNU")}
+    flam, wavelength = header.number("PHOTFLAM"), header.number("PHOTPLAM")
+    if flam and wavelength:  # erg/s/cm2/Angstrom and Angstrom to Jy
+        rates["PHOTFLAM and PHOTPLAM"] = flam * wavelength**2 / _LIGHT * 1e23
+    unit = header.get("BUNIT")
+    text = unit.strip() if isinstance(unit, str) else ""
+    if not text or not _COUNTS.fullmatch(text.lower()):
+        return []
+    seconds = 1.0 if _PER_SECOND.search(text) else header.number("EXPTIME")
+    if seconds is None or seconds <= 0:
+        return []
+    per_jansky = zero_point_to_nanomaggies(_JANSKY_ZERO_POINT) / seconds
+    return [
+        (jansky * per_jansky, f"{source} of {text}")
+        for source, jansky in rates.items()
+        if jansky is not None and jansky > 0
+    ]
 
 
 def _asinh(header: _Headers) -> tuple[float, float] | None:

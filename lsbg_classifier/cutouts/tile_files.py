@@ -4,6 +4,7 @@ A file is described once, and the description is remembered; see `tile_memory`.
 """
 
 import math
+import re
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
@@ -17,6 +18,12 @@ from lsbg_classifier.cutouts.image_kinds import BANDS, Kind, bands_of_header, ki
 from lsbg_classifier.cutouts.layouts import FileName
 from lsbg_classifier.cutouts.no_data import MaskBits, bits_of_mask
 from lsbg_classifier.cutouts.tile_folder import TileFolder
+
+_COORDINATES = re.compile(
+    r"(CTYPE|CRVAL|CRPIX|CUNIT|CDELT|CROTA)[12]|(CD|PC)0{0,2}[12]_?0{0,2}[12]|PV[12]_\d+"
+    r"|LONPOLE|LATPOLE|EQUINOX|EPOCH|RADESYS|RADECSYS|WCSAXES|(A|B|AP|BP)_(ORDER|\d_\d)"
+)
+"""Keywords of coordinates on the sky."""
 
 
 class PassedOverError(Exception):
@@ -265,7 +272,7 @@ class _Reader:
         bands = self._bands(hdu, primary)
         height, width = hdu.shape[-2:]
         try:
-            grid = read_grid(hdu.header, width, height)
+            grid = read_grid(_with_coordinates(hdu.header, primary), width, height)
         except SkyError as error:
             raise PassedOverError(str(error)) from error
         scale = grid.pixel_scale()
@@ -307,6 +314,15 @@ class _Reader:
         if not set(bands) <= set(BANDS):
             raise PassedOverError(f"band {', '.join(bands)} is not one of {' '.join(BANDS)}")
         return bands
+
+
+def _with_coordinates(header, primary):
+    """Return a header, with the coordinates of the primary one where it has none of its own."""
+    if "CTYPE1" in header or "CTYPE1" not in primary:
+        return header
+    whole = fits.Header(header, copy=True)
+    whole.update({key: primary[key] for key in primary if _COORDINATES.fullmatch(key)})
+    return whole
 
 
 def _before_named_mask(hdus, numbers: list[int]) -> list[int]:

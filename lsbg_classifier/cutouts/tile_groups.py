@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -113,6 +114,7 @@ def group_tiles(scan: Scan) -> list[Tile]:
         _check_overlap(scan, tile)
         _share_grids(tile)
         _add_sides(scan, tile, sides)
+    _add_lone_sides(scan, joined)
     return joined
 
 
@@ -244,6 +246,43 @@ def _add_sides(scan: Scan, tile: Tile, sides: dict[str, list[Side]]):
                 is_weight = kind == Kind.WEIGHT
                 image = replace(image, weight=best) if is_weight else replace(image, mask=best)
         tile.science[band] = image
+
+
+def _add_lone_sides(scan: Scan, tiles: list[Tile]):
+    """Give images the weights and masks of other names where only one image can be meant.
+
+    That is so where an image and a weight or mask are the only ones of their band in a folder, and
+    of the same shape. What belongs to no image is passed over.
+    """
+    images, lone = defaultdict(list), defaultdict(list)
+    for tile in tiles:
+        for image in tile.science.values():
+            images[_place_of(image)].append(tile)
+    used = {
+        side.path
+        for tile in tiles
+        for image in tile.science.values()
+        for side in (image.weight, image.mask)
+        if side
+    }
+    for side in scan.sides:
+        if side.path not in used:
+            lone[_place_of(side), side.kind].append(side)
+    for (place, kind), sides in lone.items():
+        if len(images[place]) == len(sides) == 1:
+            science, band = images[place][0].science, place[1]
+            if getattr(science[band], kind.value) is None and sides[0].is_for(science[band]):
+                is_weight = kind == Kind.WEIGHT
+                own = {"weight" if is_weight else "mask": sides[0]}
+                science[band] = replace(science[band], **own)
+                continue
+        reason = f"a {kind} of no image: of another size or name, or the image has its own"
+        scan.passed_over |= {side.path: reason for side in sides}
+
+
+def _place_of(image: ScienceImage | Side) -> tuple[str, str]:
+    """Return the folder that an image lies in, and its band."""
+    return str(PurePosixPath(image.path).parent), image.band
 
 
 def images_for(scan: Scan, tile: Tile, survey: Survey) -> dict[str, BandImage]:

@@ -1,5 +1,6 @@
 """The way from a position to the tiles of a folder that cover it."""
 
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -171,11 +172,18 @@ class TileIndex:
 
 def _survey_of(scan: Scan) -> Survey:
     """Return the survey that the names of the files tell."""
-    names = sorted({scan.names[path].layout.survey for path in scan.images})
+    paths = defaultdict(list)
+    for path in scan.images:
+        paths[scan.names[path].layout.survey].append(path)
+    names = sorted(paths, key=lambda name: (-len(paths[name]), name))
     if len(names) > 1:
+        counts = ", ".join(
+            f"{len(paths[name])} of {name} such as {paths[name][0]}" for name in names
+        )
         raise InputError(
-            f"{scan.folder}: tiles of several surveys ({', '.join(names)}); put each in a folder, "
-            "or name the one whose colours to make with --survey"
+            f"{scan.folder}: images of several surveys: {counts}; put each survey in a folder, "
+            "take out what does not belong here, or name the one whose colours to make with "
+            "--survey"
         )
     return survey_named(names[0])
 

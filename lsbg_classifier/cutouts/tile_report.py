@@ -1,11 +1,13 @@
 """What a folder of images holds and what is supposed of it, in plain sentences."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
+from catalogs.errors import InputError
 from lsbg_classifier.cutouts.image_kinds import BANDS, Kind
 from lsbg_classifier.cutouts.no_data import lowest_count
 from lsbg_classifier.cutouts.sections import ImageFile, UnreadableImageError, read_section
@@ -13,12 +15,16 @@ from lsbg_classifier.cutouts.strips import DamagedTileError
 from lsbg_classifier.cutouts.tile_files import ScienceImage
 from lsbg_classifier.cutouts.tile_groups import Tile, counts_to_nanomaggies, supposed_zero_point
 from lsbg_classifier.cutouts.tile_index import TileIndex
+from lsbg_classifier.surveys import SURVEYS
 
 _SOME_PIXELS = 64
 """Rows and columns of an image that its noise is measured in."""
 
 _PLAUSIBLE_NOISE = (3e-5, 3.0)
 """Noise of the sky of surveys, in nanomaggies a pixel, with room to both sides."""
+
+_ABSURD = 1000.0
+"""Factor beyond these limits from which what a file says of its scale is refused."""
 
 _MOST_MEASURED = 10
 """Images of which one is looked for that has noise."""
@@ -62,6 +68,7 @@ def describe_assumptions(
     return [
         *_assumed_survey(index, has_survey),
         *_assumed_zero_points(index, bands),
+        *_doubtful_statements(index, bands),
         *_converted_pixels(index, bands),
         *_passed_over_bands(index, bands),
     ]
@@ -101,28 +108,98 @@ def _assumed_zero_points(index: TileIndex, bands) -> list[str]:
         files = f"{_several(several, 'file')} {'says' if several == 1 else 'say'}"
         lines.append(
             f"{files} neither unit nor zero point of the pixels, such as {image.path}: the zero "
-            f"point of {title}, {zero_point:g}, is supposed{_doubt(index, images)}"
+            f"point of {title}, {zero_point:g}, is supposed{_unread(image)}{_doubt(index, images)}"
         )
     return lines
 
 
-def _doubt(index: TileIndex, images: list[tuple[Tile, ScienceImage]]) -> str:
-    """Say that a supposed zero point is not plausible: no survey's sky is like that."""
-    measured = (
-        noise * counts_to_nanomaggies(image, tile.layout, index.survey)
-        for tile, image in images[:_MOST_MEASURED]
-        if (noise := _noise(index, image)) is not None
-    )
-    noise = next(measured, None)
-    if noise is None:
+def _unread(image: ScienceImage) -> str:
+    """Say which keyword of an image may be a zero point, but in no way that is known for sure."""
+    if not image.scale.unread:
         return ""
-    if _PLAUSIBLE_NOISE[0] <= noise <= _PLAUSIBLE_NOISE[1]:
+    return (
+        f"; its {image.scale.unread} is not used, because it may be of one count a second, or of "
+        "Vega: write MAGZERO if it is the AB magnitude of one count"
+    )
+
+
+def _doubt(index: TileIndex, images: list[tuple[Tile, ScienceImage]]) -> str:
+    """Say that a flux scale is not plausible: no survey's sky is like that."""
+    noise = _first_noise(index, images)
+    if noise is None or _PLAUSIBLE_NOISE[0] <= noise <= _PLAUSIBLE_NOISE[1]:
         return ""
     return (
         f". That is hardly right: the noise of its sky would be {noise:.1g} nanomaggies a pixel, "
         f"{'less' if noise < _PLAUSIBLE_NOISE[0] else 'more'} than any survey's; write MAGZERO or "
         "BUNIT into the headers, or give the zero point in a .toml file for --survey"
     )
+
+
+def _first_noise(index: TileIndex, images: list[tuple[Tile, ScienceImage]]) -> float | None:
+    """Return the noise, in nanomaggies a pixel, of the first of some images that has noise."""
+    measured = (
+        noise * counts_to_nanomaggies(image, tile.layout, index.survey)
+        for tile, image in images[:_MOST_MEASURED]
+        if (noise := _noise(index, image)) is not None
+    )
+    return next(measured, None)
+
+
+def _doubtful_statements(index: TileIndex, bands) -> list[str]:
+    """Name flux scales that files state, and that are not plausible; refuse absurd ones."""
+    lines = []
+    for images in _by_statement(index, bands)[:_MOST_MEASURED]:
+        if doubt := _doubt(index, images[:1]):
+            _, image = images[0]
+            lines.append(f"{image.path} and {len(images) - 1} more say {image.scale.source}{doubt}")
+    return lines
+
+
+def _by_statement(index: TileIndex, bands) -> list[list[tuple[Tile, ScienceImage]]]:
+    """Return the images whose files state their scale, those of about the same scale together."""
+    alike: dict[tuple[str, int], list[tuple[Tile, ScienceImage]]] = {}
+    for tile, image in _images(index, bands):
+        if image.scale.nanomaggies:
+            magnitude = round(math.log10(image.scale.nanomaggies))
+            alike.setdefault((image.scale.source.split()[0], magnitude), []).append((tile, image))
+    return sorted(alike.values(), key=len)
+
+
+def refuse_absurd_scales(index: TileIndex, bands: tuple[str, ...]):
+    """Refuse flux scales with which the sky would be like that of no survey.
+
+    Of scales that only a survey's name tells, because no file does, all that are not plausible are
+    refused; of those that files state, or a file that describes a survey, the absurd ones.
+
+    Parameters
+    ----------
+    index : TileIndex
+    bands : tuple of str
+        The bands that are used.
+
+    Raises
+    ------
+    InputError
+        With the noise of the sky that would follow.
+    """
+    silent = [each for each in _images(index, bands) if each[1].scale.nanomaggies is None]
+    groups = _by_statement(index, bands)[:_MOST_MEASURED] + ([silent] if silent else [])
+    for images in groups:
+        noise, (_, image) = _first_noise(index, images), images[0]
+        is_supposed = images is silent and index.survey.name in SURVEYS
+        room = 1.0 if is_supposed else _ABSURD
+        if noise is None or _PLAUSIBLE_NOISE[0] / room <= noise <= _PLAUSIBLE_NOISE[1] * room:
+            continue
+        stated = image.scale.source or (
+            "it says neither unit nor zero point, and that of its survey, "
+            f"{supposed_zero_point(images[0][0].layout, index.survey):g},"
+        )
+        raise InputError(
+            f"{index.folder.where(image.path)}: {stated} cannot be right: the noise of the sky "
+            f"would be {noise:.1g} nanomaggies a pixel, and cutouts "
+            f"{'black' if noise < _PLAUSIBLE_NOISE[0] else 'white'}; write the right MAGZERO or "
+            "BUNIT into the headers, or give the zero point in a .toml file for --survey"
+        )
 
 
 def _noise(index: TileIndex, image: ScienceImage) -> float | None:

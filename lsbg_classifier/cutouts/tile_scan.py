@@ -87,7 +87,7 @@ def scan_folder(
     scan, memory = Scan(folder), TileMemory(folder)
     science = _sort_by_name(scan, sorted(folder.names()), pattern)
     contents = _contents(scan, memory, science, all_files)
-    sides = _sides_beside(scan, {scan.names[path].tile for path in science})
+    sides = _sides_beside(scan, science)
     contents |= _contents(scan, memory, sides, all_files)
     memory.keep(contents)
     for path, (_, content) in contents.items():
@@ -137,13 +137,20 @@ def _without_alternatives(scan: Scan, science: list[str]) -> list[str]:
     return [path for path in science if path not in scan.passed_over]
 
 
-def _sides_beside(scan: Scan, tiles: set[str]) -> list[str]:
-    """Return the weights and masks of tiles that have images; pass over the others."""
+def _sides_beside(scan: Scan, science: list[str]) -> list[str]:
+    """Return the weights and masks that may be of images; pass over the others.
+
+    They are those of the tiles that have images, and those of a band that an image in their folder
+    has: whether these fit is seen when the images are known.
+    """
+    tiles = {scan.names[path].tile for path in science}
+    folders = {(PurePosixPath(path).parent, scan.names[path].band) for path in science}
     sides = []
     for path, name in scan.names.items():
         if name.kind not in (Kind.WEIGHT, Kind.MASK):
             continue
-        if name.tile in tiles:
+        beside = name.band and (PurePosixPath(path).parent, name.band) in folders
+        if name.tile in tiles or beside:
             sides.append(path)
         else:
             scan.passed_over[path] = f"a {name.kind} with no image beside it"
