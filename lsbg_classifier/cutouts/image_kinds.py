@@ -59,6 +59,9 @@ BAND_WORD = r"(?i:(?:band|filter)?[ugrizy](?:band|\d|p|'|prime|s)?)"
 
 _BAND_WORD = re.compile(r"(?:band|filter)?([ugrizy])(?:band|\d|p|'|prime|s)?", re.IGNORECASE)
 _BAND_KEYWORDS = ("BANDS", "BAND", "FILTER", "FILTER1", "FILTER2", "FILTNAM", "FPA.FILTER")
+_NUMBERED_KEYWORDS = ("BAND", "FILTER", "FILT")
+"""With a number, from 0 or 1 on, the band of each plane of a cube."""
+
 _MORE_KEYWORDS = re.compile(r"(^|[ ._])(FILT|BAND)")
 """Other keywords, HIERARCH ones as well, that may name a filter."""
 
@@ -117,9 +120,13 @@ def bands_of_header(header, planes: int) -> list[str]:
     list of str
         As many as planes; empty if the header does not say.
     """
-    numbered = [band_of_text(str(header.get(f"BAND{n}", ""))) for n in range(planes)]
-    if planes > 1 and all(numbered):
-        return numbered
+    if planes > 1:
+        for keyword in _NUMBERED_KEYWORDS:
+            for first in (0, 1):
+                numbers = range(first, first + planes)
+                numbered = [band_of_text(str(header.get(f"{keyword}{n}", ""))) for n in numbers]
+                if all(numbered) and len(set(numbered)) == planes:
+                    return numbered
     if planes > 1:
         letters = re.sub(r"[^A-Za-z]", "", str(header.get("BANDS", ""))).lower()
         return list(letters) if len(letters) == planes and set(letters) <= set(BANDS) else []

@@ -233,7 +233,7 @@ class _Reader:
             except PassedOverError as reason:
                 reasons.append(reason)
         if not images and (reasons or not sides):
-            others = "its header says that it is no science image" if kinds else "no image in it"
+            others = "its header says that it is no science image" if kinds else _no_image(hdus)
             raise reasons[0] if reasons else PassedOverError(others)
         return images
 
@@ -333,6 +333,16 @@ def _before_named_mask(hdus, numbers: list[int]) -> list[int]:
 
 def _is_image(hdu) -> bool:
     return bool(hdu.is_image and len(hdu.shape) in (2, 3) and min(hdu.shape) > 0)
+
+
+def _no_image(hdus) -> str:
+    """Say why a file has no image: there is none, or one of more axes than a cube."""
+    axes = max((len(hdu.shape) for hdu in hdus if hdu.is_image), default=0)
+    return (
+        f"its image has {axes} axes; write it with two, or three for bands"
+        if axes > 3
+        else ("no image in it")
+    )
 
 
 def _planes(hdu) -> int:
