@@ -187,8 +187,9 @@ def _fill(band, x, y, fluxes, bad):
         for n in range(np.uint64(count)):
             sound_count += np.int32(sound_pixels[row, begin + n])
             lit_count += np.int32(fluxes[row, begin + n] != 0)
-        for n in range(np.uint64(count)):
-            bad[row, begin + n] |= (bits[n] & band.bad) != 0
+        if height // 4 <= row < height - height // 4:  # where bad pixels count
+            for n in range(np.uint64(count)):
+                bad[row, begin + n] |= (bits[n] & band.bad) != 0
         sound_total += sound_count
         lit_total += lit_count
     if lit_total == 0:  # a band of zeros has no data
