@@ -16,7 +16,7 @@ NANOMAGGY_JY = 3.631e-6
 
 
 HST = {"PHOTFLAM": 1.0e-19, "PHOTPLAM": 6000.0}
-HST_JANSKY = (1 * u.Unit("1e-19 erg/s/cm2/AA")).to_value(u.Jy, u.spectral_density(6000 * u.AA))
+HST_JANSKY = (1e-19 * u.erg / u.s / u.cm**2 / u.AA).to_value(u.Jy, u.spectral_density(6000 * u.AA))
 
 
 def write(folder, cards, factor=1.0, primary=None, name="s", scale=SCALE, dtype=np.float32):

@@ -242,9 +242,7 @@ def _add_sides(scan: Scan, tile: Tile, sides: dict[str, list[Side]]):
         for kind in (Kind.WEIGHT, Kind.MASK):
             fitting = [side for side in beside if side.kind == kind and side.is_for(image)]
             if getattr(image, kind.value) is None and fitting:
-                best = max(fitting, key=lambda side: side.band != "")
-                is_weight = kind == Kind.WEIGHT
-                image = replace(image, weight=best) if is_weight else replace(image, mask=best)
+                image = _with_side(image, max(fitting, key=lambda side: side.band != ""))
         tile.science[band] = image
 
 
@@ -272,12 +270,16 @@ def _add_lone_sides(scan: Scan, tiles: list[Tile]):
         if len(images[place]) == len(sides) == 1:
             science, band = images[place][0].science, place[1]
             if getattr(science[band], kind.value) is None and sides[0].is_for(science[band]):
-                is_weight = kind == Kind.WEIGHT
-                own = {"weight" if is_weight else "mask": sides[0]}
-                science[band] = replace(science[band], **own)
+                science[band] = _with_side(science[band], sides[0])
                 continue
         reason = f"a {kind} of no image: of another size or name, or the image has its own"
         scan.passed_over |= {side.path: reason for side in sides}
+
+
+def _with_side(image: ScienceImage, side: Side) -> ScienceImage:
+    """Give an image a weight or a mask."""
+    is_weight = side.kind == Kind.WEIGHT
+    return replace(image, weight=side) if is_weight else replace(image, mask=side)
 
 
 def _place_of(image: ScienceImage | Side) -> tuple[str, str]:

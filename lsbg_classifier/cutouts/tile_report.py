@@ -13,6 +13,7 @@ from lsbg_classifier.cutouts.no_data import lowest_count
 from lsbg_classifier.cutouts.sections import ImageFile, UnreadableImageError, read_section
 from lsbg_classifier.cutouts.strips import DamagedTileError
 from lsbg_classifier.cutouts.tile_files import ScienceImage
+from lsbg_classifier.cutouts.tile_folder import RemoteFolder
 from lsbg_classifier.cutouts.tile_groups import Tile, counts_to_nanomaggies, supposed_zero_point
 from lsbg_classifier.cutouts.tile_index import TileIndex
 from lsbg_classifier.surveys import SURVEYS
@@ -169,7 +170,8 @@ def refuse_absurd_scales(index: TileIndex, bands: tuple[str, ...]):
     """Refuse flux scales with which the sky would be like that of no survey.
 
     Of scales that only a survey's name tells, because no file does, all that are not plausible are
-    refused; of those that files state, or a file that describes a survey, the absurd ones.
+    refused; of those that files state, or a file that describes a survey, the absurd ones. Of
+    remote folders nothing is fetched for that: a doubt is only said, see `describe_assumptions`.
 
     Parameters
     ----------
@@ -182,6 +184,8 @@ def refuse_absurd_scales(index: TileIndex, bands: tuple[str, ...]):
     InputError
         With the noise of the sky that would follow.
     """
+    if isinstance(index.folder, RemoteFolder):
+        return
     silent = [each for each in _images(index, bands) if each[1].scale.nanomaggies is None]
     groups = _by_statement(index, bands)[:_MOST_MEASURED] + ([silent] if silent else [])
     for images in groups:
