@@ -73,12 +73,15 @@ class Injected:
         How many mocks were asked for; those without room are not in the truth.
     repeat : int
         Which of several injections into the same tile.
+    covered_area : float
+        Square degrees of the tile in which all bands have data that are not masked.
     """
 
     truth: Table
     psfs: Mapping[str, BandPsf]
     wanted: int
     repeat: int
+    covered_area: float
 
 
 def generator_of(seed: int, tile: str, repeat: int, purpose: int) -> np.random.Generator:
@@ -132,7 +135,8 @@ def make_mocks(tile: TileImages, request: Request, repeat: int = 0) -> Injected:
     mocks = place(mocks, ground, tile.pixel_scale, request.placement, generator)
     truth = complete_truth(mocks, tile, ground, repeat)
     _report(tile, truth, psfs, wanted)
-    return Injected(truth, psfs, wanted, repeat)
+    covered_area = float((~ground.bad).mean()) * area / 3600
+    return Injected(truth, psfs, wanted, repeat, covered_area)
 
 
 def _reference(tile: TileImages, request: Request) -> str:

@@ -6,7 +6,6 @@ all exist at once.
 """
 
 import logging
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,19 +15,20 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from catalogs import find_selection, lsbg_columns, open_catalog
+from catalogs import lsbg_columns
 from catalogs.errors import InputError
 from catalogs.flags import Flag
-from catalogs.selection import PUBLISHED_CUTS
 from lsbg_classifier import Classifier, load_classifier
 from lsbg_classifier.completeness.measure import Completeness, Settings
 from lsbg_classifier.cutouts.tiles import TileSource
-from lsbg_classifier.detection.tiles import DetectionRequest, describe, detect_in_tile
-from lsbg_classifier.injection.tiles import Request, make_mocks, write_tile
+from lsbg_classifier.detection.tiles import DetectionRequest, describe
+from lsbg_classifier.injection.chain import Search, searched
+from lsbg_classifier.injection.labels import KnownLsbgs, labels_of
+from lsbg_classifier.injection.tiles import Request
 from lsbg_classifier.injection.truth import describe as describe_truth
 from lsbg_classifier.own_tables import write_table
 from lsbg_classifier.scoring import check_match, score_positions
-from lsbg_classifier.tile_images import TileImages, TileSet
+from lsbg_classifier.tile_images import TileSet
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, WeightSet, find_weights
 from pipeline.injection.completeness import files_of, measure_completeness
 from pipeline.injection.inject import (
@@ -40,8 +40,7 @@ from pipeline.injection.inject import (
     place_of,
     tile_named,
 )
-from pipeline.injection.sample import KnownLsbgs, labels_of, sample_table, write_sample
-from pipeline.injection.scaled_cuts import CUT_SCALES, cut_for, has_other_scale
+from pipeline.injection.sample import sample_table, sky_table, write_sample
 from pipeline.injection.tile_job import Progress, TileJob, Unit, UnitResult, Where, identity_of
 
 _log = logging.getLogger(__name__)
@@ -97,6 +96,19 @@ class RecoverOptions:
             raise InputError("repeats must be 1 to 10000")
         self.settings(0.5)
 
+    def search(self, inject: InjectOptions, estimate_i: bool = False) -> Search:
+        """Return how tiles are searched.
+
+        Parameters
+        ----------
+        inject : InjectOptions
+            Which says how the tiles are opened.
+        estimate_i : bool
+            As of `DetectionRequest`.
+        """
+        detection = DetectionRequest(self.detection.threshold, estimate_i)
+        return Search(inject.survey, inject.tiles, self.select, self.bands, detection)
+
     def settings(self, threshold: float) -> Settings:
         """Return how the completeness is measured."""
         threshold = threshold if self.threshold is None else self.threshold
@@ -145,9 +157,7 @@ class RecoverWork:
 
     place: TilesPlace
     request: Request
-    detection: DetectionRequest
-    select: str | None
-    bands: str
+    search: Search
     weights: str
     sha256: str
     known: KnownLsbgs | None = None
@@ -187,23 +197,14 @@ class RecoverJob:
         names = [(tile.name, r) for r in range(self.recover.repeats) for tile in self.tiles.tiles]
         return [Unit(number, *name) for number, name in enumerate(names)]
 
+    @property
+    def search(self) -> Search:
+        """How the tiles are opened and searched."""
+        return self.recover.search(self.inject, self.estimate_i)
+
     def assumptions(self) -> list[str]:
         """Say what is assumed about images, cut and bands, in lines."""
-        lines = list(self.tiles.assumptions)
-        if self.estimate_i:
-            lines.append(
-                "the tiles have no i band: MAG_AUTO_I is the mean of r and z, and SPREAD_MODEL_I "
-                "is measured in r"
-            )
-        scales = {round(tile.pixel_scale, 3) for tile in self.tiles.tiles}
-        for scale in sorted(scales):
-            select = self.recover.select or ""
-            if has_other_scale(select, scale):
-                lines.append(
-                    f'pixels are {scale:g}": the cut {select} uses that instead of '
-                    f'{CUT_SCALES[select]}" in its limits on FLUX_RADIUS'
-                )
-        return lines
+        return self.search.assumptions(self.tiles)
 
 
 def prepare_recovery(
@@ -251,23 +252,9 @@ def prepare_recovery(
     if not recover.allow_mismatch:
         source = TileSource(folder, bands=recover.bands, survey=inject.survey, tiles=inject.tiles)
         check_match(weights.card, source, "--allow-mismatch")
-    estimate_i = "i" not in tiles.bands and _needs_i(recover.select)
-    if estimate_i and not {"r", "z"} <= {*tiles.bands}:
-        raise InputError(
-            f"{folder}: the cut {recover.select} needs an i band, or r and z to estimate it from; "
-            "choose another with --select"
-        )
+    estimate_i = recover.search(inject).estimates_i(tiles)
     where = where or Where()
     return RecoverJob(tiles, output, inject, recover, request, weights, estimate_i, where, resume)
-
-
-def _needs_i(select: str | None) -> bool:
-    if select is None:
-        return False
-    text = PUBLISHED_CUTS.get(select)
-    if text is None:
-        text = Path(select).read_text(encoding="utf-8") if Path(select).is_file() else select
-    return "_I" in text.upper().replace("_IMAGE", "")
 
 
 _OURS = ("truth.fits", "detections.fits")
@@ -303,8 +290,8 @@ def run_recovery(job: RecoverJob, progress: Progress | None = None) -> Completen
         _write_tables(job, tile_job)
         settings = job.recover.settings(job.weights.card.threshold)
         if job.recover.keep_sample:
-            area = sum(t.width * t.height * (t.pixel_scale / 3600) ** 2 for t in job.tiles.tiles)
-            for line in write_sample(tile_job.joined("sample"), area, job.output):
+            tables = (tile_job.joined(name) for name in ("sample", "sky"))
+            for line in write_sample(*tables, job.output):
                 _log.info("%s", line)
         truth, detections = (job.output / name for name in _OURS)
         measured = measure_completeness(truth, detections, job.output, settings)
@@ -330,14 +317,11 @@ def _identity(job: RecoverJob) -> dict:
 
 def _work(job: RecoverJob) -> RecoverWork:
     """Return what every unit needs."""
-    detection = DetectionRequest(job.recover.detection.threshold, job.estimate_i)
     known = KnownLsbgs.read(job.recover.exclude) if job.recover.keep_sample else None
     return RecoverWork(
         place_of(job.tiles, job.inject.survey, job.inject.tiles),
         job.request,
-        detection,
-        job.recover.select,
-        job.recover.bands,
+        job.search,
         str(job.weights.path.resolve()),
         job.weights.card.sha256,
         known,
@@ -370,41 +354,21 @@ def recover_unit(unit: Unit, work: RecoverWork) -> UnitResult:
     UnitResult
         With the tables ``truth`` and ``detections``, and ``sample`` if one is asked for.
     """
-    place = work.place
-    tile = tile_named(unit.tile, place)
-    injected = make_mocks(tile, work.request, unit.repeat)
-    with tempfile.TemporaryDirectory(prefix="lsbg-inject-") as scratch:
-        images = Path(scratch) / "tiles"
-        images.mkdir()
-        write_tile(tile, injected, images, work.request)
-        (copy,) = TileSet(images, place.survey, place.pattern).tiles
-        sources = detect_in_tile(copy, work.detection)
-        sources["REPEAT"] = np.full(len(sources), unit.repeat, np.int32)
-        selected = _selected(sources, tile, work.select, Path(scratch))
-        source = TileSource(images, bands=work.bands, survey=place.survey, tiles=place.pattern)
+    tile = tile_named(unit.tile, work.place)
+    with searched(tile, work.request, work.search, unit.repeat) as found:
         classifier = _classifier(work.weights, work.sha256)
-        scored, cutouts = _scored(sources, selected, source, classifier)
+        scored, cutouts = _scored(found.sources, found.selected, found.cutouts, classifier)
     lines = (
-        *lines_of(tile, injected),
-        f"tile {tile.name}: {len(sources)} sources, {int(selected.sum())} pass the cut",
+        *lines_of(tile, found.injected),
+        f"tile {tile.name}: {len(scored)} sources, {int(found.selected.sum())} pass the cut",
     )
-    tables = {"truth": injected.truth, "detections": scored}
+    tables = {"truth": found.injected.truth, "detections": scored}
     if work.known is not None:
-        labels = labels_of(sources, injected.truth, work.known, unit.repeat)
+        labels = labels_of(scored, found.injected.truth, work.known, unit.repeat)
         flags = np.asarray(scored[lsbg_columns((), style="upper")[1].name])
-        tables["sample"] = sample_table(sources, labels, flags, cutouts)
+        tables["sample"] = sample_table(scored, labels, flags, cutouts)
+        tables["sky"] = sky_table(found, tile, work.known)
     return UnitResult(tables, lines)
-
-
-def _selected(sources: Table, tile: TileImages, select: str | None, scratch: Path) -> np.ndarray:
-    """Return which sources a cut keeps."""
-    if select is None or not len(sources):
-        return np.ones(len(sources), bool)
-    path = scratch / "candidates.fits"
-    write_table(sources, path, "CANDIDATES", {})
-    catalog = open_catalog(path)
-    selection = find_selection(cut_for(select, tile.pixel_scale, scratch), catalog)
-    return selection.keep(catalog, 0, len(sources))
 
 
 def _scored(sources, selected, source, classifier) -> tuple[Table, dict[int, np.ndarray]]:
