@@ -21,7 +21,8 @@ from astropy.io import fits
 from catalogs.errors import InputError
 from catalogs.fits_headers import UNREADABLE
 from lsbg_classifier.detection.stars import LEAST_STARS, MeasuredPsf, measure_psf, sections_of
-from lsbg_classifier.injection.render import PsfAt
+from lsbg_classifier.injection.psfex import read_psfex
+from lsbg_classifier.injection.render import PsfAt, local_jacobian
 from lsbg_classifier.tile_images import OpenImages, TileImages
 
 KEYWORDS = ("PSF_FWHM", "PSFFWHM", "SEEING", "IQFINAL", "PSF_RAD", "FWHM")
@@ -32,6 +33,9 @@ _BETA = 3.5
 
 _SMALLEST, _LARGEST = 0.05, 10.0
 """Arcseconds that a FWHM can have."""
+
+_FINE, _SAMPLES = 0.04, 301
+"""Arcseconds and samples a side of the image in which the width of a profile is measured."""
 
 
 @dataclass(frozen=True)
@@ -144,10 +148,10 @@ def _find(tile, band, images, choice) -> BandPsf:
     if value is not None:
         if (fwhm := _number(value)) is not None:
             return _moffat(fwhm, _BETA, f'FWHM {fwhm:g}" as asked for')
-        return _from_file(Path(value).expanduser(), tile)
+        return _from_file(Path(value).expanduser(), tile, band)
     beside = _copsf(tile.bands[band].path)
     if beside is not None:
-        return _from_file(beside, tile)
+        return _from_file(beside, tile, band)
     return _from_header(tile, band) or _from_stars(tile, band, images)
 
 
@@ -163,45 +167,51 @@ def _copsf(path: Path) -> Path | None:
     return beside if name != path.name and beside.is_file() else None
 
 
-def _from_file(path: Path, tile: TileImages) -> BandPsf:
+def _from_file(path: Path, tile: TileImages, band: str) -> BandPsf:
     """Read a PSFEx model, or an image of the profile with the tile's pixels."""
     try:
         with fits.open(path) as hdus:
-            psfex = any("PSFNAXIS" in hdu.header for hdu in hdus)
-            image = None if psfex else _first_image(hdus)
-        if psfex:
-            return _from_psfex(path, tile)
+            model = next((hdu for hdu in hdus if "PSFNAXIS" in hdu.header), None)
+            if model is not None:
+                return _of_pixels(read_psfex(model), tile, f"PSFEx model {path.name}")
+            image = galsim.Image(_image_of_band(hdus, band))
     except (*UNREADABLE, galsim.GalSimError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise InputError(f"{path}: no readable point-spread function ({reason})") from error
-    profile = galsim.InterpolatedImage(galsim.Image(image), scale=tile.pixel_scale, flux=1.0)
-    return BandPsf(lambda x, y: profile, _fwhm(profile), f"image {path.name}")
+    profile = galsim.InterpolatedImage(image, scale=1.0, flux=1.0)
+    return _of_pixels(lambda x, y: profile, tile, f"image {path.name}")
 
 
-def _first_image(hdus) -> np.ndarray:
-    for hdu in hdus:
-        if hdu.is_image and hdu.data is not None and hdu.data.ndim == 2:
-            image = np.ascontiguousarray(hdu.data, dtype=np.float32)
-            if not np.isfinite(image).all() or not image.sum() > 0:
-                raise ValueError("its pixels have no positive sum")
-            return image
-    raise ValueError("it holds no image of two dimensions")
-
-
-def _from_psfex(path: Path, tile: TileImages) -> BandPsf:
-    import galsim.des
-
-    model = galsim.des.DES_PSFEx(str(path))
-    scale = tile.pixel_scale
+def _of_pixels(in_pixels: PsfAt, tile: TileImages, origin: str) -> BandPsf:
+    """Put a profile that lies along the pixels of the tile on the sky, turned and mirrored so."""
 
     def at(x, y):
-        return model.getPSF(galsim.PositionD(x + 1, y + 1)).dilate(scale)
+        return local_jacobian(tile, x, y).toWorld(in_pixels(x, y))
 
-    return BandPsf(at, _fwhm(at(tile.width / 2, tile.height / 2)), f"PSFEx model {path.name}")
+    return BandPsf(at, _fwhm(at(tile.width / 2, tile.height / 2)), origin)
+
+
+def _image_of_band(hdus, band: str) -> np.ndarray:
+    """Return the image of the band that headers name, or the only one that there is."""
+    images = [hdu for hdu in hdus if hdu.is_image and hdu.data is not None and hdu.data.ndim == 2]
+    named = [hdu for hdu in images if str(hdu.header.get("BAND", "")).strip() == band]
+    if len(images) > 1 and len(named) != 1:
+        raise ValueError(
+            f"{len(images)} images, and BAND = '{band}' in {len(named)} of their headers"
+        )
+    if not images:
+        raise ValueError("it holds no image of two dimensions")
+    image = np.ascontiguousarray((named or images)[0].data, dtype=np.float32)
+    if not np.isfinite(image).all() or not image.sum() > 0:
+        raise ValueError("its pixels have no positive sum")
+    return image
 
 
 def _fwhm(profile: galsim.GSObject) -> float:
-    return float(profile.calculateFWHM())
+    """Return the diameter of a circle as large as what lies above half of the maximum."""
+    step = _FINE
+    image = profile.drawImage(nx=_SAMPLES, ny=_SAMPLES, scale=step, method="no_pixel").array
+    return float(2 * step * np.sqrt(np.count_nonzero(image > image.max() / 2) / np.pi))
 
 
 def _from_header(tile: TileImages, band: str) -> BandPsf | None:
