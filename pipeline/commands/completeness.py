@@ -21,7 +21,10 @@ def completeness(
     truth: Annotated[
         Path,
         typer.Argument(
-            metavar="TRUTH", help="Mocks: positions, R_EFF, and MU_MEAN_G or MAG_G.", **ANY_PATH
+            metavar="TRUTH",
+            help="Mocks: positions, R_EFF, and MU_MEAN_G or MAG_G; or a catalog of Rubin's "
+            "source_injection.",
+            **ANY_PATH,
         ),
     ],
     annotated: Annotated[
@@ -47,9 +50,11 @@ def completeness(
         lines_of_completeness,
         measure_completeness,
     )
+    from pipeline.injection.log_lines import shown_lines
 
     settings = Settings(band, match_radius, threshold, level)
     check_completeness_output(output, overwrite)
-    measured = measure_completeness(truth, annotated, output, settings)
+    with shown_lines(quiet=quiet):
+        measured = measure_completeness(truth, annotated, output, settings)
     if not quiet:
         say([*lines_of_completeness(measured), f"wrote {output}"])

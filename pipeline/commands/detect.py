@@ -46,7 +46,7 @@ def detect(
     """Find candidates in tiles, with the columns that published cuts need."""
     from lsbg_classifier.detection.tiles import DetectionRequest
     from pipeline.injection.detect import DetectOptions, prepare_detection, run_detection
-    from pipeline.injection.lines import shown_lines
+    from pipeline.injection.log_lines import shown_lines
     from pipeline.injection.tile_job import Where
     from pipeline.progress import show_progress
 

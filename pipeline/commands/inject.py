@@ -95,7 +95,8 @@ def inject(
 ):
     """Write copies of tiles with mock low-surface-brightness galaxies in them, and the truth."""
     from pipeline.injection.inject import InjectOptions, prepare_injection, run_injection
-    from pipeline.injection.lines import describe_injection, shown_lines
+    from pipeline.injection.lines import describe_injection
+    from pipeline.injection.log_lines import shown_lines
     from pipeline.injection.tile_job import Where
     from pipeline.progress import show_progress
 

@@ -110,7 +110,8 @@ def inject_recover(
     """Inject mocks into tiles, find them again, score them, and measure the completeness."""
     values = dict(locals())
     from pipeline.injection.completeness import lines_of_completeness
-    from pipeline.injection.lines import describe_recovery, shown_lines
+    from pipeline.injection.lines import describe_recovery
+    from pipeline.injection.log_lines import shown_lines
     from pipeline.injection.recover import options_from, prepare_recovery, run_recovery
     from pipeline.progress import show_progress
 

@@ -24,21 +24,25 @@ from lsbg_classifier.completeness.measure import (
     measure,
     to_json,
 )
+from pipeline.injection import rubin
 
 _FILES = ("completeness.json", "completeness.csv", "limits.csv", "mocks.csv")
 _FIGURES = ("map", "steps")
 
 
-def read_mocks_table(path: str | Path) -> Mocks:
+def read_mocks_table(path: str | Path, band: str = "g") -> Mocks:
     """Read the truth: any catalog with positions, R_EFF, and MU_MEAN_x or MAG_x of some band.
 
     Column names may be in lower case, such as ``r_eff``. Where a surface brightness is missing, it
-    follows from the magnitude and the size.
+    follows from the magnitude and the size. Catalogs of Rubin's ``source_injection`` are read too;
+    see `pipeline.injection.rubin`.
 
     Parameters
     ----------
     path : path
         Any format that ``lsbg classify`` reads.
+    band : str
+        That of a column ``mag`` of ``source_injection``.
 
     Raises
     ------
@@ -46,7 +50,10 @@ def read_mocks_table(path: str | Path) -> Mocks:
         If it cannot be read, or has no positions or no sizes.
     """
     catalog = open_catalog(path)
-    properties = _numbers(catalog)
+    properties, rows = _numbers(catalog), np.ones(catalog.row_count, bool)
+    if rubin.is_of_source_injection(properties):
+        properties, rows = rubin.translated(properties, band), rubin.injected_rows(catalog)
+    properties = {name: values[rows] for name, values in properties.items()}
     if "R_EFF" not in properties:
         raise InputError(f"{path}: no column R_EFF, the effective radius in arcsec of each mock")
     area = 2 * np.pi * properties["R_EFF"] ** 2
@@ -54,7 +61,7 @@ def read_mocks_table(path: str | Path) -> Mocks:
         brightness = f"MU_MEAN_{name.removeprefix('MAG_')}"
         with np.errstate(divide="ignore", invalid="ignore"):
             properties.setdefault(brightness, properties[name] + 2.5 * np.log10(area))
-    return Mocks(_sky(catalog, properties.get("REPEAT")), properties)
+    return Mocks(_sky(catalog, properties.get("REPEAT"), rows), properties)
 
 
 def read_candidates(path: str | Path) -> Candidates:
@@ -64,7 +71,7 @@ def read_candidates(path: str | Path) -> Candidates:
     ----------
     path : path
         What ``lsbg classify`` or ``lsbg inject-recover`` has written. A column REPEAT tells several
-        injections into the same sky apart.
+        injections into the same sky apart; of Rubin's objects the primary ones are used.
 
     Raises
     ------
@@ -76,11 +83,12 @@ def read_candidates(path: str | Path) -> Candidates:
     probability, flags = ours["probability"], ours["flags"]
     repeat = next((name for name in catalog.column_names if name.upper() == "REPEAT"), None)
     columns = _columns(catalog, [probability, flags, *([] if repeat is None else [repeat])])
-    repeats = None if repeat is None else columns[repeat]
+    rows = rubin.primary_rows(catalog)
+    repeats = None if repeat is None else columns[repeat][rows]
     return Candidates(
-        _sky(catalog, repeats),
-        columns[probability].astype(np.float32),
-        columns[flags].astype(np.int16),
+        _sky(catalog, repeats, rows),
+        columns[probability][rows].astype(np.float32),
+        columns[flags][rows].astype(np.int16),
     )
 
 
@@ -106,12 +114,12 @@ def _columns(catalog: Catalog, names: list[str]) -> dict[str, np.ndarray]:
     return dict(zip(names, joined, strict=True))
 
 
-def _sky(catalog: Catalog, groups: np.ndarray | None) -> Sky:
+def _sky(catalog: Catalog, groups: np.ndarray | None, rows: np.ndarray) -> Sky:
     positions = [
         catalog.read_positions(start, min(start + BLOCK_ROWS, catalog.row_count))
         for start in range(0, catalog.row_count, BLOCK_ROWS)
     ]
-    joined = np.concatenate(positions or [np.empty((0, 2))])
+    joined = np.concatenate(positions or [np.empty((0, 2))])[rows]
     return Sky(joined, None if groups is None else groups.astype(np.int64))
 
 
@@ -167,7 +175,7 @@ def measure_completeness(
     InputError
         If a catalog cannot be used.
     """
-    mocks, candidates = read_mocks_table(truth), read_candidates(annotated)
+    mocks, candidates = read_mocks_table(truth, settings.band), read_candidates(annotated)
     measured = measure(mocks, candidates, settings)
     write_completeness(measured, mocks, Path(output))
     return measured

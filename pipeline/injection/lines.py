@@ -1,29 +1,7 @@
 """What the commands on mocks say about their jobs, as lines of text."""
 
-import logging
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from pipeline.injection.inject import InjectJob, InjectOptions
 from pipeline.injection.recover import RecoverJob
-
-
-@contextmanager
-def shown_lines(*, quiet: bool) -> Iterator[None]:
-    """Show the lines that units of work say, on standard error; `quiet`: not."""
-    logger = logging.getLogger("pipeline.injection")
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    level = logger.level
-    if not quiet:
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
 
 
 def describe_injection(job: InjectJob) -> list[str]:
