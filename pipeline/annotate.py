@@ -25,6 +25,7 @@ def annotate(
     dec: str | None = None,
     position_unit: str | None = None,
     select: str | None = None,
+    pixel_scale: float | None = None,
     style: str = "auto",
     bands: str | None = None,
     survey: str | None = None,
@@ -87,6 +88,10 @@ def annotate(
         Score only the rows that this keeps: a published cut (``des``, ``hsc``), a file with a
         condition a line, or an expression; see `catalogs.find_selection`. The other rows get no
         score, and the flag NOT_SELECTED alone.
+    pixel_scale : float, optional
+        Arcseconds: the pixels in which FLUX_RADIUS was measured, for a published cut; by default
+        those of the image whose header a catalog of FITS_LDAC keeps, of the tiles, of `survey`,
+        or of the cut's own survey, in this order.
     style : str
         Names of the new columns: ``auto`` (as the input's own), ``upper``, ``lower``, ``rubin``.
     bands : str, optional

@@ -23,6 +23,7 @@ from lsbg_classifier.engines.choice import PlannedEngine, plan_engine
 from lsbg_classifier.scoring import check_match
 from lsbg_classifier.weights.registry import WeightSet, find_weights
 from pipeline.chosen_rows import check_only
+from pipeline.cut_scale import CutScale, scale_of_cut
 from pipeline.cutout_keeper import check_kept
 from pipeline.options import Options
 from pipeline.provenance import Provenance
@@ -61,6 +62,8 @@ class Job:
         None: all rows are selected.
     slurm : SlurmJobs or None
         The jobs of Slurm that are started as workers.
+    cut_scale : CutScale or None
+        The pixel scale of a published cut.
     """
 
     catalog: Catalog
@@ -71,6 +74,7 @@ class Job:
     engine: PlannedEngine
     selection: Selection | None = None
     slurm: SlurmJobs | None = None
+    cut_scale: CutScale | None = None
 
     @property
     def threshold(self) -> float:
@@ -90,9 +94,10 @@ class Job:
         return journal_of(self.output)
 
     def assumptions(self) -> list[str]:
-        """Return what the source supposes of its images, a line each, such as a zero point."""
+        """Return what is supposed of images and cut, a line each, such as a zero point."""
         assumptions = getattr(self.source, "assumptions", None)
-        return [] if assumptions is None else [masked(line) for line in assumptions()]
+        of_images = [] if assumptions is None else [masked(line) for line in assumptions()]
+        return of_images + ([] if self.cut_scale is None else [self.cut_scale.describe()])
 
     def provenance(self, date: str) -> Provenance:
         """Return what the output says of its new columns.
@@ -204,14 +209,16 @@ def prepare(input_path: str | Path, output: str | Path | None, options: Options)
     check_name(format_named(catalog.format), input_path, output)
     if options.vo_metadata and catalog.format not in _PARQUET:
         raise InputError(f"{catalog.path}: --vo-metadata is for Parquet, not {catalog.format}")
-    selection = None if options.select is None else find_selection(options.select, catalog)
     weights = find_weights(options.weights)
     source = open_source(options.cutouts, **options.of_source)
+    scale = scale_of_cut(options, catalog, source)
+    select = options.select if scale is None else scale.conditions
+    selection = None if select is None else find_selection(select, catalog)
     if not options.allow_mismatch:
         check_match(weights.card, source, "--allow-mismatch")
     slurm = None if options.cluster is None else SlurmJobs(options.cluster)
     engine = plan_engine(weights, options.engine)
-    job = Job(catalog, output, source, weights, options, engine, selection, slurm)
+    job = Job(catalog, output, source, weights, options, engine, selection, slurm, scale)
     catalog.check_annotated(job.columns, overwrite_columns=options.overwrite_columns)
     if options.only is not None:
         check_only(options.only, catalog, job.columns)

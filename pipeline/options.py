@@ -149,6 +149,14 @@ class Options:
             metavar="des|hsc|FILE|EXPRESSION",
         ),
     )
+    pixel_scale: float | None = field(
+        default=None,
+        metadata=_about(
+            "Take FLUX_RADIUS to be in pixels of this many arcsec, for --select des or hsc; by "
+            "default those of the image that FITS_LDAC names, of the tiles, or of the survey.",
+            metavar="ARCSEC",
+        ),
+    )
     style: str = field(
         default="auto",
         metadata=_about(

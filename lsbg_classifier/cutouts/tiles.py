@@ -128,6 +128,12 @@ class TileSource:
         """Return the number of each position's tile, -1 for none; see `CutoutSource.group`."""
         return self._index.rank(np.asarray(positions, np.float64), self._bands)[:, 0]
 
+    @property
+    def pixel_scales(self) -> list[float]:
+        """Sizes of the tiles' pixels in arcseconds, ascending, each once."""
+        images = [image for tile in self._index.tiles for image in tile.science.values()]
+        return sorted({round(image.pixel_scale, 4) for image in images})
+
     def fingerprint(self) -> str:
         """Return what changes when an image in the folder does; see `CutoutSource`."""
         return self._index.fingerprint
