@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
 from lsbg_classifier.completeness.measure import Completeness
@@ -94,6 +95,10 @@ def _write_cell(axes, cells, row, column):
     axes.text(middle, row + 0.22, f"{mocks}", fontsize=7, **style)
 
 
+_LEVELS = {0.5: "-", 0.9: "--"}
+"""Completeness of the model that lines are drawn for, and their style."""
+
+
 def _draw_model(axes, measured):
     """Draw the smooth model's contours; the axis of the radius has bins of equal height."""
     if measured.model is None:
@@ -105,9 +110,24 @@ def _draw_model(axes, measured):
     brightness = np.linspace(limits[0], limits[-1], 200)
     grid = measured.model.predict(brightness[None, :], radius[:, None])
     if np.isfinite(grid).any() and np.nanmin(grid) < 0.9:
-        style = {"colors": "white", "linestyles": ["-", "--"], "zorder": 1.5}
-        lines = axes.contour(brightness, heights, grid, [0.5, 0.9], **style)
+        style = {"colors": "white", "linestyles": list(_LEVELS.values()), "zorder": 1.5}
+        lines = axes.contour(brightness, heights, grid, list(_LEVELS), **style)
         lines.set_path_effects(_halo((0, 0, 0, 0.7)))
+        _name_levels(
+            axes, [level for level in _LEVELS if np.nanmin(grid) < level < np.nanmax(grid)]
+        )
+
+
+def _name_levels(axes, levels):
+    """Say above the map which line is which completeness of the model."""
+    if not levels:
+        return
+    lines = [
+        Line2D([], [], color="white", linestyle=_LEVELS[level], path_effects=_halo((0, 0, 0, 0.7)))
+        for level in levels
+    ]
+    names = [f"model: {100 * level:.0f}%" for level in levels]
+    axes.legend(lines, names, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False)
 
 
 def _halo(colour):
