@@ -33,7 +33,10 @@ def scale(probabilities: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def fit_temperature(
-    labels: np.ndarray, probabilities: np.ndarray, fraction: float | None = None
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    fraction: float | None = None,
+    unlabelled: float = 0.0,
 ) -> float:
     """Find the temperature under which the labels are most likely, between 0.05 and 20.
 
@@ -44,6 +47,9 @@ def fit_temperature(
     probabilities : array of float, shape (N,)
     fraction : float, optional
         Of LSBGs, in (0, 1), that the probabilities are for, if it is not that of the labels.
+    unlabelled : float
+        Fraction of the others that are LSBGs nevertheless, in [0, 1): the labels are then as
+        likely as the part of LSBGs that carries one makes them.
 
     Returns
     -------
@@ -52,7 +58,7 @@ def fit_temperature(
     Raises
     ------
     InputError
-        If only one class is present.
+        If only one class is present, or `fraction` is not above `unlabelled`.
     """
     from scipy.optimize import minimize_scalar  # it takes a quarter of a second to import
 
@@ -61,12 +67,24 @@ def fit_temperature(
         raise InputError("a temperature needs a validation set with LSBGs and others")
     logits = logit(probabilities)
     own = labels.mean()
-    lsbg_fraction = own if fraction is None else fraction
-    weights = np.where(labels == 1, lsbg_fraction / own, (1 - lsbg_fraction) / (1 - own))
+    lsbg_fraction = own + unlabelled * (1 - own) if fraction is None else fraction
+    labelled = (lsbg_fraction - unlabelled) / (1 - unlabelled)  # of the weighted rows
+    if not labelled > 0:
+        raise InputError(
+            f"a prior of {lsbg_fraction:g} is no more than the {unlabelled:.3g} of the others that "
+            "are expected to be LSBGs; choose a larger --prior"
+        )
+    keep = labelled / lsbg_fraction
+    weights = np.where(labels == 1, labelled / own, (1 - labelled) / (1 - own))
 
     def loss(log_temperature):
         scaled = logits / np.exp(log_temperature)
-        return np.mean(weights * (np.logaddexp(0, scaled) - labels * scaled))
+        # -log(keep p) and -log(1 - keep p) of p = 1 / (1 + exp(-scaled)), stable at both ends
+        if_lsbg = np.logaddexp(0, -scaled) - np.log(keep)
+        if_other = np.logaddexp(0, scaled)
+        if keep < 1:
+            if_other = if_other - np.logaddexp(0, scaled + np.log1p(-keep))
+        return np.mean(weights * np.where(labels == 1, if_lsbg, if_other))
 
     minimum = minimize_scalar(loss, bounds=np.log([0.05, 20]), method="bounded")
     return float(np.exp(minimum.x))

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from catalogs.errors import InputError
+from lsbg_classifier.completeness.unknown import PUBLISHED_DENSITY
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS
 from pipeline.console import (
     ANY_PATH,
@@ -23,6 +24,17 @@ from pipeline.console import (
     given,
     new_app,
     run_app,
+)
+from pipeline.train_injected import (
+    Density,
+    Exclude,
+    InjectedOptions,
+    LsbgDensity,
+    Mocks,
+    Psf,
+    Repeats,
+    Select,
+    SimulatedShare,
 )
 from pipeline.train_run import TrainingRequest, run_training, usual_name
 from pipeline.train_sample import WantedSample
@@ -47,14 +59,17 @@ class _Defaults:
         usual = f"with --labels {DEFAULT_WEIGHTS}"
         if self.start is None:
             return f"none; {usual}"
-        return f"{self.start}; for simulated samples {self.start}-simulated; {usual}"
+        simulated = f"for simulated samples {self.start}-simulated, for injected ones none"
+        return f"{self.start}; {simulated}; {usual}"
 
-    def start_of(self, weights: str | None, simulated: bool, labels: bool = False) -> str | None:
+    def start_of(self, weights: str | None, sample: str, labels: bool = False) -> str | None:
         """Return the name or path of the weights to start from; None: from scratch."""
         if weights is None and labels:
             return DEFAULT_WEIGHTS
+        if weights is None and sample == "injected":
+            return None
         if weights is None and self.start is not None:
-            return f"{self.start}-simulated" if simulated else self.start
+            return f"{self.start}-simulated" if sample == "simulated" else self.start
         return None if weights == "none" else weights
 
 
@@ -62,8 +77,8 @@ DES = _Defaults(
     "lsbg-train-des",
     "des",
     "baseline",
-    "baseline (the published split), random (another split, by --seed), simulated, a catalog, or a "
-    ".npy file of cutouts",
+    "baseline (the published split), random (another split, by --seed), simulated, injected (mocks "
+    "in the tiles of the folder --tiles), a catalog, or a .npy file of cutouts",
     "legacysurvey:des-dr1",
     None,
     48,
@@ -75,8 +90,8 @@ HSC = _Defaults(
     "lsbg-train-hsc",
     "hsc",
     "published",
-    "published (640 LSBGs and 640 artifacts, split by --seed), simulated, a catalog, or a .npy "
-    "file of cutouts",
+    "published (640 LSBGs and 640 artifacts, split by --seed), simulated, injected (mocks in the "
+    "tiles of the folder --tiles), a catalog, or a .npy file of cutouts",
     "legacysurvey:hsc2",
     "des",
     8,
@@ -154,6 +169,14 @@ def training_app(defaults: _Defaults) -> typer.Typer:
                 min=4, help="Simulate this many surveys of four tiles, with --sample simulated."
             ),
         ] = defaults.surveys,
+        mocks: Mocks = None,
+        density: Density = 0.5,
+        repeats: Repeats = 1,
+        select: Select = None,
+        psf: Psf = None,
+        exclude: Exclude = None,
+        lsbg_density: LsbgDensity = PUBLISHED_DENSITY,
+        simulated_share: SimulatedShare = 0.0,
         start: Annotated[
             str | None,
             typer.Option(
@@ -172,7 +195,8 @@ def training_app(defaults: _Defaults) -> typer.Typer:
             typer.Option(
                 help="Give the weights this name, for lsbg classify --weights.",
                 show_default=f"{defaults.survey} for published samples, for simulated ones "
-                f"my-simulated-{defaults.survey}, else my- and the survey",
+                f"my-simulated-{defaults.survey}, for injected ones my-injected-{defaults.survey}, "
+                "else my- and the survey",
             ),
         ] = None,
         recipe: Annotated[
@@ -181,8 +205,8 @@ def training_app(defaults: _Defaults) -> typer.Typer:
                 help="Train by this recipe: published (the paper's), robust (augmented, for "
                 "weights that must hold on other images than they have seen), or rehearsed "
                 "(fine-tuning with --beside).",
-                show_default="published; for simulated samples from scratch robust; with --beside "
-                "rehearsed",
+                show_default="published; for simulated and injected samples from scratch robust; "
+                "with --beside rehearsed",
             ),
         ] = None,
         epochs: Epochs = None,
@@ -245,11 +269,15 @@ def training_app(defaults: _Defaults) -> typer.Typer:
             surveys=surveys,
             seed=seed,
             labels=tuple(labels or ()),
+            injection=InjectedOptions(
+                mocks, density, repeats, select, psf, exclude, lsbg_density, simulated_share
+            ),
+            usual_cutouts=defaults.cutouts,
         )
         request = TrainingRequest(
             name=name or usual_name(wanted),
             folder=folder,
-            start=defaults.start_of(start, wanted.simulated, bool(labels)),
+            start=defaults.start_of(start, sample, bool(labels)),
             layers=layers,
             architecture=architecture,
             beside=beside,

@@ -10,6 +10,7 @@ from catalogs.errors import InputError
 from lsbg_classifier.backend import start_backend
 from lsbg_classifier.surveys import survey_named
 from pipeline.console import command_line
+from pipeline.train_injected import limits_of_injected
 from pipeline.train_sample import WantedSample, make_dataset, plan_sample
 
 if TYPE_CHECKING:  # these load Keras, which a command does only where it needs it
@@ -123,7 +124,7 @@ def _method(request: TrainingRequest, wanted: WantedSample) -> _Method:
     from lsbg_classifier.training.workflow import check_request
     from lsbg_classifier.weights.registry import find_weights
 
-    from_scratch = wanted.simulated and request.start is None
+    from_scratch = (wanted.simulated or wanted.injected) and request.start is None
     beside = None if request.beside is None else open_dataset(request.beside)
     usual = "rehearsed" if beside else "robust" if from_scratch else "published"
     name = request.recipe or usual
@@ -156,12 +157,13 @@ def _check_outputs(request: TrainingRequest):
 
 
 def _training(request: TrainingRequest, wanted: WantedSample, method: _Method, dataset):
+    from lsbg_classifier.training.label_noise import unlabelled_fraction
     from lsbg_classifier.training.workflow import Training
 
     return Training(
         name=request.name,
         description=_description(wanted, dataset, method.start),
-        limitations=_limitations(wanted, method.start, dataset.manifest.imaging),
+        limitations=_limitations(wanted, method.start, dataset),
         command=command_line(),
         dataset=dataset,
         recipe=method.recipe,
@@ -173,6 +175,7 @@ def _training(request: TrainingRequest, wanted: WantedSample, method: _Method, d
         beside=method.beside,
         mixed_precision=request.mixed_precision,
         prior=request.prior,
+        unlabelled=unlabelled_fraction(dataset.folder),
     )
 
 
@@ -236,7 +239,8 @@ def usual_name(wanted: WantedSample) -> str:
         return wanted.survey
     named = wanted.source_options.get("survey")
     survey = wanted.survey if named is None else survey_named(named).name
-    return f"my-simulated-{survey}" if wanted.simulated else f"my-{survey}"
+    kind = "simulated-" if wanted.simulated else "injected-" if wanted.injected else ""
+    return f"my-{kind}{survey}"
 
 
 def _description(wanted, dataset, start) -> str:
@@ -247,8 +251,9 @@ def _description(wanted, dataset, start) -> str:
     return f"{images.survey} cutouts ({', '.join(images.bands)}); has seen {sample}{tuned}"
 
 
-def _limitations(wanted, start, imaging) -> str:
-    return "; ".join([_limits_of_sample(wanted), *_notes(start, imaging)])
+def _limitations(wanted, start, dataset) -> str:
+    own = limits_of_injected(dataset.folder) if wanted.injected else _limits_of_sample(wanted)
+    return "; ".join([own, *_notes(start, dataset.manifest.imaging)])
 
 
 def _limits_of_sample(wanted) -> str:

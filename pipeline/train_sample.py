@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import typer
 from catalogs.errors import InputError
 from lsbg_classifier.surveys import Imaging
 from lsbg_classifier.training.samples import FRACTIONS, SPLITS
+from pipeline.train_injected import InjectedOptions, describe_plan, make_injected
 
 _PUBLISHED = {"des": ("baseline", "random"), "hsc": ("published",)}
 """Names of each survey's published samples."""
@@ -34,7 +35,8 @@ class WantedSample:
     kinds : str
         What `sample` may be, for people.
     sample : str
-        A published sample, ``simulated``, or the path of a catalog or a ``.npy`` file.
+        A published sample, ``simulated``, ``injected``, or the path of a catalog or a ``.npy``
+        file.
     label : str
         Column of the catalog, or CSV beside the ``.npy`` file.
     whole : bool
@@ -53,6 +55,10 @@ class WantedSample:
     seed : int
     labels : tuple of Path
         CSV files of labels given by eye, instead of a sample.
+    injection : InjectedOptions
+        Of ``injected``.
+    usual_cutouts : str
+        The source of cutouts that the command takes by default.
     """
 
     survey: str
@@ -68,6 +74,18 @@ class WantedSample:
     surveys: int
     seed: int
     labels: tuple[Path, ...] = ()
+    injection: InjectedOptions = field(default_factory=InjectedOptions)
+    usual_cutouts: str = ""
+
+    def __post_init__(self):
+        """Refuse options of another sample."""
+        if not self.injected:
+            self.injection.check_unused()
+
+    @property
+    def injected(self) -> bool:
+        """Whether it is mocks in one's own tiles."""
+        return not self.labels and self.sample == "injected"
 
     @property
     def simulated(self) -> bool:
@@ -84,6 +102,8 @@ class WantedSample:
         """What the weights see, for their card: files without their folders."""
         if self.labels:
             return f"the labels {', '.join(path.name for path in self.labels)}"
+        if self.injected:
+            return "mock LSBGs and real candidates in real sky"
         return f"the {self.sample} sample" if self.published else Path(self.sample).name
 
     @property
@@ -116,6 +136,8 @@ def plan_sample(wanted: WantedSample) -> PlannedSample:
     InputError
         For everything that would stop the training because of its sample.
     """
+    if wanted.injected:
+        return PlannedSample(0, describe_plan(wanted).imaging())
     if wanted.simulated:
         typer.echo(f"{wanted.surveys} simulated surveys of {wanted.survey}")
         return PlannedSample(0)
@@ -147,6 +169,8 @@ def make_dataset(wanted: WantedSample, folder: Path, *, quiet: bool):
     InputError
         If the sample cannot be used; a folder that was not there before is not left behind then.
     """
+    if wanted.injected:
+        return make_injected(wanted, folder, quiet=quiet)
     if wanted.simulated:
         return _simulated(wanted, folder, quiet)
     if not wanted.labels and wanted.sample.endswith(".npy"):

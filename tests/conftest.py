@@ -21,6 +21,13 @@ def survey(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def small_survey(tmp_path_factory):
+    """Two tiles that are just large enough to hold the stars that detection needs."""
+    plan = SurveyPlan(tiles=2, tile_size=900, lsbgs=60, seed=11, compressed=False)
+    return simulate_survey("des", tmp_path_factory.mktemp("small"), plan)
+
+
+@pytest.fixture(scope="session")
 def shared():
     """Real images and cutouts; absent on most machines."""
     folder = Path(__file__).parents[2] / "shared"

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from lsbg_classifier.cutouts.colours import colours_of_fluxes, scaled_fluxes_of_colours
+from lsbg_classifier.training.label_noise import labelled_part
 
 _SKY = np.float32(32 / 255)
 """What the viewer's formula makes of empty sky."""
@@ -141,12 +142,37 @@ class TrainingSample:
         are drawn too, as far as they go.
     beside : (images, labels), optional
         Cutouts that half of every batch is drawn from, as many of each class.
+    unlabelled : float
+        Fraction of the others that are LSBGs which nobody has labelled; see `label_noise`.
     """
 
     images: np.ndarray
     labels: np.ndarray
     strata: np.ndarray | None = None
     beside: tuple[np.ndarray, np.ndarray] | None = None
+    unlabelled: float = 0.0
+
+    def labelled_part(self, *, balanced: bool) -> float:
+        """Return which part of the true LSBGs in a batch carries the label.
+
+        Parameters
+        ----------
+        balanced : bool
+            Whether as many of each class are drawn.
+
+        Returns
+        -------
+        float
+            In (0, 1].
+        """
+        if not self.unlabelled:
+            return 1.0
+        lsbgs = 0.5 if balanced else float(self.labels.mean())
+        if self.beside is None:
+            return labelled_part(lsbgs, self.unlabelled)
+        # the other half of every batch has as many of each class, and no such labels
+        both = (lsbgs + 0.5) / 2
+        return labelled_part(both, self.unlabelled * (1 - lsbgs) / 2 / (1 - both))
 
 
 class Batches(keras.utils.PyDataset):

@@ -12,6 +12,7 @@ import numpy as np
 from catalogs.errors import InputError, one_line
 from catalogs.output import write_whole
 from lsbg_classifier.training.batches import Augmentation, Batches, TrainingSample
+from lsbg_classifier.training.forward_loss import ForwardCrossentropy
 
 Progress = Callable[[int, int], None]
 
@@ -48,7 +49,7 @@ class Recipe:
     augmentation: Augmentation | None = None
     normalisation: bool = True
 
-    def compile(self, network: keras.Model, steps: int):
+    def compile(self, network: keras.Model, steps: int, labelled: float = 1.0):
         """Give the network its optimiser and its loss, in place.
 
         Parameters
@@ -58,6 +59,8 @@ class Recipe:
             does not train them.
         steps : int
             Of an epoch.
+        labelled : float
+            Part of the true LSBGs that carry the label; see `forward_loss.ForwardCrossentropy`.
         """
         if not self.normalisation:
             for layer in network.layers:
@@ -69,6 +72,8 @@ class Recipe:
                 0.0, self.epochs * steps, warmup_target=rate, warmup_steps=steps
             )
         loss = keras.losses.BinaryCrossentropy(label_smoothing=self.label_smoothing)
+        if labelled < 1:
+            loss = ForwardCrossentropy(labelled, self.label_smoothing)
         if network.output_shape[-1] > 1:
             loss = keras.losses.SparseCategoricalCrossentropy()
         optimizers = {"adadelta": keras.optimizers.Adadelta, "adam": keras.optimizers.Adam}
@@ -231,7 +236,7 @@ def train(
         balance=recipe.balance,
         augmentation=recipe.augmentation,
     )
-    recipe.compile(network, len(batches))
+    recipe.compile(network, len(batches), sample.labelled_part(balanced=recipe.balance))
     if checkpoint is not None and first:
         checkpoint.restore(network, first)
     network.fit(

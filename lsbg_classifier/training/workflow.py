@@ -26,6 +26,7 @@ from lsbg_classifier.training.evaluation import calibration_error
 from lsbg_classifier.training.evaluation_figures import draw_history
 from lsbg_classifier.training.figure_style import write_figure
 from lsbg_classifier.training.intervals import scores_with_intervals
+from lsbg_classifier.training.label_noise import true_fraction
 from lsbg_classifier.training.likeness_fit import fit_likeness
 from lsbg_classifier.training.recipes import Checkpointing, History, Progress, Recipe, train
 from lsbg_classifier.weights.cards import Card
@@ -63,6 +64,8 @@ class Training:
         were trained on.
     architecture : str, optional
         Name of the network; none: that of the weights to start from, or DeepShadows.
+    unlabelled : float
+        Fraction of the others that are LSBGs which nobody has labelled; see `label_noise`.
     """
 
     name: str
@@ -79,6 +82,7 @@ class Training:
     mixed_precision: bool = False
     prior: float | None = None
     architecture: str | None = None
+    unlabelled: float = 0.0
 
     @property
     def network(self) -> str:
@@ -123,7 +127,7 @@ def make_weights(
     beside = None if training.beside is None else rehearsed(training.beside, dataset)
     history = train(
         network,
-        TrainingSample(images, labels, _artifact_types(training), beside),
+        TrainingSample(images, labels, _artifact_types(training), beside, training.unlabelled),
         training.recipe,
         seed=training.seed,
         validation=validation if len(validation[1]) else None,
@@ -132,6 +136,7 @@ def make_weights(
     )
     write_history(history, folder)
     trained = 0.5 if training.recipe.balance else float(labels.mean())
+    trained = true_fraction(trained, training.unlabelled)
     prior = trained if training.prior is None else training.prior
     if training.prior is not None:
         expect_fraction(network, prior, trained)
@@ -190,6 +195,7 @@ def _identity(training: Training) -> dict[str, object]:
         "spare": training.spare,
         "beside": None if beside is None else beside.manifest.sample_sha256,
         "mixed_precision": training.mixed_precision,
+        **({"unlabelled": training.unlabelled} if training.unlabelled else {}),
         **architecture_identity(training.network),
     }
 
@@ -339,7 +345,9 @@ def _card(training: Training, network, labels, validation, prior: float) -> Card
     temperature = 1.0
     if len(np.unique(validation[1])) == 2:
         probabilities = predict(network, validation[0])
-        temperature = fit_temperature(validation[1], probabilities, training.prior)
+        temperature = fit_temperature(
+            validation[1], probabilities, training.prior, training.unlabelled
+        )
     images, truth = dataset.load("test")
     if len(truth):
         scores = {f"test split of {manifest.sample}": score(truth, predict(network, images))}

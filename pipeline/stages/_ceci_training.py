@@ -7,6 +7,7 @@ from pipeline.console import call_command
 from pipeline.stages._ceci_base import CsvTable, FitsCatalog, Folder, LsbgStage, parameters_of
 from pipeline.stages._options import command_arguments, options_of
 from pipeline.train import DES, training_app
+from pipeline.train_injected import InjectedOptions
 
 _APP = training_app(DES)
 
@@ -18,6 +19,9 @@ _OF_CECI = ("folder", "sample", "resume", "dry_run", "quiet")
 
 _OF_PUBLISHED = ("lists", "positives", "type_1")
 """Options of published samples, which the command fetches by itself."""
+
+_OF_INJECTED = tuple(InjectedOptions.__dataclass_fields__)
+"""Options of mocks in one's own tiles, of which no stage makes a sample."""
 
 _OF_IMAGES = ("cutouts", "bands", "survey", "tiles", "url", "connections")
 
@@ -34,7 +38,8 @@ def _options(*without: str):
     return tuple(
         replace(option, name=_RENAMED.get(option.name, option.name))
         for option in options_of(
-            _command(), without=(*_OF_CECI, *_OF_PUBLISHED, "labels", *without)
+            _command(),
+            without=(*_OF_CECI, *_OF_PUBLISHED, *_OF_INJECTED, "labels", *without),
         )
     )
 
