@@ -70,9 +70,9 @@ LsbgDensity = Annotated[
     float,
     typer.Option(
         min=0,
-        help="Expect this many LSBGs per square degree that pass the cut; those that --exclude "
-        "does not name are among the others of --sample injected, and the loss is corrected for "
-        "them. The default is that of DES as published.",
+        help="Take this many LSBGs per square degree to pass the cut; those that --exclude does "
+        "not name are among the others of --sample injected, and the loss is corrected for them. "
+        "The default is that of DES as published.",
     ),
 ]
 SimulatedShare = Annotated[
