@@ -70,7 +70,7 @@ def scale_of_cut(options: Options, catalog: Catalog, source: object) -> CutScale
         If a scale is asked for without a published cut, it is none of pixels, or the tiles have
         pixels of several sizes.
     """
-    select = options.select
+    select = options.select or ""
     if select not in CUT_SCALES:
         if options.pixel_scale is not None:
             cuts = " or ".join(CUT_SCALES)
@@ -88,7 +88,7 @@ def _scale(options: Options, catalog: Catalog, source: object) -> tuple[float, s
     measured = None if is_url(str(catalog.path)) else ldac_pixel_scale(catalog.path)
     if measured is not None:
         return measured, "as the header of the image in the catalog says"
-    tiles = getattr(source, "pixel_scales", ())
+    tiles: list[float] = getattr(source, "pixel_scales", [])
     if len(tiles) > 1 and tiles[-1] / tiles[0] > 1.01:
         raise InputError(
             f'--select {options.select}: the tiles have pixels of {tiles[0]:.4g}" to '

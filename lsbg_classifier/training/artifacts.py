@@ -75,7 +75,9 @@ def add_artifacts(folder: Path, number: int, count: int, plan: _Plan):
         rmtree(parts, ignore_errors=True)  # what a killed run left
         return
     parts.mkdir(exist_ok=True)
-    images, positions, tile = [], [], 0
+    images: list[np.ndarray] = []
+    positions: list[np.ndarray] = []
+    tile = 0
     while sum(map(len, images)) < count:
         path = part_path(parts, tile)
         if not path.exists():

@@ -84,7 +84,8 @@ def _side(x: np.ndarray, y: np.ndarray, tiles: int) -> float:
 def _balanced(of_row, columns, usable, rng) -> np.ndarray:
     """Make rows spare until each split has as many mocks as others, and its share of artifacts."""
     label, simulated = columns["label"], columns["simulated"] == 1
-    share = np.count_nonzero(simulated) / max(np.count_nonzero(usable & (label == 0)), 1)
+    others = int((usable & (label == 0)).sum())
+    share = int(simulated.sum()) / max(others, 1)
     splits = np.char.add(SPARE, of_row).astype("<U16")
     for split in SPLITS:
         here = usable & (of_row == split)
@@ -92,7 +93,9 @@ def _balanced(of_row, columns, usable, rng) -> np.ndarray:
             rng.permutation(np.flatnonzero(here & mask))
             for mask in (label == 1, (label == 0) & ~simulated, simulated)
         ]
-        for rows, count in zip(groups, _counts(*map(len, groups), share), strict=True):
+        mocks, real, artifacts = map(len, groups)
+        counts = _counts(mocks, real, artifacts, share)
+        for rows, count in zip(groups, counts, strict=True):
             splits[rows[:count]] = split
     return splits
 

@@ -290,8 +290,8 @@ def run_recovery(job: RecoverJob, progress: Progress | None = None) -> Completen
         _write_tables(job, tile_job)
         settings = job.recover.settings(job.weights.card.threshold)
         if job.recover.keep_sample:
-            tables = (tile_job.joined(name) for name in ("sample", "sky"))
-            for line in write_sample(*tables, job.output):
+            sample, sky = tile_job.joined("sample"), tile_job.joined("sky")
+            for line in write_sample(sample, sky, job.output):
                 _log.info("%s", line)
         truth, detections = (job.output / name for name in _OURS)
         measured = measure_completeness(truth, detections, job.output, settings)
