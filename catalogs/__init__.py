@@ -1,20 +1,24 @@
 """Tables on disk: which columns are the position, and how columns join without harm to the rest."""
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Protocol
+from __future__ import annotations
 
-import numpy as np
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
 
-from catalogs.columns import AddedColumn, find_lsbg_columns, lsbg_columns
-from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
-from catalogs.exact import ColumnKind, ExactValues, Wanted
-from catalogs.formats import format_named, recognise
-from catalogs.output import check_output
-from catalogs.positions import PositionColumns
-from catalogs.selection import Selection, find_selection
-from catalogs.urls import is_url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+
+    from catalogs.columns import AddedColumn, find_lsbg_columns, lsbg_columns
+    from catalogs.details import ColumnDetail
+    from catalogs.exact import ColumnKind, ExactValues, Wanted
+    from catalogs.output import check_output
+    from catalogs.positions import PositionColumns
+    from catalogs.selection import Selection, find_selection
 
 __all__ = [
     "AddedColumn",
@@ -30,6 +34,25 @@ __all__ = [
     "open_catalog",
     "write_chosen",
 ]
+
+_HOMES = {
+    "AddedColumn": "catalogs.columns",
+    "PositionColumns": "catalogs.positions",
+    "Selection": "catalogs.selection",
+    "check_output": "catalogs.output",
+    "find_lsbg_columns": "catalogs.columns",
+    "find_selection": "catalogs.selection",
+    "lsbg_columns": "catalogs.columns",
+}
+"""The module of each name that is loaded when it is first used, so that a start is quick."""
+
+
+def __getattr__(name: str):
+    """Load a public name when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value = getattr(import_module(_HOMES[name]), name)
+    return value
 
 
 class Catalog(Protocol):
@@ -286,6 +309,11 @@ def open_catalog(
     >>> catalog.read_positions(0, 3).shape
     (3, 2)
     """
+    from pathlib import Path
+
+    from catalogs.formats import format_named, recognise
+    from catalogs.urls import is_url
+
     options = {"table": table, "ra": ra, "dec": dec, "position_unit": position_unit}
     chosen = None if format is None else format_named(format)
     if is_url(path):

@@ -22,9 +22,8 @@ from pipeline.console import (
     Tiles,
     Url,
     given,
-    new_app,
-    run_app,
 )
+from pipeline.program import new_app, run_app
 from pipeline.train_injected import (
     Density,
     Exclude,

@@ -80,7 +80,12 @@ def test_no_print_and_no_assert(path):
             assert node.func.id != "print", f"line {node.lineno}"
 
 
+MODULES = ["catalogs", "lsbg_classifier", "pipeline", "pipeline.cli", "pipeline.options"]
 HEAVY = (
+    "numpy",
+    "astropy",
+    "rich",
+    "pyarrow",
     "tensorflow",
     "keras",
     "onnxruntime",
@@ -92,7 +97,7 @@ HEAVY = (
 )
 
 
-@pytest.mark.parametrize("module", ["catalogs", "lsbg_classifier", "pipeline", "pipeline.cli"])
+@pytest.mark.parametrize("module", MODULES)
 def test_import_is_light(module):
     code = f"import sys, {module}; sys.stdout.write(' '.join({{*{HEAVY!r}}} & {{*sys.modules}}))"
     done = subprocess.run(

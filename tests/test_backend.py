@@ -21,7 +21,7 @@ assert (gc.get_freeze_count() > 0) == frozen
 _COMMAND = """
 import gc, sys
 from lsbg_classifier.backend import start_backend
-from pipeline.console import new_app, run_app
+from pipeline.program import new_app, run_app
 app = new_app("")
 @app.command()
 def work():

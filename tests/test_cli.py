@@ -21,7 +21,7 @@ from viewer import Viewer
 from catalogs.flags import Flag
 from lsbg_classifier.weights.registry import find_weights
 from pipeline.cli import app
-from pipeline.console import _again
+from pipeline.program import _again
 
 LSBG = Path(sys.executable).with_name("lsbg")
 COMMANDS = ["classify", "simulate", "weights", "flags", "report"]

@@ -10,7 +10,9 @@ import pytest
 from astropy.table import Table
 
 from catalogs import InputError
-from pipeline.cli import classify, report, simulate
+from pipeline.commands.classify import classify
+from pipeline.commands.report import report
+from pipeline.commands.simulate import simulate
 from pipeline.stages._options import options_of, report_options
 
 pytest.importorskip("ceci", reason="needs the extra ceci")
