@@ -1,7 +1,6 @@
 """Load trained weights and turn cutouts into probabilities."""
 
 import os
-from collections.abc import Iterator
 from functools import cached_property
 from threading import Lock
 
@@ -9,6 +8,7 @@ import numpy as np
 
 from lsbg_classifier.backend import start_backend
 from lsbg_classifier.calibration import scale
+from lsbg_classifier.engines.batches import in_batches
 from lsbg_classifier.engines.choice import Engine, choose_engine
 from lsbg_classifier.networks.dropout import PASSES, random_masks
 from lsbg_classifier.surveys import CUTOUT_SIZE
@@ -133,9 +133,12 @@ class Classifier:
         True
         """
         cutouts = _checked(cutouts)
-        probabilities = np.empty(len(cutouts), np.float32)
-        for rows, images in _batches(cutouts, self.engine.batch):
-            probabilities[rows] = self.engine.infer(images)[: len(rows)]
+
+        def infer(places, images):
+            return self.engine.infer(images)[: len(places)]
+
+        answers = in_batches(self.engine, infer, cutouts)
+        probabilities = np.concatenate([np.empty(0, np.float32), *answers])
         return scale(probabilities, self.card.temperature) if calibrated else probabilities
 
     def spread(self, cutouts: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -187,7 +190,8 @@ class Classifier:
         cutouts, row_numbers = _checked(cutouts), _checked_rows(rows, len(cutouts))
         part = self.engine.random_part
         spread = np.empty(len(cutouts), np.float32)
-        for places, images in _batches(cutouts, self.engine.batch):
+
+        def measure(places, images):
             features = self.engine.features(images)
             for number, place in enumerate(places):
                 one = [
@@ -196,6 +200,8 @@ class Classifier:
                 masks = random_masks(part, int(row_numbers[place]), self._seed)
                 answers = self.engine.infer_with_masks(one, masks)
                 spread[place] = answers.std(dtype=np.float64, ddof=1)
+
+        in_batches(self.engine, measure, cutouts)
         return spread
 
     @property
@@ -275,15 +281,6 @@ class Classifier:
         from lsbg_classifier.network import load_network
 
         return load_network(self._weights)
-
-
-def _batches(cutouts: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Give places and cutouts in batches of one size; the rest of the last is of no meaning."""
-    images = np.zeros((size, *cutouts.shape[1:]), np.uint8)
-    for start in range(0, len(cutouts), size):
-        part = cutouts[start : start + size]
-        images[: len(part)] = part
-        yield np.arange(start, start + len(part)), images
 
 
 def _checked_rows(rows: np.ndarray, count: int) -> np.ndarray:

@@ -35,7 +35,7 @@ def _public(name: str) -> property:
 
 
 class _Face(ModuleType):
-    """This package, whose public names are loaded when they are first used."""
+    """The package, whose public names are loaded when they are first used."""
 
     Summary, annotate, show = map(_public, ("Summary", "annotate", "show"))
 

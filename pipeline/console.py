@@ -116,6 +116,7 @@ Architecture = Annotated[
 ]
 """Options that change a training, the same for all commands."""
 
+
 def given(**options):
     """Return the options that have a value; the others have their defaults in the library."""
     return {name: value for name, value in options.items() if value is not None}

@@ -3,6 +3,7 @@
 import datetime
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from catalogs import (
     AddedColumn,
@@ -27,7 +28,9 @@ from pipeline.cut_scale import CutScale, scale_of_cut
 from pipeline.cutout_keeper import check_kept
 from pipeline.options import Options
 from pipeline.provenance import Provenance
-from pipeline.slurm import SlurmJobs
+
+if TYPE_CHECKING:
+    from pipeline.slurm import SlurmJobs
 
 _PARQUET = ("parquet", "hats")
 """Formats that hold Parquet files."""
@@ -73,7 +76,7 @@ class Job:
     options: Options
     engine: PlannedEngine
     selection: Selection | None = None
-    slurm: SlurmJobs | None = None
+    slurm: "SlurmJobs | None" = None
     cut_scale: CutScale | None = None
 
     @property
@@ -216,13 +219,19 @@ def prepare(input_path: str | Path, output: str | Path | None, options: Options)
     selection = None if select is None else find_selection(select, catalog)
     if not options.allow_mismatch:
         check_match(weights.card, source, "--allow-mismatch")
-    slurm = None if options.cluster is None else SlurmJobs(options.cluster)
+    slurm = None if options.cluster is None else _slurm(options.cluster)
     engine = plan_engine(weights, options.engine)
     job = Job(catalog, output, source, weights, options, engine, selection, slurm, scale)
     catalog.check_annotated(job.columns, overwrite_columns=options.overwrite_columns)
     if options.only is not None:
         check_only(options.only, catalog, job.columns)
     return job
+
+
+def _slurm(description: str | Path) -> "SlurmJobs":
+    from pipeline.slurm import SlurmJobs
+
+    return SlurmJobs(description)
 
 
 def _check_outputs(input_path: str | Path, output: str | Path, options: Options):

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
-
-from distributed import Client
+from typing import TYPE_CHECKING, Union
 
 from catalogs.output import remove_partials
 from lsbg_classifier.reasons import take_reasons
 from pipeline.chosen_rows import write_only
-from pipeline.cluster import connect, in_order_of_completion
+from pipeline.dispatch import Threads, connect, in_order_of_completion
 from pipeline.job import Job, output_for, prepare
 from pipeline.options import Options
 from pipeline.progress import Report
@@ -22,6 +21,9 @@ from pipeline.replaced import finish_replaced
 from pipeline.run_log import RunLog, opened_log
 from pipeline.summary import Summary
 from pipeline.worker import WorkerSettings, loaded_classifier, score_unit
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 
 def prepare_and_run(
@@ -131,7 +133,7 @@ def _score_missing(job: Job, recorder: Recorder, observers: _Observers):
             observers.add(result)
 
 
-def _worker_settings(job: Job, client: Client) -> WorkerSettings:
+def _worker_settings(job: Job, client: Union[Threads, "Client"]) -> WorkerSettings:
     """Describe the work for one of several processes, which share the source's connections."""
     source_options = job.options.of_source
     if job.source.connections is not None:

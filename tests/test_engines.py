@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -16,10 +17,10 @@ import pytest
 from keras import layers
 
 from catalogs.errors import InputError
-from lsbg_classifier import load_classifier
+from lsbg_classifier import cores, load_classifier
+from lsbg_classifier.cores import usable_cores
 from lsbg_classifier.engines import choice
 from lsbg_classifier.engines.graphs import Graph, UnknownLayerError, with_pooling_first
-from lsbg_classifier.engines.with_onnx import THREADS, threads
 from lsbg_classifier.network import build_network, network_steps
 from lsbg_classifier.networks.registry import NETWORKS
 from lsbg_classifier.networks.stored import described, read_description, read_weights
@@ -166,7 +167,8 @@ def test_the_description_beside_the_code_is_that_of_the_code():
 _WITHOUT_KERAS = """
 import sys
 import numpy as np
-from lsbg_classifier import load_classifier
+from lsbg_classifier import cores, load_classifier
+from lsbg_classifier.cores import usable_cores
 classifier = load_classifier()
 classifier.predict(np.zeros((3, 64, 64, 3), np.uint8))
 classifier.unlike_training(np.zeros((3, 64, 64, 3), np.uint8))
@@ -185,9 +187,9 @@ def test_no_other_engine_is_imported():
 def test_threads_change_no_bit(monkeypatch):
     images = images_of((64, 64, 3), 80)
     results = []
-    for number in ("1", "2", "3", "5"):
-        monkeypatch.setenv(THREADS, number)
-        assert threads() == int(number)
+    for number in ("1", "2", "5"):
+        monkeypatch.setenv(cores.THREADS, number)
+        assert usable_cores() == int(number)
         results.append(load_classifier(engine="onnx").predict(images))
     assert all((result == results[0]).all() for result in results)
 
@@ -195,8 +197,50 @@ def test_threads_change_no_bit(monkeypatch):
 @pytest.mark.parametrize("value", ["", "0", "-2", "many"])
 def test_threads_that_are_no_number_are_as_many_as_cores(value, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setenv(THREADS, value)
-    assert threads() >= 1
+    monkeypatch.setenv(cores.THREADS, value)
+    assert usable_cores() >= 1
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"cpu.max": "max 100000"}, 8),
+        ({"cpu.max": "250000 100000"}, 2),
+        ({"cpu.max": "10000 100000"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000"}, 3),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 8),
+    ],
+)
+def test_a_container_has_its_share_of_the_cores(files, expected, tmp_path, monkeypatch):
+    for name in (cores.THREADS, "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "cpu").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(f"{text}\n")
+    monkeypatch.setattr(cores, "_GROUP", tmp_path)
+    monkeypatch.setattr(cores.os, "sched_getaffinity", lambda _: {*range(8)}, raising=False)
+    assert usable_cores() == expected
+
+
+_IN_A_FORK = """
+import os, sys, warnings
+import numpy as np
+from lsbg_classifier import load_classifier
+warnings.filterwarnings("ignore", category=DeprecationWarning)  # of forking beside threads
+images = np.zeros((70, 64, 64, 3), np.uint8)
+classifier = load_classifier()
+expected = classifier.predict(images)
+child = os.fork()
+if child == 0:
+    os._exit(0 if (classifier.predict(images) == expected).all() else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_process_that_is_forked_scores_too():
+    environment = os.environ | {cores.THREADS: "2"}
+    command = [sys.executable, "-c", _IN_A_FORK]
+    assert subprocess.run(command, env=environment, timeout=60).returncode == 0
 
 
 def test_an_unknown_engine_is_refused():

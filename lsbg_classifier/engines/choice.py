@@ -41,6 +41,9 @@ class Engine(Protocol):
     batch: int
     """Cutouts that are run together; always as many."""
 
+    one_thread: bool
+    """Whether the calling thread alone runs a batch, so that several can be run side by side."""
+
     @property
     def random_part(self) -> "RandomPart":
         """What dropout changes; raises `InputError` if the network drops nothing."""

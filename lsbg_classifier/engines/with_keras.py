@@ -26,11 +26,14 @@ class KerasEngine:
     name, version : str
     batch : int
         Cutouts that are run together; always as many.
+    one_thread : bool
+        False.
     network : keras.Model
     """
 
     name = "keras"
     batch = 64
+    one_thread = False
 
     def __init__(self, weights: WeightSet):
         self.version = f"{keras.__version__} with {keras.backend.backend()}"

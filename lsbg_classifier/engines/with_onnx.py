@@ -1,6 +1,5 @@
 """Run a network with ONNX Runtime, on the CPU, without importing Keras or TensorFlow."""
 
-import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -22,9 +21,6 @@ from lsbg_classifier.networks.stored import (
 from lsbg_classifier.surveys import CUTOUT_SIZE
 from lsbg_classifier.weights.registry import WeightSet
 
-THREADS = "LSBG_THREADS"
-"""Environment variable: how many threads run the network, for all callers of a process together."""
-
 _SHAPE = (CUTOUT_SIZE, CUTOUT_SIZE, 3)
 _ERRORS = 3
 
@@ -44,6 +40,9 @@ class OnnxEngine:
     name, version : str
     batch : int
         Cutouts that are run together; always as many.
+    one_thread : bool
+        True. Batches that are run side by side need a quarter less time than one after the other,
+        each divided among threads, which wait for each other at every layer.
 
     Raises
     ------
@@ -56,6 +55,7 @@ class OnnxEngine:
     name = "onnx"
     version = onnxruntime.__version__
     batch = 32
+    one_thread = True
 
     def __init__(self, weights: WeightSet):
         weights.check_intact()
@@ -142,15 +142,6 @@ def conversion_problem(weights: WeightSet) -> str | None:
     return None
 
 
-def threads() -> int:
-    """Return how many threads run the network: ``LSBG_THREADS``, or the cores one may use."""
-    for name in (THREADS, "OMP_NUM_THREADS"):
-        value = os.environ.get(name, "")
-        if value.isdecimal() and int(value) > 0:
-            return int(value)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _steps(path: Path, architecture: str) -> list[Step]:
     description = read_description(path, architecture)
     if description is None:
@@ -162,11 +153,9 @@ def _steps(path: Path, architecture: str) -> list[Step]:
 
 def _session(graph: Graph, outputs: list[str]) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads()
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS
-    # idle threads sleep: else they take the cores from those that cut out
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(
         graph.model(outputs).SerializeToString(), options, providers=["CPUExecutionProvider"]
     )

@@ -13,7 +13,7 @@ from astropy.table import Table, vstack
 from catalogs.errors import InputError
 from catalogs.software import software_name
 from lsbg_classifier.own_tables import read_table, write_table
-from pipeline.cluster import connect, in_order_of_completion
+from pipeline.dispatch import connect, in_order_of_completion
 from pipeline.job import journal_of
 from pipeline.journal import Journal
 

@@ -1,0 +1,164 @@
+"""Hand units of work to threads of this process, or to the workers of a Dask scheduler.
+
+Threads need no Dask, whose import and cluster of one process cost more than ten candidates do.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from queue import Empty, SimpleQueue
+from threading import Thread
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Union
+
+from lsbg_classifier.cores import usable_cores
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from pipeline.slurm import SlurmJobs
+
+_INTERRUPT_SECONDS = 5
+_CALLS_A_THREAD = 2
+
+Calls = Iterator[tuple[int | None, tuple]]
+"""A number, and the arguments of a function; see `in_order_of_completion`."""
+
+
+class Threads:
+    """Threads of this process, which do what workers of a Dask scheduler would.
+
+    Parameters
+    ----------
+    count : int, optional
+        As many as the process may use cores if None.
+    """
+
+    def __init__(self, count: int | None = None):
+        self._count = count or usable_cores()
+        self._calls: SimpleQueue = SimpleQueue()
+        self._results: SimpleQueue = SimpleQueue()
+        self._threads: list[Thread] = []
+
+    def nthreads(self) -> dict[str, int]:
+        """Return the number of threads of the one worker, this process."""
+        return {"threads": self._count}
+
+    def in_order_of_completion(self, function: Callable, calls: Calls) -> Iterator:
+        """Run a function for each call and yield the results; see `in_order_of_completion`."""
+        self._start(function)
+        under_way = 0
+        while True:
+            for _, arguments in islice(calls, _CALLS_A_THREAD * self._count - under_way):
+                self._calls.put(arguments)
+                under_way += 1
+            if not under_way:
+                return
+            result, error = self._results.get()
+            under_way -= 1
+            if error is not None:
+                raise error
+            yield result
+
+    def close(self, patience: float | None = None):
+        """Drop the calls that no thread has begun, and wait for the others.
+
+        Parameters
+        ----------
+        patience : float, optional
+            Wait at most so many seconds; None: as long as it takes.
+        """
+        try:
+            while True:
+                self._calls.get_nowait()
+        except Empty:
+            pass
+        for _ in self._threads:
+            self._calls.put(None)
+        until = None if patience is None else monotonic() + patience
+        for thread in self._threads:
+            thread.join(None if until is None else max(0.0, until - monotonic()))
+
+    def _start(self, function: Callable):
+        """Start the threads; they end with the process, even if a server never answers."""
+        self._threads = [
+            Thread(target=self._work, args=(function,), name=f"lsbg-unit-{number}", daemon=True)
+            for number in range(self._count)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _work(self, function: Callable):
+        while (arguments := self._calls.get()) is not None:
+            try:
+                self._results.put((function(*arguments), None))
+            except BaseException as error:  # whoever waits for the result raises it
+                self._results.put((None, error))
+
+
+@contextmanager
+def connect(
+    scheduler: Any = None, workers: int | None = None, slurm: "SlurmJobs | None" = None
+) -> Iterator[Union[Threads, "Client"]]:
+    """Give threads of this process, or a client of Dask where one is asked for.
+
+    Parameters
+    ----------
+    scheduler, workers, slurm
+        As for `pipeline.cluster.connect`; threads if all are None.
+
+    Yields
+    ------
+    Threads or Client
+
+    Raises
+    ------
+    InputError
+        As of `pipeline.cluster.connect`.
+    """
+    if scheduler is not None or workers is not None or slurm is not None:
+        from pipeline.cluster import connect as connect_dask
+
+        with connect_dask(scheduler, workers, slurm) as client:
+            yield client
+        return
+    threads, patience = Threads(), None
+    try:
+        yield threads
+    except KeyboardInterrupt:
+        patience = _INTERRUPT_SECONDS  # a server that hangs must not hold us
+        raise
+    finally:
+        threads.close(patience)
+
+
+def in_order_of_completion(
+    client: Union[Threads, "Client"], function: Callable, calls: Calls
+) -> Iterator:
+    """Run ``function(*arguments)`` for each call and yield the results as they come.
+
+    Only a few calls a thread are under way at any time, so that memory stays bounded.
+
+    Parameters
+    ----------
+    client : Threads or Client
+        What `connect` gives.
+    function : callable
+    calls : iterator of (int or None, tuple)
+        A number, and the arguments; see `pipeline.cluster.in_order_of_completion`.
+
+    Yields
+    ------
+    object
+        What the function returns, in the order in which the calls end.
+
+    Raises
+    ------
+    Exception
+        What the function raises; `InputError` if the workers of a scheduler are lost.
+    """
+    if isinstance(client, Threads):
+        return client.in_order_of_completion(function, calls)
+    from pipeline.cluster import in_order_of_completion as in_order_of_dask
+
+    return in_order_of_dask(client, function, calls)
