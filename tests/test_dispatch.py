@@ -16,11 +16,9 @@ def calls(numbers):
 
 
 def test_results_come_as_they_are_done():
-    meeting = threading.Barrier(3, timeout=30)  # all three at the same time, or never
     last_begun = threading.Event()
 
     def double(number):
-        meeting.wait()
         if number == 0:
             assert last_begun.wait(30)
         if number == 5:
@@ -30,7 +28,7 @@ def test_results_come_as_they_are_done():
     threads = Threads(3)
     results = list(threads.in_order_of_completion(double, calls(range(6))))
     threads.close()
-    assert sorted(results) == [0, 2, 4, 6, 8, 10] and results.index(0) > results.index(4)
+    assert sorted(results) == [0, 2, 4, 6, 8, 10] and results.index(0) >= 3
 
 
 def test_few_calls_are_taken_in_advance():

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from astropy.table import Table
 from catalogs import InputError, lsbg_columns
 from catalogs.columns import OUTPUT_COLUMNS
 from catalogs.flags import Flag
+from lsbg_classifier.cores import THREADS, usable_cores
 from lsbg_classifier.weights.registry import find_weights
 from pipeline import annotate
 
@@ -25,12 +27,13 @@ pytest.importorskip("lsst.daf.butler", reason="needs the extra rubin")
 
 from lsst.daf.butler import Butler, DatasetRef, DatasetType, FileDataset
 from lsst.pex.config import FieldValidationError
-from lsst.pipe.base import Pipeline
+from lsst.pipe.base import InvalidQuantumError, Pipeline
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 from lsst.pipe.base.testUtils import lintConnections
 from lsst.sphgeom import ConvexPolygon, HealpixPixelization, LonLat, UnitVector3d
 
 from pipeline.stages import rubin
+from pipeline.stages._butler_tables import check_storable
 from pipeline.stages._weights_table import unpack_weights
 
 BIN = Path(sys.executable).parent
@@ -111,21 +114,21 @@ def repository(survey, tables, tmp_path_factory):
         insert("skymap", {"name": "sky", "hash": bytes(20), **most})
         most_visits = {"visit_max": 1, "exposure_max": 1, "detector_max": 1}
         insert("instrument", {"name": "cam", "class_name": "none", **most_visits})
-        for band in "grz":
+        for band in "ugrzy":
             insert("physical_filter", {"instrument": "cam", "name": band, "band": band})
         for tract in (1, 2):
             insert("tract", {"skymap": "sky", "id": tract, "region": square(32, -40)})
         for patch in (0, 1):
-            insert(
-                "patch", {"skymap": "sky", "tract": 1, "id": patch, "cell_x": patch, "cell_y": 0}
-            )
+            for tract in (1, 2):
+                place = {"id": patch, "cell_x": patch, "cell_y": 0}
+                insert("patch", {"skymap": "sky", "tract": tract, **place})
         for name, dimensions, storage in (
             ("object_healpix", ("healpix6",), "ArrowAstropy"),
             ("deep_coadd", ("skymap", "tract", "patch", "band"), "ExposureF"),
         ):
             kind = DatasetType(name, dimensions, storage, universe=butler.dimensions)
             butler.registry.registerDatasetType(kind)
-        ingest_coadds(butler, survey.tiles)
+        ingest_coadds(butler, survey.tiles, root.parent)
         pixel = HealpixPixelization(6).index(UnitVector3d(LonLat.fromDegrees(32, -40)))
         where = butler.registry.expandDataId(healpix6=pixel)
         ref = DatasetRef(butler.get_dataset_type("object_healpix"), where, run="input")
@@ -138,13 +141,23 @@ def repository(survey, tables, tmp_path_factory):
     return root
 
 
-def ingest_coadds(butler, folder):
+def ingest_coadds(butler, folder, others):
     """Tell the Butler where the tiles are; only Rubin's own stack has a formatter for them."""
     kind = butler.get_dataset_type("deep_coadd")
     paths = sorted(folder.glob("*.fits.fz"))
     names = sorted({path.name.partition("_")[0] for path in paths})
     formatter = "lsst.daf.butler.formatters.json.JsonFormatter"
     datasets = []
+    for band in "uy":  # which no weights need: none of the files is opened
+        for patch in (0, 1):
+            where = butler.registry.expandDataId(skymap="sky", tract=1, patch=patch, band=band)
+            ref = DatasetRef(kind, where, run="input")
+            datasets.append(FileDataset(others / f"{band}{patch}.fits", ref, formatter=formatter))
+            (others / f"{band}{patch}.fits").write_text("no image")
+    where = butler.registry.expandDataId(skymap="sky", tract=2, patch=0, band="g")
+    datasets.append(
+        FileDataset(paths[0], DatasetRef(kind, where, run="input"), formatter=formatter)
+    )
     for path in paths:
         patch, band = names.index(path.name.partition("_")[0]), path.name.removesuffix(".fits.fz")
         where = butler.registry.expandDataId(skymap="sky", tract=1, patch=patch, band=band[-1])
@@ -241,7 +254,8 @@ def execute(repository, output, name, label, **config):
     butler = SimplePipelineExecutor.prep_butler(str(repository), inputs=["input"], output=output)
     pipeline = Pipeline.from_uri(f"resource://lsbg_classifier/stages/{name}")
     for key, value in config.items():
-        pipeline.addConfigOverride(label, key, value)
+        if value is not None:
+            pipeline.addConfigOverride(label, key, value)
     executor = SimplePipelineExecutor.from_pipeline(pipeline, butler=butler)
     executor.run(register_dataset_types=True)
     return butler
@@ -273,13 +287,89 @@ def test_cutouts_from_coadds_that_the_butler_knows(commands, repository):
     butler = execute(
         repository, "coadds", "rubin.yaml", "classifyLsbg", coadds_from_butler=True, survey="des"
     )
-    (ref,) = butler.query_datasets("object_lsbg")  # tract 2 has no coadds
+    (ref,) = butler.query_datasets("object_lsbg")  # tract 2 has coadds of one band alone
     assert ref.dataId["tract"] == 1
     table = butler.get(ref, storageClass="ArrowTable")
     assert table.equals(commands[1])
     assert table.schema.metadata[b"lsbg.source"] == b"butler:deep_coadd"
     meta = butler.get(ref, parameters=KEEP).meta
     assert (meta["lsbg.source"], meta["LSST.BUTLER.N_INPUTS"]) == ("butler:deep_coadd", 7)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["ArrowTable", "ArrowNumpy", "DataFrame", "ArrowAstropy"])
+def test_tables_are_read_whatever_they_are_stored_as(kind, survey, tables, commands, repository):
+    name = f"as_{kind.lower()}"
+    table = pq.read_table(tables / "2.parquet")
+    with Butler.from_config(repository, writeable=True, run="input") as butler:
+        dataset = DatasetType(name, ("skymap", "tract"), kind, universe=butler.dimensions)
+        butler.registry.registerDatasetType(dataset)
+        butler.put(butler.storageClasses.getStorageClass(kind).coerce_type(table), dataset,
+                   skymap="sky", tract=2)  # fmt: skip
+    butler = execute(
+        repository, name, "rubin.yaml", "classifyLsbg", cutouts=f"tiles:{survey.tiles}",
+        **{"connections.catalogName": name, "position_unit": "deg"},
+    )  # fmt: skip
+    found = butler.get(f"{name}_lsbg", skymap="sky", tract=2, storageClass="ArrowTable")
+    for column in ("objectId", "coord_ra", "lsbgProbability", "lsbgFlags"):
+        assert found[column].to_pylist() == commands[2][column].to_pylist()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"weights": "nobody"}, "unknown weights 'nobody'"),
+        ({"cutouts": "tiles:/no/such/folder"}, "no such folder of tiles"),
+        ({"cutouts": None, "coadds_from_butler": True, "survey": "none"}, "none"),
+        ({"engine": "fast"}, "unknown engine 'fast'"),
+    ],
+)
+def test_what_no_quantum_could_use_is_refused_with_the_graph(config, message, survey, repository):
+    config = {"cutouts": f"tiles:{survey.tiles}"} | config
+    with pytest.raises(InputError, match=message):
+        execute(repository, "never", "rubin.yaml", "classifyLsbg", **config)
+
+
+@pytest.mark.slow
+def test_bad_data_is_an_invalid_quantum_and_is_not_scored(survey, repository, monkeypatch):
+    path = repository.parent / "bad.parquet"
+    bad = pa.table({"coord_ra": [32.0], "coord_dec": [-40.0], "shape": [{"a": 1.0}]})
+    pq.write_table(bad, path)
+    with Butler.from_config(repository, writeable=True, run="input") as butler:
+        kind = DatasetType("bad", ("skymap", "tract"), "ArrowTable", universe=butler.dimensions)
+        butler.registry.registerDatasetType(kind)
+        where = butler.registry.expandDataId(skymap="sky", tract=1)
+        butler.ingest(FileDataset(path, DatasetRef(kind, where, run="input")), transfer="direct")
+    monkeypatch.setattr(rubin, "annotate", None)
+    config = {"cutouts": f"tiles:{survey.tiles}", "connections.catalogName": "bad"}
+    with pytest.raises(InvalidQuantumError, match=r"bad@.*the column shape of type struct"):
+        execute(repository, "bad_run", "rubin.yaml", "classifyLsbg", **config)
+
+
+@pytest.mark.slow
+def test_the_engine_is_in_the_provenance(by_tract):
+    metadata = by_tract.get("classifyLsbg_metadata", skymap="sky", tract=1)
+    assert metadata["classifyLsbg.engine"] == f"onnxruntime {version('onnxruntime')}"
+    packages = by_tract.get("packages")
+    assert packages["onnxruntime"] == version("onnxruntime")
+
+
+def test_a_quantum_uses_the_cores_that_it_is_given(monkeypatch):
+    monkeypatch.delenv(THREADS, raising=False)
+    before = usable_cores()
+    with rubin._threads(5):
+        assert usable_cores() == 5
+    assert usable_cores() == before
+    monkeypatch.setenv(THREADS, "3")
+    with rubin._threads(5):
+        assert usable_cores() == 3
+
+
+@pytest.mark.parametrize("kind", [pa.struct({"a": pa.int8()}), pa.list_(pa.string()), pa.null()])
+def test_columns_that_cannot_be_stored_are_named(kind):
+    with pytest.raises(InputError, match=r"^the column odd of type .* cannot be stored"):
+        check_storable(pa.schema({"good": pa.list_(pa.float32(), 3), "odd": kind}))
 
 
 def configured(task, **values):

@@ -4,8 +4,16 @@ from catalogs.errors import InputError
 
 try:
     from lsst.daf.butler import DatasetProvenance
+    from lsst.daf.butler.formatters.parquet import compute_row_group_size
     from lsst.pex.config import Config, Field, FieldValidationError, RangeField
-    from lsst.pipe.base import PipelineTask, PipelineTaskConfig, PipelineTaskConnections, Struct
+    from lsst.pipe.base import (
+        InvalidQuantumError,
+        NoWorkFound,
+        PipelineTask,
+        PipelineTaskConfig,
+        PipelineTaskConnections,
+        Struct,
+    )
     from lsst.pipe.base.connectionTypes import Input, Output, PrerequisiteInput
 except ImportError as missing:
     raise InputError(
@@ -19,6 +27,8 @@ __all__ = [
     "Field",
     "FieldValidationError",
     "Input",
+    "InvalidQuantumError",
+    "NoWorkFound",
     "Output",
     "PipelineTask",
     "PipelineTaskConfig",
@@ -26,4 +36,5 @@ __all__ = [
     "PrerequisiteInput",
     "RangeField",
     "Struct",
+    "compute_row_group_size",
 ]

@@ -5,11 +5,13 @@ from dataclasses import replace
 
 from pipeline.options import OPTIONS as ALL_OPTIONS
 from pipeline.options import Option
+from pipeline.stages._butler_checks import bands_of, check_configured, complete_patches
 from pipeline.stages._lsst import (
     Config,
     Field,
     FieldValidationError,
     Input,
+    NoWorkFound,
     Output,
     PipelineTaskConfig,
     PipelineTaskConnections,
@@ -96,6 +98,54 @@ class ClassifyLsbgConnections(
         if not config.coadds_from_butler:
             del self.coadds
 
+    def adjust_all_quanta(self, adjuster):
+        """Refuse weights and sources that do not exist, or not for each other, once for all quanta.
+
+        It is called when the quantum graph is built, before any quantum runs.
+
+        Parameters
+        ----------
+        adjuster : lsst.pipe.base.QuantaAdjuster
+
+        Raises
+        ------
+        InputError
+            As in `pipeline.annotate`.
+        """
+        check_configured(self.config)
+
+    def adjustQuantum(self, inputs, outputs, label, data_id):  # noqa: N802
+        """Leave out coadds of bands that no cutout needs, and quanta that have no coadds for one.
+
+        Parameters
+        ----------
+        inputs, outputs, label, data_id
+            As of `lsst.pipe.base.PipelineTaskConnections.adjustQuantum`.
+
+        Returns
+        -------
+        inputs, outputs : mapping
+            Connections that changed.
+
+        Raises
+        ------
+        NoWorkFound
+            If there is no patch with coadds of all bands that are needed.
+        """
+        adjusted = {}
+        bands = bands_of(self.config)
+        if "coadds" in inputs and bands:
+            connection, references = inputs["coadds"]
+            kept = complete_patches(references, bands)
+            if references and not kept:
+                raise NoWorkFound(
+                    f"{label} {data_id}: no patch has {connection.name} in the bands {bands}"
+                )
+            adjusted["coadds"] = (connection, kept)
+            inputs.update(adjusted)
+        super().adjustQuantum(inputs, outputs, label, data_id)
+        return adjusted, {}
+
 
 class ClassifyLsbgConfig(PipelineTaskConfig, _Options, pipelineConnections=ClassifyLsbgConnections):
     """Options of `ClassifyLsbgTask`: those of the command, and what comes from the Butler.
@@ -150,6 +200,10 @@ class ClassifyLsbgHealpixConnections(
         self.annotated = replace(self.annotated, dimensions=self.dimensions)
         if not config.weights_from_butler:
             del self.weights
+
+    def adjust_all_quanta(self, adjuster):
+        """Refuse wrong weights and sources; see `ClassifyLsbgConnections.adjust_all_quanta`."""
+        check_configured(self.config)
 
 
 class ClassifyLsbgHealpixConfig(

@@ -4,6 +4,7 @@
 """
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,9 +15,17 @@ import pyarrow.parquet as pq
 
 from catalogs.astropy_header import describe_for_astropy
 from catalogs.errors import InputError
+from lsbg_classifier.cores import THREADS
+from lsbg_classifier.engines.choice import prepare_engine
 from pipeline import annotate
 from pipeline.options import with_value
-from pipeline.stages._lsst import DatasetProvenance, PipelineTask, Struct
+from pipeline.stages._butler_tables import check_storable, read_whole
+from pipeline.stages._lsst import (
+    DatasetProvenance,
+    InvalidQuantumError,
+    PipelineTask,
+    Struct,
+)
 from pipeline.stages._rubin_config import (
     OPTIONS,
     RENAMED,
@@ -46,6 +55,10 @@ class ClassifyLsbgTask(PipelineTask):
     ConfigClass = ClassifyLsbgConfig
     _DefaultName = "classifyLsbg"
 
+    def __init__(self, **options):
+        super().__init__(**options)
+        prepare_engine(self.config.engine)  # so that the Butler's dataset "packages" names it
+
     def runQuantum(self, butlerQC, inputRefs, outputRefs):  # noqa: N802, N803
         """Read the inputs from the Butler, annotate the table, and put it back.
 
@@ -56,14 +69,20 @@ class ClassifyLsbgTask(PipelineTask):
             The catalog, and, if configured, coadds and weights.
         outputRefs : lsst.pipe.base.OutputQuantizedConnection
             The annotated catalog.
+
+        Raises
+        ------
+        lsst.pipe.base.InvalidQuantumError
+            If the catalog, the images or the weights cannot be read, or not be stored again.
         """
         inputs = butlerQC.get(inputRefs)
-        # As Arrow and with all metadata, for conversions lose types, nulls and descriptions.
-        catalog = inputs["catalog"].get(
-            storageClass="ArrowTable", parameters={"strip_astropy_meta_yaml": False}
-        )
-        with TemporaryDirectory(prefix="lsbg-") as folder, ExitStack() as files:
-            annotated = self.run(catalog, **_from_butler(inputs, Path(folder), files)).annotated
+        try:
+            with _threads(butlerQC.resources.num_cores):
+                annotated = self._annotate(inputs)
+        except InputError as error:  # of the configuration or the data, which no retry changes
+            ref = inputRefs.catalog.datasetRef
+            name = f"{ref.datasetType.name}@{ref.dataId}"
+            raise InvalidQuantumError(f"{name}: {error}") from error
         notes = _notes_of(annotated)
         if "coadds" in inputs:  # not the folder of links, which is gone
             notes[_SOURCE] = f"butler:{inputs['coadds'][0].ref.datasetType.name}"
@@ -71,6 +90,13 @@ class ClassifyLsbgTask(PipelineTask):
             outputRefs.annotated, prefix="LSST.BUTLER", sep=".", simple_types=True, max_inputs=2000
         )
         butlerQC.put(Struct(annotated=_described(annotated, notes, provenance)), outputRefs)
+
+    def _annotate(self, inputs: dict) -> pa.Table:
+        """Read what the Butler gave, and annotate the catalog."""
+        catalog = read_whole(inputs["catalog"])
+        check_storable(catalog.schema)
+        with TemporaryDirectory(prefix="lsbg-") as folder, ExitStack() as files:
+            return self.run(catalog, **_from_butler(inputs, Path(folder), files)).annotated
 
     def run(
         self, catalog: pa.Table, *, weights: str | None = None, cutouts: str | None = None
@@ -106,6 +132,7 @@ class ClassifyLsbgTask(PipelineTask):
             self.log.info(line)
         self.metadata["candidates"] = summary.rows
         self.metadata["scored"] = summary.scored
+        self.metadata["engine"] = _notes_of(annotated)["lsbg.engine"]
         return Struct(annotated=annotated)
 
 
@@ -118,6 +145,19 @@ class ClassifyLsbgHealpixTask(ClassifyLsbgTask):
 
 def _field_of(option: str) -> str:
     return RENAMED.get(option, option)
+
+
+@contextmanager
+def _threads(cores: int) -> Iterator[None]:
+    """Let a quantum use as many threads as pipetask gives it cores, unless LSBG_THREADS is set."""
+    if os.environ.get(THREADS):
+        yield
+        return
+    os.environ[THREADS] = str(cores)
+    try:
+        yield
+    finally:
+        del os.environ[THREADS]
 
 
 @contextmanager
