@@ -1,6 +1,7 @@
 # make demo: simulate a small survey, classify its candidates, draw the result
 # make test: run all tests, two at a time; make test-quick: those that take seconds
 # make test-oldest: run the quick tests on the oldest releases that setup.cfg admits
+# make test-rubin-oldest: test the tasks for Rubin with the oldest versions of its packages
 # make docs: build the documentation, docs/_build/html/index.html
 # Each makes its own environment in .venv; PYTHON chooses the interpreter (3.11 to 3.13).
 
@@ -9,7 +10,7 @@ BIN := .venv/bin
 DEMO := demo
 SEED := 20211
 
-.PHONY: demo test test-quick test-oldest lint docs clean
+.PHONY: demo test test-quick test-oldest test-rubin-oldest lint docs clean
 
 demo: .venv/.demo-installed
 	$(BIN)/lsbg simulate des $(DEMO)/survey --seed $(SEED) --overwrite
@@ -27,6 +28,9 @@ test-quick: .venv/.test-installed
 test-oldest: .venv-oldest/.installed
 	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal -m "not slow"
 
+test-rubin-oldest: .venv-rubin-oldest/.installed
+	.venv-rubin-oldest/bin/python -m pytest tests/test_stage_rubin.py
+
 docs: .venv/.docs-installed
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
@@ -37,7 +41,7 @@ lint: .venv/.test-installed
 	$(BIN)/mypy catalogs lsbg_classifier pipeline
 
 clean:
-	rm -rf .venv .venv-oldest $(DEMO) build docs/_build docs/reference/generated *.egg-info
+	rm -rf .venv .venv-oldest .venv-rubin-oldest $(DEMO) build docs/_build docs/reference/generated *.egg-info
 
 .venv/.python:
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11, 3.12 or 3.13 is needed")'
@@ -51,6 +55,11 @@ clean:
 .venv/.test-installed: .venv/.python setup.cfg
 	$(BIN)/pip install -q -e '.[test]'
 	touch $@ .venv/.demo-installed
+
+.venv-rubin-oldest/.installed: setup.cfg .ci/rubin-oldest.txt
+	$(PYTHON) -m venv .venv-rubin-oldest
+	.venv-rubin-oldest/bin/pip install -q -e '.[test]' -c .ci/rubin-oldest.txt
+	touch $@
 
 .venv/.docs-installed: .venv/.python setup.cfg
 	$(BIN)/pip install -q -e '.[docs]'

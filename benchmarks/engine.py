@@ -19,6 +19,7 @@ import numpy as np
 from astropy.table import Table
 
 from benchmarks.table import Row, markdown, write_into
+from benchmarks.workers import quantum, worker_memory
 from lsbg_classifier import load_classifier, open_source
 from lsbg_classifier.simulation.survey import SurveyPlan, simulate_survey
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, known_weights
@@ -69,6 +70,8 @@ def starts(folder: Path, repeats: int) -> list[Row]:
     memory = max(classify()[1] for _ in range(2))
     help_time, numpy_time = shortest(2 * repeats, lambda: run(LSBG, "--help"), load("numpy"))
     return [
+        worker_memory(folder / "survey"),
+        quantum(folder / "survey", folder, theirs),
         Row(
             "`lsbg classify` of 10 candidates from tiles, against `import tensorflow`",
             f"{ours:.2f} s, {theirs:.2f} s",

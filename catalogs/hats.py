@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from catalogs._hats_pixels import PixelChecked
 from catalogs.columns import AddedColumn, already_there
 from catalogs.errors import InputError, one_line
 from catalogs.output import written_whole
@@ -69,7 +70,8 @@ class HatsCatalog:
             raise InputError(f"{path}: --table is for files with several tables, HATS has one")
         self.path = path
         self._layout, self._properties = _described(path)
-        if ra is None and dec is None:
+        by_pixel = ra is None and dec is None
+        if by_pixel:
             ra, dec = self._properties.ra_column, self._properties.dec_column
             position_unit = position_unit or "deg"
         self._data = ParquetCatalog(
@@ -79,7 +81,8 @@ class HatsCatalog:
         self.column_names = self._data.column_names
         self.position_columns = self._data.position_columns
         self.read_column, self.read_columns = self._data.read_column, self._data.read_columns
-        self.read_positions, self.fingerprint = self._data.read_positions, self._data.fingerprint
+        positions = PixelChecked(self._data) if by_pixel else self._data
+        self.read_positions, self.fingerprint = positions.read_positions, self._data.fingerprint
         self.column_kind, self.read_exact = self._data.column_kind, self._data.read_exact
         self.check_annotated = self._data.check_annotated
         self.describe_columns = self._data.describe_columns

@@ -68,6 +68,11 @@ class ParquetCatalog:
         return (f"tables in the folder that are no Parquet are copied and not scored: {names}",)
 
     @property
+    def paths(self) -> list[Path]:
+        """The file of each part, in the order of the rows."""
+        return [part.path for part in self._parts]
+
+    @property
     def row_counts(self) -> list[int]:
         """Return the rows of each file."""
         return [part.rows for part in self._parts]

@@ -1,11 +1,16 @@
 """Loops over pixels that numba compiles."""
 
+import logging
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from llvmlite import ir
 from numba import njit, types
+from numba.core import event
 from numba.extending import intrinsic
+
+_log = logging.getLogger(__name__)
 
 _OPTIONS = {
     "nogil": True,
@@ -13,6 +18,26 @@ _OPTIONS = {
     "fastmath": {"contract", "reassoc", "arcp", "nsz"},
 }
 """No lock of the interpreter; division by zero gives infinity, as in numpy; sums in any order."""
+
+
+class _FirstPass(event.Listener):
+    """Says once a process that loops are compiled, which a second run of the program need not do.
+
+    Code that is loaded from the cache goes through no pass of the compiler.
+    """
+
+    def on_start(self, _: Any):
+        """Say it when the compiler begins."""
+        event.unregister("numba:run_pass", self)
+        _log.warning(
+            "compiling loops over pixels, once for this installation; that takes up to a minute"
+        )
+
+    def on_end(self, _: Any):
+        """Do nothing when a pass has ended."""
+
+
+event.register("numba:run_pass", _FirstPass())
 
 
 def compiled(function: Callable) -> Callable:

@@ -55,6 +55,8 @@ def run_app(app: typer.Typer, name: str):
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Otherwise the user reads messages about connections of Dask that close late.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    if sys.stderr.isatty():  # somebody waits, and wants to know for what
+        logging.getLogger("lsbg_classifier.compiled").addHandler(logging.StreamHandler())
     # Otherwise Python's garbage collector needs a second at the end for TensorFlow's objects.
     atexit.register(gc.freeze)
     try:

@@ -222,6 +222,34 @@ def test_a_container_has_its_share_of_the_cores(files, expected, tmp_path, monke
     assert usable_cores() == expected
 
 
+_COMPILE = """
+import logging
+logging.basicConfig(format="%(message)s")
+import numpy as np
+from lsbg_classifier.compiled import compiled
+@compiled
+def double(values):
+    return 2 * values
+@compiled
+def triple(values):
+    return 3 * values
+for _ in range(2):
+    double(np.ones(3)), triple(np.ones(3))
+"""
+
+
+def test_compilation_is_said_once_and_not_when_it_is_done_already(tmp_path):
+    script = tmp_path / "loops.py"
+    script.write_text(_COMPILE)
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    for expected in (1, 0):
+        done = subprocess.run(
+            [sys.executable, script], env=environment, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("compiling loops over pixels, once") == expected
+
+
 _IN_A_FORK = """
 import os, sys, warnings
 import numpy as np

@@ -3,6 +3,7 @@
 import shutil
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,8 @@ from pipeline.stages.hats import classify_catalog, classify_hats, hats_propertie
 
 with warnings.catch_warnings(action="ignore"):
     lsdb = pytest.importorskip("lsdb", reason="the extra hats is not installed")
+    import hats.io
+    from hats.io.validation import is_valid_catalog
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -417,6 +420,41 @@ def test_a_missing_library_is_named(small, monkeypatch):
 
 
 @pytest.mark.slow
+def test_paths_are_those_of_the_folder_where_the_step_was_made(
+    small, cutouts, tmp_path, monkeypatch
+):
+    folder = Path(cutouts.partition(":")[2])
+    monkeypatch.chdir(folder.parent)
+    scored = classify_catalog(opened(small), cutouts=f"tiles:{folder.name}")
+    monkeypatch.chdir(tmp_path)
+    assert computed(scored.partitions[0])["flags_lsbg"].notna().all()
+
+
+@pytest.mark.parametrize("way", ["command", "lsdb"])
+def test_what_was_strictly_valid_stays_so(way, small, cutouts, tmp_path, caplog):
+    hats.io.write_parquet_metadata(small)
+    output = tmp_path / "out"
+    if way == "command":
+        annotate(small, output, cutouts=cutouts)
+    else:
+        classify_hats(small, output, cutouts=cutouts)
+    assert is_valid_catalog(small, strict=True), caplog.text
+    assert is_valid_catalog(output, strict=True), caplog.text
+
+
+def test_points_outside_the_pixel_of_their_file_are_refused_with_its_name(small, cutouts, tmp_path):
+    part = parts(small)[0]
+    table = pq.read_table(part)
+    dec = table["dec"].to_numpy().copy()
+    dec[3] = 75.0
+    place = table.column_names.index("dec")
+    pq.write_table(table.set_column(place, "dec", pa.array(dec)), part)
+    with pytest.raises(InputError, match=rf"{part.name}: 1 of its points are outside .* \+75\.0"):
+        annotate(small, tmp_path / "out", cutouts=cutouts)
+    assert not (tmp_path / "out").exists()
+    annotate(small, tmp_path / "out", cutouts=cutouts, ra="ra", dec="dec")
+
+
 def test_a_lazy_catalog(small, cutouts):
     catalog = opened(small).query("mag < 22")
     lazy = classify_catalog(catalog, cutouts=cutouts, select="mag < 21", style="upper")

@@ -15,6 +15,7 @@ from distributed import Client
 from test_cluster import running_scheduler, running_worker, wait_for_workers
 
 from catalogs import InputError
+from catalogs.formats import FORMATS
 from lsbg_classifier.cutouts.kept import kept_folder
 from lsbg_classifier.weights.registry import at_path
 from pipeline import annotate
@@ -197,6 +198,77 @@ def test_what_is_wrong_in_the_configuration_is_said(stage, options, message, tmp
     with pytest.raises(InputError, match=message):
         execute(ceci.ClassifyLsbgStage, **stage, config=config)
     assert not stage["annotated_candidates"].exists()
+
+
+def test_unknown_options_are_refused_where_no_other_stage_can_mean_them(stage, tmp_path, expected):
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.dump({"ClassifyLsbgStage": {"colour": 3}}))
+    with pytest.raises(InputError, match="ClassifyLsbgStage has no option colour; it has cutouts,"):
+        execute(ceci.ClassifyLsbgStage, **stage, config=config)
+    config.write_text(yaml.dump({"global": {"colour": 3}, "ClassifyLsbgStage": {"threshold": 2}}))
+    execute(ceci.ClassifyLsbgStage, **stage, config=config, threshold=0.5)  # here, not in the file
+    assert_same(stage["annotated_candidates"], expected)
+    assert fits.getheader(stage["annotated_candidates"], 1)["LSBGTHR"] == 0.5
+    with pytest.raises(SystemExit):
+        execute(ceci.ClassifyLsbgStage, **stage, colour=3)
+
+
+def test_messages_name_the_output_of_the_user(stage):
+    table = Table.read(stage["candidates"])
+    table["P_LSBG"] = 0.5
+    table.write(stage["candidates"].with_name("scored.fits"), overwrite=True)
+    stage["candidates"] = stage["candidates"].with_name("scored.fits")
+    with pytest.raises(InputError, match=r"scored\.fits: already has the column P_LSBG") as error:
+        execute(ceci.ClassifyLsbgStage, **stage)
+    assert "inprogress" not in str(error.value)
+    stage_of = ceci.ClassifyLsbgStage.make_stage(**{key: str(text) for key, text in stage.items()})
+    said = stage_of._by_final_names(f"{stage_of.get_output('annotated_candidates')}.journal: full")
+    assert said == f"{stage['annotated_candidates']}.journal: full"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_hats_catalogs_are_taken_by_a_stage_of_an_alias(survey, candidates, expected, tmp_path):
+    lsdb = pytest.importorskip("lsdb", reason="needs the extra hats")
+    table = Table.read(candidates)
+    table["NUMBER"] = range(ROWS)
+    frame = table.to_pandas()
+    catalog = lsdb.from_dataframe(frame, ra_column="ALPHA_J2000", dec_column="DELTA_J2000")
+    catalog.write_catalog(tmp_path / "in.hats", as_collection=False, progress_bar=False)
+    stage = {"candidates": tmp_path / "in.hats", "annotated_candidates": tmp_path / "out.hats"}
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.dump({"deep": {"cutouts": f"tiles:{survey.tiles}"}}))
+    for _ in range(2):  # an output that is there is replaced
+        execute(ceci.ClassifyLsbgHatsStage, **stage, name="deep", config=config)
+    found = lsdb.open_catalog(tmp_path / "out.hats", columns="all").compute(progress_bar=False)
+    found = found.sort_values("NUMBER")["P_LSBG"].astype("f4").fillna(float("nan"))
+    right = Table.read(expected)["P_LSBG"]
+    assert found.to_numpy("f4").tobytes() == right.astype("f4").tobytes()
+
+
+def test_hdf5_is_taken(survey, candidates, expected, tmp_path):
+    if "hdf5" not in {known.name for known in FORMATS}:
+        pytest.skip("this version does not read HDF5")
+    Table.read(candidates).write(tmp_path / "in.hdf5", path="candidates", serialize_meta=True)
+    stage = {"candidates": tmp_path / "in.hdf5", "annotated_candidates": tmp_path / "out.hdf5"}
+    execute(ceci.ClassifyLsbgHdf5Stage, **stage, cutouts=f"tiles:{survey.tiles}")
+    found, right = (Table.read(path)["P_LSBG"] for path in (tmp_path / "out.hdf5", expected))
+    assert found.astype("f4").tobytes() == right.astype("f4").tobytes()
+
+
+def test_processes_that_ceci_asks_for_are_workers_of_the_first(stage, monkeypatch):
+    given = {}
+    monkeypatch.setattr(ceci.ClassifyLsbgStage, "finalize", lambda _: None)
+    monkeypatch.setattr(ceci.ClassifyLsbgStage, "work", lambda self: given.update(self.values()))
+    arguments = [f"--{name}={value}" for name, value in stage.items()]
+    for rank in (1, 0):
+        monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "3")
+        monkeypatch.setenv("OMPI_COMM_WORLD_RANK", str(rank))
+        monkeypatch.setattr(sys, "argv", ["x", "ClassifyLsbgStage", *arguments, "--mpi"])
+        assert ceci.main() == 0
+        assert given.get("workers") == (None if rank else 3)
+    monkeypatch.setattr(sys, "argv", ["x", "SimulateLsbgStage", "--mpi"])
+    with pytest.raises(SystemExit, match="SimulateLsbgStage: this stage is one process; leave out"):
+        ceci.main()
 
 
 def test_a_missing_source_of_cutouts_is_said(stage):

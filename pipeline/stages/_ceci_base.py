@@ -9,9 +9,11 @@ from catalogs.errors import InputError
 from pipeline.options import Option, check
 
 try:
+    import yaml
     from ceci import PipelineStage
     from ceci.config import StageParameter
     from ceci.file_types import DataFile
+    from ceci.pipeline.templates import read_and_apply_template
 except ImportError as missing:
     raise InputError(
         "these stages need ceci, which is not installed here: pip install lsbg-classifier[ceci]"
@@ -22,11 +24,17 @@ __all__ = [
     "CsvTable",
     "FitsCatalog",
     "Folder",
+    "HatsFolder",
+    "Hdf5Catalog",
     "LsbgStage",
     "ParquetCatalog",
     "PipelineStage",
     "parameters_of",
 ]
+
+
+_OF_STAGES = ("name", "aliases", "config")
+"""What the section of a stage may hold beside options."""
 
 
 class _Table(DataFile):
@@ -48,6 +56,12 @@ class ParquetCatalog(_Table):
     """A Parquet file, or a folder of them; ceci's own file type cannot be written."""
 
     suffix = "parquet"
+
+
+class Hdf5Catalog(_Table):
+    """A table in HDF5."""
+
+    suffix = "hdf5"
 
 
 class CsvTable(_Table):
@@ -91,6 +105,12 @@ class Folder(DataFile):
         """Do nothing: a folder is never open."""
 
 
+class HatsFolder(Folder):
+    """A HATS catalog, or a collection of one and what belongs to it."""
+
+    suffix = "hats"
+
+
 class LsbgStage(PipelineStage):
     """A stage whose options are those of a command.
 
@@ -118,17 +138,51 @@ class LsbgStage(PipelineStage):
         command = super().generate_command(*arguments, **options)
         return command.replace("python3 -m pipeline ", "python3 -m lsbg_classifier.stages ", 1)
 
+    def run(self):
+        """Do the work of the stage; errors name the files that the user knows."""
+        try:
+            self.work()
+        except InputError as error:
+            raise InputError(self._by_final_names(str(error))) from error
+
+    def work(self):
+        """Make the outputs, under the names that ceci gives until they are whole."""
+        raise NotImplementedError
+
+    def _by_final_names(self, text: str) -> str:
+        """Put the names of outputs in place of those that they have until they are whole."""
+        for tag in self.output_tags():
+            text = text.replace(self.get_output(tag), self.get_output(tag, final_name=True))
+        return text
+
     def values(self) -> dict[str, Any]:
-        """Return the value of each option; refuse what is out of range or misspelt."""
+        """Return the value of each option; refuse what is out of range or unknown.
+
+        Options under ``global`` may be those of other stages: of them only the misspelt ones are
+        refused.
+        """
         names = [option.name for option in self.options]
-        known = {*names, *self.input_tags(), *self.output_tags()}
-        for key in self.config:
+        own = self._own_section()
+        for key in {*self.config, *own} - {*names, *self.input_tags(), *self.output_tags()}:
             near = get_close_matches(key, names, n=1, cutoff=0.8)
-            if near and key not in known:
+            if near:
                 raise InputError(f"there is no option {key}; did you mean {near[0]}?")
+            if key in own and key not in _OF_STAGES:
+                raise InputError(
+                    f"{self.instance_name} has no option {key}; it has {', '.join(names)}"
+                )
         values = {name: self.config[name] for name in names}
         check(self.options, values)
         return values
+
+    def _own_section(self) -> dict[str, Any]:
+        """Return what the file of options says of this stage alone."""
+        config = self.get_input("config")
+        if config is None:
+            return {}
+        if not isinstance(config, dict):
+            config = yaml.safe_load(read_and_apply_template(config)) or {}
+        return config.get(self.instance_name) or {}
 
 
 def parameters_of(options: Iterable[Option]) -> dict[str, StageParameter]:

@@ -33,7 +33,7 @@ class InjectRecoverLsbgStage(LsbgStage):
     options = options_of(inject_recover, without=_OF_CECI)
     config_options = parameters_of(options)
 
-    def run(self):
+    def work(self):
         """Measure, and give the parts the names that ceci wants."""
         from pipeline.injection.completeness import lines_of_completeness
         from pipeline.injection.recover import options_from, prepare_recovery, run_recovery
@@ -65,7 +65,7 @@ class CompletenessLsbgStage(LsbgStage):
     options = options_of(completeness, without=_OF_CECI)
     config_options = parameters_of(options)
 
-    def run(self):
+    def work(self):
         """Measure."""
         from lsbg_classifier.completeness.measure import Settings
         from pipeline.injection.completeness import lines_of_completeness, measure_completeness

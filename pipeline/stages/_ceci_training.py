@@ -79,7 +79,7 @@ class TrainLsbgStage(_TrainStage):
     options = _options("surveys")
     config_options = parameters_of(options)
 
-    def run(self):
+    def work(self):
         """Train on the catalog."""
         self.train(f"--sample={self.get_input('labelled_candidates')}")
 
@@ -96,7 +96,7 @@ class TrainOnLabelsLsbgStage(_TrainStage):
     options = _options("label", "surveys")
     config_options = parameters_of(options)
 
-    def run(self):
+    def work(self):
         """Train on the labels."""
         self.train(f"--labels={self.get_input('labels')}")
 
@@ -113,6 +113,6 @@ class TrainSimulatedLsbgStage(_TrainStage):
     options = _options("label", "whole", *_OF_IMAGES)
     config_options = parameters_of(options)
 
-    def run(self):
+    def work(self):
         """Simulate, and train."""
         self.train("--sample=simulated")

@@ -21,6 +21,8 @@ from pipeline.stages._ceci_base import (
     CsvTable,
     FitsCatalog,
     Folder,
+    HatsFolder,
+    Hdf5Catalog,
     LsbgStage,
     ParquetCatalog,
     PipelineStage,
@@ -35,6 +37,8 @@ from pipeline.stages._ceci_training import (
 from pipeline.stages._options import options_of, report_options
 
 __all__ = [
+    "ClassifyLsbgHatsStage",
+    "ClassifyLsbgHdf5Stage",
     "ClassifyLsbgParquetStage",
     "ClassifyLsbgStage",
     "CompletenessLsbgStage",
@@ -71,7 +75,7 @@ class ClassifyLsbgStage(LsbgStage):
     options = tuple(option for option in OPTIONS if option.name not in _OF_CECI)
     config_options = parameters_of(options)
 
-    def run(self):
+    def work(self):
         """Annotate the catalog."""
         summary = annotate(
             self.get_input("candidates"),
@@ -103,6 +107,22 @@ class ClassifyLsbgParquetStage(ClassifyLsbgStage):
     outputs = (("annotated_candidates", ParquetCatalog),)
 
 
+class ClassifyLsbgHatsStage(ClassifyLsbgStage):
+    """Add the probability of being an LSBG, and flags, to a HATS catalog of candidates."""
+
+    name = "ClassifyLsbgHatsStage"
+    inputs = (("candidates", HatsFolder),)
+    outputs = (("annotated_candidates", HatsFolder),)
+
+
+class ClassifyLsbgHdf5Stage(ClassifyLsbgStage):
+    """Add the probability of being an LSBG, and flags, to a table of candidates in HDF5."""
+
+    name = "ClassifyLsbgHdf5Stage"
+    inputs = (("candidates", Hdf5Catalog),)
+    outputs = (("annotated_candidates", Hdf5Catalog),)
+
+
 class SimulateLsbgStage(LsbgStage):
     """Make a small simulated survey: coadd tiles, candidates found in them, and the truth."""
 
@@ -112,7 +132,7 @@ class SimulateLsbgStage(LsbgStage):
     options = options_of(simulate, without=_OF_CECI)
     config_options = parameters_of(options)
 
-    def run(self):
+    def work(self):
         """Simulate, and give the parts the names that ceci wants."""
         from lsbg_classifier.simulation.survey import SurveyPlan, simulate_survey
 
@@ -140,7 +160,7 @@ class ReportLsbgStage(LsbgStage):
     options = options_of(report, without=_OF_CECI)
     config_options = parameters_of(options)
 
-    def run(self):
+    def work(self):
         """Write the report."""
         from pipeline.report import write_report
 
@@ -166,9 +186,35 @@ def _say(lines: Iterable[str]):
     sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
+_SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS")
+_RANKS = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
+"""What mpirun and srun tell a process: how many there are, and its number."""
+
+
+def _first_of(names: Iterable[str]) -> int | None:
+    values = (os.environ.get(name, "") for name in names)
+    return next((int(value) for value in values if value.isdecimal()), None)
+
+
+def _without_mpi() -> bool:
+    """Turn ``--mpi``, by which ceci starts ``nprocess``, into as many workers of the first process.
+
+    Returns whether this process is another one, which has nothing to do.
+    """
+    stage, size = PipelineStage.pipeline_stages.get(sys.argv[1], [None])[0], _first_of(_SIZES)
+    if "workers" not in getattr(stage, "config_options", {}):
+        raise InputError("this stage is one process; leave out nprocess")
+    if size is None:
+        raise InputError("no mpirun or srun has started this process; leave out --mpi")
+    sys.argv = [*(word for word in sys.argv if word != "--mpi"), f"--workers={size}"]
+    return _first_of(_RANKS) != 0
+
+
 def main() -> int:
     """Run the stage that the command line names; errors of the user become one line."""
     try:
+        if "--mpi" in sys.argv and _without_mpi():
+            return 0
         return PipelineStage.main()
     except InputError as error:
         sys.exit(f"{sys.argv[1]}: {error}")

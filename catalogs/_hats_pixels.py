@@ -1,0 +1,90 @@
+"""Whether the points of a HATS catalog lie in the pixels that their files are named after."""
+
+import re
+from bisect import bisect_right
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+
+from catalogs.errors import InputError
+from catalogs.parquet import ParquetCatalog
+
+_PIXEL = re.compile(r"Norder=(\d+)/(?:Dir=\d+/)?Npix=(\d+)")
+_EDGE_DEGREES = 1e-6
+"""Points this close to a pixel are taken for points in it: they may have been rounded."""
+
+
+class PixelChecked:
+    """Reads positions of a HATS catalog, and refuses files with points of other pixels.
+
+    A search of the sky opens the files of its pixels alone, and would miss such points.
+
+    Parameters
+    ----------
+    data : ParquetCatalog
+        The folder ``dataset``.
+    """
+
+    def __init__(self, data: ParquetCatalog):
+        self._data = data
+        self._starts = [0, *accumulate(data.row_counts)]
+
+    def read_positions(self, start: int, stop: int) -> np.ndarray:
+        """Return positions; see `catalogs.Catalog`.
+
+        Parameters
+        ----------
+        start, stop : int
+            Rows [start, stop), from 0.
+
+        Returns
+        -------
+        array of float64, shape (stop - start, 2)
+            Degrees.
+
+        Raises
+        ------
+        InputError
+            If a point is outside of the pixel that the name of its file says.
+        """
+        positions = self._data.read_positions(start, stop)
+        first = max(0, bisect_right(self._starts, start) - 1)
+        for number in range(first, len(self._starts) - 1):
+            low, high = self._starts[number], self._starts[number + 1]
+            if low >= stop:
+                break
+            part = positions[max(low, start) - start : min(high, stop) - start]
+            _check(self._data.paths[number], part)
+        return positions
+
+
+def _check(path: Path, positions: np.ndarray):
+    """Refuse points outside of the pixel of a file; files of other names are left alone."""
+    named = _PIXEL.search(path.as_posix())
+    ra, dec = positions.T
+    valid = np.isfinite(ra) & np.isfinite(dec) & (abs(dec) <= 90)
+    if named is None or not valid.any():
+        return
+    order, pixel = map(int, named.groups())
+    outside = np.flatnonzero(valid)[~_inside(order, pixel, ra[valid], dec[valid])]
+    if len(outside):
+        place = positions[outside[0]]
+        raise InputError(
+            f"{path}: {len(outside)} of its points are outside of the HEALPix pixel of its name, "
+            f"such as {place[0]:.6f} {place[1]:+.6f}; import the catalog anew with hats-import"
+        )
+
+
+def _inside(order: int, pixel: int, ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
+    """Tell which points are in a pixel, or within rounding of it."""
+    from hats.pixel_math.healpix_shim import radec2pix
+
+    inside = radec2pix(order, ra, dec) == pixel
+    for across, up in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+        rest = np.flatnonzero(~inside)
+        if not len(rest):
+            break
+        moved_dec = np.clip(dec[rest] + up * _EDGE_DEGREES, -90, 90)
+        inside[rest] = radec2pix(order, ra[rest] + across * _EDGE_DEGREES, moved_dec) == pixel
+    return inside
