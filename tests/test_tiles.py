@@ -57,6 +57,15 @@ def fetch(folder, positions=(CENTRE,), **options):
     return source.fetch(np.array(positions, float))
 
 
+@pytest.mark.parametrize("others", ["u", "Y", "y", "uYy"])
+def test_bands_that_no_cutout_needs_change_nothing(others, tmp_path):
+    (tmp_path / "three").mkdir(), (tmp_path / "more").mkdir()
+    expected, flags = fetch(write_des(tmp_path / "three"))
+    found, found_flags = fetch(write_des(tmp_path / "more", bands=f"grz{others}"))
+    assert (found == expected).all() and expected.any()
+    assert (found_flags == flags).all() and (flags == 0).all()
+
+
 def test_galaxy_is_in_the_middle_and_clean(tmp_path):
     cutouts, flags = fetch(write_des(tmp_path))
     assert cutouts.dtype == np.uint8 and cutouts.shape == (1, 64, 64, 3)

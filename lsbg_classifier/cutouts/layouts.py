@@ -55,7 +55,7 @@ LAYOUTS = (
     _layout(
         "des",
         "DES and DELVE coadd tiles",
-        r"(?P<tile>(?:DES|DELVE)\d{4}[+-]\d{4})(?:_r\w+?)?_(?P<band>[ugrizY])(?:_(?P<kind>[a-z]\w*))?",
+        r"(?P<tile>(?:DES|DELVE)\d{4}[+-]\d{4})(?:_r\w+?)?_(?P<band>[ugrizYy])(?:_(?P<kind>[a-z]\w*))?",
         "des",
         30.0,
     ),

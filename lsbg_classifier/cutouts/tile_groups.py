@@ -118,6 +118,10 @@ def group_tiles(scan: Scan) -> list[Tile]:
     return joined
 
 
+_IN_NO_COLOUR = "uy"
+"""Bands that no cutout is made of: which of two images is meant does not matter."""
+
+
 def _add(scan: Scan, tiles: dict[str, Tile], path: str, image: ScienceImage):
     """Add an image to the tile of its name; one of another place makes a tile of its own."""
     name = scan.names[path]
@@ -130,7 +134,7 @@ def _add(scan: Scan, tiles: dict[str, Tile], path: str, image: ScienceImage):
         tiles[own_name] = Tile(own_name, name.layout, {image.band: image})
     elif chosen := _better(scan, image, other):
         tile.science[image.band] = chosen
-    else:
+    elif image.band not in _IN_NO_COLOUR:
         raise _too_many(scan, other, image)
 
 
