@@ -62,15 +62,15 @@ def quantum(survey: Path, folder: Path, tensorflow_seconds: float) -> Row:
     Row
     """
     root = _repository(survey, folder)
-    command = (
-        f"pipetask run --register-dataset-types -b {root} -i input -o out "
-        f"-p resource://lsbg_classifier/stages/rubin.yaml -c classifyLsbg:cutouts=tiles:{survey}/tiles"
-    )
-    program = Path(sys.executable).with_name("pipetask")
+    command = [
+        *(str(Path(sys.executable).with_name("pipetask")), "run", "--register-dataset-types"),
+        *("-b", str(root), "-i", "input", "-o", "out"),
+        *("-p", "resource://lsbg_classifier/stages/rubin.yaml"),
+        *("-c", f"classifyLsbg:cutouts=tiles:{survey / 'tiles'}"),
+    ]
     seconds = []
     for _ in range(2):
-        words = [str(program), *command.split()[1:]]
-        subprocess.run(words, cwd=folder, capture_output=True, check=True)
+        subprocess.run(command, cwd=folder, capture_output=True, check=True)
         seconds.append(_seconds_of(root))
     return Row(
         f"a Rubin quantum of {_ROWS} rows in `pipetask run`, against `import tensorflow`",
