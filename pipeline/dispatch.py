@@ -158,7 +158,8 @@ def in_order_of_completion(
         What the function raises; `InputError` if the workers of a scheduler are lost.
     """
     if isinstance(client, Threads):
-        return client.in_order_of_completion(function, calls)
+        yield from client.in_order_of_completion(function, calls)
+        return
     from pipeline.cluster import in_order_of_completion as in_order_of_dask
 
-    return in_order_of_dask(client, function, calls)
+    yield from in_order_of_dask(client, function, calls)
