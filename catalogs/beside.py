@@ -23,12 +23,12 @@ def default_output(source: Path | str) -> Path:
     """
     if is_url(source):
         source = PurePosixPath(unquote(urlsplit(str(source)).path)).name or "catalog"
-    return _with_suffix(Path(source), SCORED)
+    return with_suffix(Path(source), SCORED)
 
 
 def chosen_output(output: Path) -> Path:
     """Return where the rows that are chosen are written: ``out.fits``, ``out_only.fits``."""
-    return _with_suffix(Path(output), CHOSEN)
+    return with_suffix(Path(output), CHOSEN)
 
 
 def check_in_place(source: Path | str) -> Path:
@@ -58,8 +58,18 @@ def check_in_place(source: Path | str) -> Path:
     return path
 
 
-def _with_suffix(path: Path, added: str) -> Path:
-    """Add to the stem of a name; endings of packed files count to the ending."""
+def with_suffix(path: Path, added: str) -> Path:
+    """Add to the stem of a name; endings of packed files count to the ending.
+
+    Parameters
+    ----------
+    path : Path
+    added : str
+
+    Returns
+    -------
+    Path
+    """
     packed = path.suffix.lower() in PACKED_ENDINGS
     ending = path.suffix if not packed else f"{path.with_suffix('').suffix}{path.suffix}"
     return path.with_name(f"{path.name[: len(path.name) - len(ending)]}{added}{ending}")

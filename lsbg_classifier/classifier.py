@@ -204,6 +204,57 @@ class Classifier:
         in_batches(self.engine, measure, cutouts)
         return spread
 
+    def features(self, cutouts: np.ndarray) -> np.ndarray:
+        """Return how the network sees each cutout: the values that its last layer weighs.
+
+        Cutouts that look alike to the network have features close to each other.
+
+        Parameters
+        ----------
+        cutouts : array of uint8, shape (N, 64, 64, 3)
+            As for `predict`.
+
+        Returns
+        -------
+        array of float32, shape (N, values)
+            1024 values with the network DeepShadows.
+
+        Raises
+        ------
+        TypeError
+            If the cutouts are not uint8.
+        ValueError
+            If their shape is another.
+        """
+        cutouts = _checked(cutouts)
+
+        def see(places, images):
+            return self.engine.last_hidden(images)[: len(places)]
+
+        parts = in_batches(self.engine, see, cutouts)
+        if not parts:
+            empty = np.zeros((self.engine.batch, *cutouts.shape[1:]), np.uint8)
+            return self.engine.last_hidden(empty)[:0]
+        return np.concatenate(parts)
+
+    def oddness(self, cutouts: np.ndarray) -> np.ndarray:
+        """Return how unlike the cutouts are to those that the weights have seen.
+
+        Parameters
+        ----------
+        cutouts : array of uint8, shape (N, 64, 64, 3)
+            As for `predict`.
+
+        Returns
+        -------
+        array of float32, shape (N,)
+            Above 0 where `unlike_training` is true; NaN for weights that came without this check.
+        """
+        cutouts = _checked(cutouts)
+        if self._likeness is None:
+            return np.full(len(cutouts), np.nan, np.float32)
+        return (self._likeness.score(cutouts) - self._likeness.threshold).astype(np.float32)
+
     @property
     def _seed(self) -> int:
         """The weights' own part in what is dropped."""

@@ -25,6 +25,7 @@ SUBCOMMANDS = {
     "weights": "List the trained weights, or show one card.",
     "flags": "Explain the flags, or decode one value.",
     "report": "Show a run: summary, gallery and labelling, in any browser.",
+    "similar": "Find candidates that look like one, or like none trained on.",
     "evaluate": "Judge weights on labelled cutouts.",
     "study": "Repeat a study of the paper on labelled cutouts.",
     "info": "Print what a bug report needs: versions, devices, weights.",

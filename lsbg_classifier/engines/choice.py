@@ -51,6 +51,9 @@ class Engine(Protocol):
     def infer(self, images: "np.ndarray") -> "np.ndarray":
         """Return probabilities of a batch of uint8 cutouts: (batch, 64, 64, 3) -> (batch,)."""
 
+    def last_hidden(self, images: "np.ndarray") -> "np.ndarray":
+        """Return what the last layer takes, for a batch of uint8 cutouts: (batch, values)."""
+
     def features(self, images: "np.ndarray") -> "list[np.ndarray]":
         """Return what the random part takes, for a batch of uint8 cutouts."""
 

@@ -45,6 +45,17 @@ class KerasEngine:
         """Return probabilities of a batch of uint8 cutouts, (batch, 64, 64, 3) -> (batch,)."""
         return self._inference(images)[:, 0]
 
+    def last_hidden(self, images: np.ndarray) -> np.ndarray:
+        """Return what the last layer takes, for a batch of uint8 cutouts; see `Engine`."""
+        with self._building:
+            model = self._hidden
+        return model(images)
+
+    @cached_property
+    def _hidden(self) -> "_Model":
+        last = network_steps(self.network)[-1]
+        return _Model(part_of_network(self.network, list(last.inputs)))
+
     @cached_property
     def random_part(self) -> RandomPart:
         """What dropout changes in the network."""

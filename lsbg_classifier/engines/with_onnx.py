@@ -80,6 +80,12 @@ class OnnxEngine:
         """Return probabilities of a batch of uint8 cutouts: (batch, 64, 64, 3) -> (batch,)."""
         return _run(self._session, [images])[0][:, 0]
 
+    def last_hidden(self, images: np.ndarray) -> np.ndarray:
+        """Return what the last layer takes, for a batch of uint8 cutouts; see `Engine`."""
+        with self._lock:
+            session = self._hidden
+        return _run(session, [images])[0]
+
     @cached_property
     def random_part(self) -> RandomPart:
         """What dropout changes in the network."""
@@ -104,6 +110,12 @@ class OnnxEngine:
         for step in self._steps[1:]:
             graph.add_step(step)
         return graph
+
+    @cached_property
+    def _hidden(self) -> onnxruntime.InferenceSession:
+        self._set.check_intact()
+        _, weights = self._read()
+        return _session(self._front(weights), list(self._steps[-1].inputs))
 
     @property
     def _halves(self) -> tuple[onnxruntime.InferenceSession, onnxruntime.InferenceSession]:

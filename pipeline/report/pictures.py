@@ -118,7 +118,7 @@ class Pictures:
             cutouts[places], have[places] = self.read(rows[places])
             return len(places)
 
-        order = self._order(rows)
+        order = self.order(rows)
         chunks = [order[start : start + _CHUNK] for start in range(0, len(order), _CHUNK)]
         with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
             for count in pool.map(read, chunks):
@@ -127,7 +127,7 @@ class Pictures:
                     progress(done, len(rows))
         return cutouts, have
 
-    def _order(self, rows: np.ndarray) -> np.ndarray:
+    def order(self, rows: np.ndarray) -> np.ndarray:
         """Return the order in which rows are best read: neighbours share an image, or a file."""
         order = np.argsort(rows, kind="stable")
         if self.source is None:
