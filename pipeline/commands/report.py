@@ -77,6 +77,27 @@ def report(
             min=0, help="Put this many candidates into the set to label, half of them random."
         ),
     ] = 400,
+    strategy: Annotated[
+        str,
+        typer.Option(
+            help="Choose the other half of the set to label by: uncertain (closest to the "
+            "threshold), diverse (spread over what the network sees), both, or random."
+        ),
+    ] = "uncertain",
+    labellers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="Give each of these labellers a set of their own, of --to-label candidates.",
+            show_default="all label the same",
+        ),
+    ] = None,
+    overlap: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Show this part of each set to all --labellers, to compare them."
+        ),
+    ] = 0.2,
     heat_maps: Annotated[
         int | None,
         typer.Option(
@@ -133,6 +154,9 @@ def report(
         heat_maps=heat_maps,
         threshold=threshold,
         figures=figures,
+        strategy=strategy,
+        labellers=[name.strip() for name in labellers.split(",")] if labellers else (),
+        overlap=overlap,
         overwrite=overwrite,
         catalog_options=given(
             format=format, table=table, ra=ra, dec=dec, position_unit=position_unit

@@ -27,6 +27,7 @@ from pipeline.report.panel import draw_panel
 from pipeline.report.pictures import Pictures, Progress, write_sheets
 from pipeline.report.plots import draw_comparison, write_plots
 from pipeline.report.quantities import find_quantities
+from pipeline.report.queue import plan_queue
 from pipeline.report.run_figures import save_figures
 
 _NO_PICTURES = (
@@ -120,8 +121,15 @@ def _labelled(candidates, pictures, provenance, options):
 def _write(folder: Path, run: _Run, columns, sections, progress) -> Content:
     """Write everything into a folder that is empty, and return what the page says."""
     candidates, options = run.candidates, run.options
+    plan = plan_queue(
+        options.strategy, options.labellers, options.overlap, candidates, run.pictures
+    )
     choice = choose(
-        candidates, count=options.count, to_label=options.to_label, threshold=run.threshold
+        candidates,
+        count=options.count,
+        to_label=options.to_label,
+        threshold=run.threshold,
+        plan=plan,
     )
     (folder / "data").mkdir()
     have, heat_maps, notes = _write_pictures(folder, run, choice, progress)
@@ -151,7 +159,7 @@ def _write(folder: Path, run: _Run, columns, sections, progress) -> Content:
             *completeness_sections(options.completeness),
             *sections,
         ],
-        notes=[*_warnings(run), *notes],
+        notes=[*_warnings(run), *plan.notes, *notes],
         told_by=told_by,
     )
     write_page(content, folder)

@@ -1,11 +1,12 @@
 """Which candidates are in the gallery, and which a labeller must judge."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from catalogs.flags import Flag
 from pipeline.report.candidates import Candidates
+from pipeline.report.queue import QueuePlan
 
 _SEED = 20211
 """Of the random candidates: fixed, so that all labellers of a catalog see the same ones."""
@@ -25,25 +26,38 @@ class Choice:
     to_label : array of int64, shape (K,)
         Places in `rows`, in the order in which they must be labelled.
     is_random : array of bool, shape (K,)
-        Which of these were drawn at random from all that have a probability; the others are the
-        most uncertain ones.
+        Which of these were drawn at random from all that have a probability; the others are those
+        that teach most, by the strategy.
     left_out : int
         Rows that there was no room for; those that the selection did not keep are not counted.
+    queue : array of int8, shape (K,)
+        Which labeller each is for: a number of `plan.labellers`, or -1 for all.
+    plan : QueuePlan
+        How the set to label was chosen.
     """
 
     rows: np.ndarray
     to_label: np.ndarray
     is_random: np.ndarray
     left_out: int
+    queue: np.ndarray = field(default_factory=lambda: np.empty(0, np.int8))
+    plan: QueuePlan = field(default_factory=QueuePlan)
 
 
-def choose(candidates: Candidates, *, count: int, to_label: int, threshold: float) -> Choice:
+def choose(
+    candidates: Candidates,
+    *,
+    count: int,
+    to_label: int,
+    threshold: float,
+    plan: QueuePlan | None = None,
+) -> Choice:
     """Choose what a report shows.
 
     Half of the set to label is drawn at random, whatever the probabilities are: an honest test.
-    The other half is closest to the threshold, the most uncertain first. They are mixed in an
-    order that does not tell which is which. Where no candidate has a probability, both halves are
-    drawn at random from those with a position.
+    The other half teaches most, by the strategy of the plan. They are mixed in an order that does
+    not tell which is which. Where no candidate has a probability, both halves are drawn at random
+    from those with a position.
 
     Parameters
     ----------
@@ -52,17 +66,21 @@ def choose(candidates: Candidates, *, count: int, to_label: int, threshold: floa
         Of the gallery, at most. Where there are more, it holds the set to label, the highest
         probabilities, and for one place in ten a candidate drawn at random.
     to_label : int
-        Of the set to label, at most.
+        Of the set to label of one labeller, at most.
     threshold : float
         Where probabilities are most uncertain.
+    plan : QueuePlan, optional
+        None: the most uncertain, the same for all labellers.
 
     Returns
     -------
     Choice
     """
+    plan = plan or QueuePlan()
     generator = np.random.default_rng(_SEED)
     scored = candidates.scored
-    label_rows, is_random = _to_label(candidates, min(to_label, count), threshold, generator)
+    wanted = min(plan.size(to_label), count)
+    label_rows, is_random = _to_label(candidates, wanted, threshold, generator, plan)
     others = np.flatnonzero(
         ~np.isfinite(candidates.probability) & (candidates.flags & Flag.NOT_SELECTED == 0)
     )
@@ -75,10 +93,19 @@ def choose(candidates: Candidates, *, count: int, to_label: int, threshold: floa
     rows = rows[np.lexsort((rows, -np.nan_to_num(candidates.probability[rows], nan=-1)))]
     by_row = np.argsort(rows)
     places = by_row[np.searchsorted(rows, label_rows, sorter=by_row)]
-    return Choice(rows, places, is_random, len(scored) + len(others) - len(rows))
+    left_out = len(scored) + len(others) - len(rows)
+    return Choice(rows, places, is_random, left_out, _owners(plan, is_random, to_label), plan)
 
 
-def _to_label(candidates, count: int, threshold: float, generator):
+def _owners(plan: QueuePlan, is_random: np.ndarray, each: int) -> np.ndarray:
+    """Divide both halves among the labellers, each in the same way."""
+    owners = np.empty(len(is_random), np.int8)
+    for half in (is_random, ~is_random):
+        owners[half] = plan.owners(int(np.count_nonzero(half)), each)
+    return owners
+
+
+def _to_label(candidates, count: int, threshold: float, generator, plan: QueuePlan):
     """Return the rows to label in their order, and which of them are the random ones."""
     scored = candidates.scored
     if not len(scored):
@@ -86,11 +113,10 @@ def _to_label(candidates, count: int, threshold: float, generator):
     count = min(count, len(scored))
     random = generator.choice(scored, count // 2, replace=False)
     rest = np.setdiff1d(scored, random)
-    distance = np.abs(candidates.probability[rest].astype(np.float64) - threshold)
-    uncertain = rest[np.argsort(distance, kind="stable")[: count - len(random)]]
+    teaching = plan.teaching(candidates, rest, count - len(random), threshold)
     is_random = generator.permutation(np.arange(count) < len(random))
     rows = np.empty(count, np.int64)
-    rows[is_random], rows[~is_random] = random, uncertain
+    rows[is_random], rows[~is_random] = random, teaching
     return rows, is_random
 
 

@@ -20,6 +20,7 @@ from pipeline.report.data import packed, visible, write_data
 from pipeline.report.heat import PER_FILE
 from pipeline.report.pictures import SHEET
 from pipeline.report.plots import Plot
+from pipeline.report.queue import queue_facts
 
 _SCRIPTS = (
     "data.js words.js pictures.js look.js csv.js labels.js selection.js gallery.js export.js "
@@ -134,6 +135,7 @@ def _run(content: Content) -> dict:
         "have": content.have.astype(np.uint8),
         "toLabel": choice.to_label.astype(np.int32),
         "isRandom": choice.is_random.astype(np.uint8),
+        "queue": choice.queue,
     }
     if candidates.label is not None:
         known = np.isin(candidates.label[rows], (0, 1))
@@ -142,6 +144,7 @@ def _run(content: Content) -> dict:
         "id": _identity(candidates),
         "name": content.name,
         "threshold": content.threshold,
+        **queue_facts(choice.plan, content.provenance),
         "thresholds": _thresholds(candidates),
         "truthName": _TOLD_BY[content.told_by],
         "flagTable": [
@@ -296,4 +299,4 @@ def _gallery_note(content: Content) -> str:
 
 def _to_label_note(choice: Choice) -> str:
     random = int(np.count_nonzero(choice.is_random))
-    return f"{len(choice.is_random) - random} most uncertain, {random} random"
+    return f"{choice.plan.describe(len(choice.is_random) - random)}, {random} random"

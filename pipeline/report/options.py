@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from catalogs import InputError
+from pipeline.report.queue import check_queue
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,13 @@ class ReportOptions:
         Replace a report that exists.
     catalog_options : mapping
         ``table``, ``ra``, ``dec`` or ``position_unit``; see `catalogs.open_catalog`.
+    strategy : str
+        How the half of the set to label that teaches is chosen; see
+        `lsbg_classifier.training.strategies`.
+    labellers : sequence of str
+        Each gets a set of its own; none: all label the same.
+    overlap : float
+        Part of each labeller's set that all of them see, from 0 to 1.
     """
 
     cutouts: str | None = None
@@ -59,6 +67,9 @@ class ReportOptions:
     figures: bool = False
     overwrite: bool = False
     catalog_options: Mapping[str, str] = field(default_factory=dict)
+    strategy: str = "uncertain"
+    labellers: Sequence[str] = ()
+    overlap: float = 0.2
 
     @property
     def label_files(self) -> tuple[Path, ...]:
@@ -69,6 +80,7 @@ class ReportOptions:
     def __post_init__(self):
         """Refuse numbers that make no sense; make a list of one file of labels."""
         object.__setattr__(self, "labels", self.label_files)
+        check_queue(self.strategy, self.labellers, self.overlap)
         if self.count < 1:
             raise InputError(f"at least one candidate must be shown, not {self.count}")
         if self.to_label < 0 or (self.heat_maps or 0) < 0:
