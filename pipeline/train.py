@@ -217,7 +217,8 @@ def training_app(defaults: _Defaults) -> typer.Typer:
                 min=0.001,
                 max=0.999,
                 help="Make probabilities for candidates of which this fraction are LSBGs.",
-                show_default="the fraction in training",
+                show_default="with --labels the fraction among those drawn at random, else that in "
+                "training",
             ),
         ] = None,
         seed: Annotated[

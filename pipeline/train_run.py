@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import typer
 
 from catalogs.errors import InputError
@@ -11,12 +12,15 @@ from lsbg_classifier.backend import start_backend
 from lsbg_classifier.surveys import survey_named
 from pipeline.console import command_line
 from pipeline.train_injected import limits_of_injected
-from pipeline.train_sample import WantedSample, make_dataset, plan_sample
+from pipeline.train_sample import WantedSample, make_dataset, plan_sample, prior_of_labels
 
 if TYPE_CHECKING:  # these load Keras, which a command does only where it needs it
     from lsbg_classifier.training.dataset import CutoutDataset
     from lsbg_classifier.training.recipes import Recipe
     from lsbg_classifier.weights.registry import WeightSet
+
+_PRIORS = (0.001, 0.999)
+"""Smallest and largest fraction of LSBGs that weights are made for."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,8 @@ class TrainingRequest:
     resume, overwrite, register, mixed_precision : bool
         As in the command.
     prior : float, optional
-        Fraction of LSBGs among the candidates that the weights are for.
+        Fraction of LSBGs among the candidates that the weights are for; none: that of the labels
+        drawn at random, or else of what is trained on.
     """
 
     name: str
@@ -92,7 +97,9 @@ def run_training(request: TrainingRequest, wanted: WantedSample, *, dry_run: boo
         _say_plan(method, plan_sample(wanted), request)
         return
     dataset = make_dataset(wanted, request.folder / "cutouts", quiet=quiet)
-    training = _training(request, wanted, method, dataset)
+    estimated = None if request.prior is not None else prior_of_labels(wanted, dataset)
+    training = _training(request, wanted, method, dataset, estimated)
+    typer.echo(f"prior of the weights: {_prior_text(request.prior, estimated)}")
     for note in _notes(method.start, dataset.manifest.imaging):
         typer.echo(f"note: {note}")
     with show_progress("training steps", quiet=quiet) as progress:
@@ -156,13 +163,13 @@ def _check_outputs(request: TrainingRequest):
         )
 
 
-def _training(request: TrainingRequest, wanted: WantedSample, method: _Method, dataset):
+def _training(request: TrainingRequest, wanted: WantedSample, method: _Method, dataset, estimated):
     from lsbg_classifier.training.label_noise import unlabelled_fraction
     from lsbg_classifier.training.workflow import Training
 
     return Training(
         name=request.name,
-        description=_description(wanted, dataset, method.start),
+        description=_description(wanted, dataset, method.start, estimated),
         limitations=_limitations(wanted, method.start, dataset),
         command=command_line(),
         dataset=dataset,
@@ -174,9 +181,18 @@ def _training(request: TrainingRequest, wanted: WantedSample, method: _Method, d
         spare=method.recipe_name == "robust",
         beside=method.beside,
         mixed_precision=request.mixed_precision,
-        prior=request.prior,
+        prior=request.prior if estimated is None else float(np.clip(estimated.value, *_PRIORS)),
         unlabelled=unlabelled_fraction(dataset.folder),
     )
+
+
+def _prior_text(asked_for: float | None, estimated) -> str:
+    """Say which part of the candidates the probabilities are for, and how that is known."""
+    if asked_for is not None:
+        return f"{asked_for:g}, as asked for"
+    if estimated is not None:
+        return str(estimated)
+    return "the fraction of LSBGs among what is trained on"
 
 
 def _say_plan(method: _Method, planned, request: TrainingRequest):
@@ -243,12 +259,13 @@ def usual_name(wanted: WantedSample) -> str:
     return f"my-{kind}{survey}"
 
 
-def _description(wanted, dataset, start) -> str:
+def _description(wanted, dataset, start, prior) -> str:
     """One line for the card."""
     images = dataset.manifest.imaging
     sample = "simulated sky only, no real image" if wanted.simulated else wanted.name
     tuned = f", fine-tuned from {start.card.name}" if start else ""
-    return f"{images.survey} cutouts ({', '.join(images.bands)}); has seen {sample}{tuned}"
+    known = f"; prior {prior}" if prior else ""
+    return f"{images.survey} cutouts ({', '.join(images.bands)}); has seen {sample}{tuned}{known}"
 
 
 def _limitations(wanted, start, dataset) -> str:

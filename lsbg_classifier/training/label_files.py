@@ -1,13 +1,16 @@
 """Read files of labels as people have them: from the page, by hand, or out of a spreadsheet.
 
 Columns: ``ra``, ``dec`` (ICRS degrees), ``label`` (``LSBG``, ``artifact`` or ``unsure``; also 1, 0
-and empty), ``labeller``, ``time`` (ISO 8601) and ``chosen``, why the candidate was shown:
-``uncertain``, ``random`` or ``browsed``. The last three may be missing. Values are separated by
-commas, semicolons or tabs; where it is not by commas, decimal commas are read too.
+and empty), ``labeller``, ``time`` (ISO 8601), ``chosen``, why the candidate was shown
+(``uncertain``, ``taught``, ``random`` or ``browsed``), ``report`` and ``weights``, what was shown,
+and ``blind``, whether the probability was hidden (1 or 0). All but the first three may be missing.
+Values are separated by commas, semicolons or tabs; where it is not by commas, decimal commas are
+read too. A session that the page saved, JSON with the same names, is read as well.
 """
 
 import csv
 import datetime
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,11 +22,12 @@ LSBG, ARTIFACT, UNSURE = 1, 0, -1
 
 _VERDICTS = {"lsbg": LSBG, "artifact": ARTIFACT, "unsure": UNSURE, "": UNSURE}
 
-CHOSEN = ("random", "uncertain", "browsed")
+CHOSEN = ("random", "uncertain", "taught", "browsed")
 """Why a candidate was shown; where labellers differ, the first of these holds."""
 
 _DELIMITERS = (",", ";", "\t")
 _NEEDED = ("ra", "dec", "label")
+_OPTIONAL = ("labeller", "time", "chosen", "report", "weights", "blind")
 _HEADER = "ra,dec,label or ra,dec,label,labeller,time,chosen"
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
@@ -53,6 +57,9 @@ class Judgement:
     time: datetime.datetime | None
     chosen: str
     decimals: int
+    report: str = ""
+    weights: str = ""
+    blind: bool | None = None
 
 
 def read_label_file(path: Path) -> list[Judgement]:
@@ -64,8 +71,10 @@ def read_label_file(path: Path) -> list[Judgement]:
         If it is no such file, with the number of the line that is wrong and the cause.
     """
     try:
-        lines = _text(path).splitlines(keepends=True)
-        return list(_judgements(path, lines))
+        text = _text(path)
+        if text.lstrip().startswith("{"):
+            return list(_of_session(path, text))
+        return list(_judgements(path, text.splitlines(keepends=True)))
     except (OSError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or one_line(error)
         raise InputError(f"{path}: not a CSV file of labels ({reason})") from error
@@ -99,7 +108,7 @@ def _judgements(path: Path, lines: list[str]) -> Iterator[Judgement]:
 
 def _delimiter(lines: list[str]) -> str:
     """Return what separates the names in the first line: that by which most columns are known."""
-    known = (*_NEEDED, "labeller", "time", "chosen")
+    known = (*_NEEDED, *_OPTIONAL)
     names = {
         delimiter: [name.strip().strip('"').lower() for name in (lines or [""])[0].split(delimiter)]
         for delimiter in _DELIMITERS
@@ -136,13 +145,49 @@ def _judgement(text: dict[str, str]) -> Judgement:
         raise ValueError(f"chosen must be one of {', '.join(CHOSEN)}, not {chosen[:40]!r}")
     ra, dec = (_with_point(text[name]) for name in ("ra", "dec"))
     return Judgement(
-        (_degrees("ra", ra, 0, 360), _degrees("dec", dec, -90, 90)),
+        (_degrees("ra", ra, -360, 360) % 360, _degrees("dec", dec, -90, 90)),
         _verdict(text["label"]),
-        "".join(filter(str.isprintable, text.get("labeller", "")))[:60],
+        _name(text.get("labeller", "")),
         _time(text.get("time", "")),
         chosen,
         max(_decimals(ra), _decimals(dec)),
+        *(_name(text.get(name, "")) for name in ("report", "weights")),
+        _blind(text.get("blind", "")),
     )
+
+
+def _name(text: str) -> str:
+    return "".join(filter(str.isprintable, text))[:60]
+
+
+def _blind(text: str) -> bool | None:
+    words = {"": None, "1": True, "1.0": True, "true": True, "0": False, "0.0": False}
+    words["false"] = False
+    if text.lower() not in words:
+        raise ValueError(f"blind must be 1 or 0, not {text[:40]!r}")
+    return words[text.lower()]
+
+
+def _of_session(path: Path, text: str) -> Iterator[Judgement]:
+    """Read the labels of a session that the page saved."""
+    try:
+        rows = json.loads(text)["labels"]
+        texts = [{str(name): _cell(value) for name, value in row.items()} for row in rows]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(f"{path}: no labelling session ({one_line(error)})") from error
+    for number, row in enumerate(texts, 1):
+        try:
+            yield _judgement({name: row.get(name, "") for name in (*_NEEDED, *_OPTIONAL)})
+        except ValueError as error:
+            raise InputError(f"{path}: label {number}: {error}") from None
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, int | float):
+        return f"{value:.7f}"
+    return "" if value is None else str(value).strip()
 
 
 def _verdict(text: str) -> int:
