@@ -309,13 +309,42 @@ def _positions(wanted, source):
 
 
 def _labelled_by_eye(wanted, source):
+    from lsbg_classifier.training.prior import prior_notes
     from lsbg_classifier.training.teaching import judgements_at, sample_of_labels
 
     draw = {"seed": wanted.seed, "whole": wanted.whole}
     sample_of_labels(wanted.labels, **draw)  # reports damaged files and too few labels first
     judgements, notes = judgements_at(wanted.labels, source)
-    sample = sample_of_labels(judgements, **draw)
-    return replace(sample, notes=(*notes, *sample.notes))
+    sample = sample_of_labels(judgements, **draw, left_out=notes)
+    prior = prior_notes(judgements.consensus())
+    return replace(sample, notes=(*notes, *sample.notes, *prior))
+
+
+def prior_of_labels(wanted: WantedSample, dataset):
+    """Estimate which part of the candidates are LSBGs from the labels drawn at random.
+
+    Parameters
+    ----------
+    wanted : WantedSample
+    dataset : CutoutDataset
+        Made of it: labels without a cutout do not count.
+
+    Returns
+    -------
+    EstimatedPrior or None
+        None where no labels were given by eye, or too few at random.
+    """
+    from lsbg_classifier.training.judgements import read_judgements
+    from lsbg_classifier.training.label_matching import match_judgements
+    from lsbg_classifier.training.prior import estimate_prior
+
+    if not wanted.labels:
+        return None
+    table = dataset.table(None, ["ra", "dec"])
+    positions = np.stack([table["ra"].to_numpy(), table["dec"].to_numpy()], axis=1)
+    matched = match_judgements(read_judgements(*wanted.labels), positions, str(dataset.folder))
+    consensus = matched.judgements.consensus()
+    return estimate_prior(consensus.labels[consensus.random])
 
 
 def _published_positions(wanted):

@@ -102,7 +102,7 @@ RNG = np.random.default_rng(8)
 CATALOG = np.stack([RNG.uniform(10, 11, 400), RNG.uniform(-41, -40, 400)], axis=1)
 
 
-@pytest.mark.parametrize(("decimals", "radius"), [(7, None), (4, None), (3, "2.5"), (2, "5.0")])
+@pytest.mark.parametrize(("decimals", "radius"), [(7, None), (4, None), (3, "2.5")])
 def test_rounded_positions_have_a_radius_that_is_said(file, decimals, radius):
     rows = [f"{ra:.{decimals}f},{dec:.{decimals}f},LSBG" for ra, dec in CATALOG[:50]]
     matched = match_judgements(
@@ -113,10 +113,46 @@ def test_rounded_positions_have_a_radius_that_is_said(file, decimals, radius):
     assert (0 <= places).all() and (places < 50).all()
     if radius is not None:
         np.testing.assert_array_equal(positions, CATALOG[places])
-    if decimals > 2:
-        assert len(set(places)) >= 48
+    assert len(set(places)) >= 48
     said = " ".join(matched.notes)
     assert (f'within {radius}"' in said) if radius else not matched.notes
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 2])
+def test_what_rounding_moved_too_far_is_no_label_of_a_neighbour(file, decimals):
+    """Positions of a field of 400 in a square degree, each with a neighbour within an arcminute."""
+    rows = [f"{ra:.{decimals}f},{dec:.{decimals}f},LSBG" for ra, dec in CATALOG[:50]]
+    path = file(*rows, header="ra,dec,label")
+    moved = {0: 2546, 1: 255, 2: 25}[decimals]
+    neighbours = np.unique(np.add(np.round(CATALOG[:50], decimals), (0, 3 / 3600)), axis=0)
+    for catalog in (CATALOG, neighbours):
+        message = rf'positions with {decimals} decimals are up to {moved}" off.*give 4 decimals'
+        with pytest.raises(InputError, match=message):
+            match_judgements(read_judgements(path), catalog, "a.fits")
+
+
+def test_whole_numbers_that_are_the_positions_count(file):
+    path = file("10,1,LSBG", "20.5,-2,artifact", header="ra,dec,label")
+    matched = match_judgements(read_judgements(path), np.array([[10.0, 1], [20.5, -2]]), "a.fits")
+    assert matched.judgements.positions.tolist() == [[10.0, 1.0], [20.5, -2.0]]
+
+
+def test_right_ascensions_below_0_are_of_the_same_sky(file):
+    positions = read_judgements(file("-10,1,LSBG", "350,1,LSBG,ben", "360,2,LSBG")).positions
+    assert positions.tolist() == [[350, 1], [0, 2]]
+
+
+def test_too_few_labels_say_where_the_others_are(file):
+    rows = [f"{number},1,{('LSBG', 'artifact')[who == 'ben']},{who},,browsed"
+            for number in range(30) for who in ("ada", "ben")]  # fmt: skip
+    rows += [f"{number},1,unsure,ada,,browsed" for number in range(40, 44)]
+    path = file(*rows)
+    with pytest.raises(InputError) as error:
+        sample_of_labels(path, seed=1, left_out=["7 left out: too far"])
+    assert (
+        "0 LSBGs and 0 artifacts to train on (7 left out: too far; 4 left out: unsure; 30 left "
+        "out: ties between labellers), but at least 5" in str(error.value)
+    )
 
 
 def test_a_neighbour_is_never_taken_for_the_candidate(file):
@@ -225,9 +261,12 @@ def test_kappa_of_one_label_only():
         ),
         ("ten,1,LSBG,ada,,random", "ra is not a number, but 'ten'"),
         ("10,91,LSBG,ada,,random", "dec must be from -90 to 90 degrees, not 91"),
-        ("nan,1,LSBG,ada,,random", "ra must be from 0 to 360 degrees, not nan"),
+        ("nan,1,LSBG,ada,,random", "ra must be from -360 to 360 degrees, not nan"),
         ("10,1,LSBG,ada,yesterday,random", "time must be in ISO 8601, not 'yesterday'"),
-        ("10,1,LSBG,ada,,often", "chosen must be one of random, uncertain, browsed, not 'often'"),
+        (
+            "10,1,LSBG,ada,,often",
+            "chosen must be one of random, uncertain, taught, browsed, not 'often'",
+        ),
         (
             "10,1,LSBG,ada,,random,more",
             "more values than columns; decimal commas need semicolons between the values",

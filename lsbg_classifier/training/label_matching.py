@@ -32,18 +32,40 @@ class MatchedJudgements:
 def match_radius(decimals: int) -> float:
     """Return the arcseconds within which a label belongs to a candidate.
 
-    0.5 as a rule; for positions that were rounded to three decimals or fewer, the farthest that
-    rounding can have moved one, 5 at most.
+    0.5 as a rule; for positions that were rounded to three decimals, the farthest that rounding
+    can have moved one. With fewer a neighbour could be meant as well, so that only those count
+    which lie on a candidate, within 0.5 again.
     """
+    moved = moved_by_rounding(decimals)
+    return moved if SAME_POSITION < moved <= _WIDEST else SAME_POSITION
+
+
+def moved_by_rounding(decimals: int) -> float:
+    """Return how many arcseconds rounding to so many decimals can move a position."""
     step = 3600 * 10.0**-decimals
-    moved = np.hypot(step / 2, step / 2)
-    return SAME_POSITION if moved <= SAME_POSITION else float(min(moved, _WIDEST))
+    return float(np.hypot(step / 2, step / 2))
 
 
 def rounded_decimals(judgements: Judgements) -> list[int]:
     """Return the numbers of decimals of positions that were rounded, each once."""
     decimals = {entry.decimals for entry in judgements.entries}
-    return sorted(number for number in decimals if match_radius(number) > SAME_POSITION)
+    return sorted(number for number in decimals if moved_by_rounding(number) > SAME_POSITION)
+
+
+def _rounding_notes(judgements: Judgements) -> list[str]:
+    notes = []
+    for decimals in rounded_decimals(judgements):
+        radius = match_radius(decimals)
+        if radius > SAME_POSITION:
+            what = f'matched to candidates within {radius:.1f}"'
+        else:
+            moved = moved_by_rounding(decimals)
+            what = (
+                f'up to {moved:.0f}" off, too far to tell candidates apart: only those within '
+                f'{SAME_POSITION}" of one count; give 4 decimals'
+            )
+        notes.append(f"positions with {decimals} decimals are {what}")
+    return notes
 
 
 def match_judgements(
@@ -76,11 +98,7 @@ def match_judgements(
     usable = (rows >= 0) & ~several
     if not usable.any():
         raise InputError(_no_match(judgements, catalog, radius, nearest, several))
-    notes = [
-        f"positions with {decimals} decimals are matched to candidates within "
-        f'{match_radius(decimals):.1f}"'
-        for decimals in rounded_decimals(judgements)
-    ]
+    notes = _rounding_notes(judgements)
     missing, unclear = (_count(labelled[chosen]) for chosen in (rows < 0, several))
     if missing:
         notes.append(f"{missing} left out: their positions are on no candidate of {catalog}")
@@ -137,5 +155,7 @@ def _no_match(judgements, catalog: str, radius: np.ndarray, nearest, several) ->
     near = nearest.min() if len(nearest) else np.inf
     distance = f'{near:.1f}"' if near < 600 else f"{near / 3600:.1f} degrees"
     nearest_label = f"; the nearest is {distance} away" if np.isfinite(near) else ""
+    if notes := _rounding_notes(judgements):
+        nearest_label = f"{nearest_label}; {'; '.join(notes)}"
     where = f'lies within {radius.max():.1f}" of a candidate of {catalog}'
     return f"{start} {where}{nearest_label}; are they labels of another catalog?"

@@ -9,6 +9,7 @@ from catalogs.errors import InputError
 from lsbg_classifier.cutouts import CutoutSource
 from lsbg_classifier.training.intervals import wilson
 from lsbg_classifier.training.judgements import Consensus, Judgements, read_judgements
+from lsbg_classifier.training.label_circumstances import circumstance_notes
 from lsbg_classifier.training.label_matching import match_judgements, rounded_decimals
 from lsbg_classifier.training.samples import Sample, random_splits
 
@@ -27,7 +28,11 @@ _SHARP = 0.1
 
 
 def sample_of_labels(
-    labels: Path | str | Sequence[Path | str] | Judgements, *, seed: int, whole: bool = False
+    labels: Path | str | Sequence[Path | str] | Judgements,
+    *,
+    seed: int,
+    whole: bool = False,
+    left_out: Sequence[str] = (),
 ) -> Sample:
     """Make a sample of labels: what was chosen at random is the test, the rest is trained on.
 
@@ -42,6 +47,8 @@ def sample_of_labels(
         Of the parts that are drawn.
     whole : bool
         Train on everything.
+    left_out : sequence of str
+        What was left out of the labels already, for the message where too few remain.
 
     Returns
     -------
@@ -57,12 +64,12 @@ def sample_of_labels(
     judgements = _judgements(labels)
     consensus = judgements.consensus()
     values = consensus.labels
-    notes = [*judgements.agreement_notes(), *consensus.notes()]
+    notes = [*judgements.agreement_notes(), *circumstance_notes(judgements), *consensus.notes()]
     splits = np.full(len(values), "train", "<U10")
     if not whole:
         splits[_test(consensus, seed, notes)] = "test"
     rows = np.flatnonzero(splits == "train")
-    check_enough(judgements.name, values[rows])
+    check_enough(judgements.name, values[rows], notes=(*left_out, *consensus.notes()))
     if len(rows) >= _VALIDATED and not whole:
         fractions = (1 - _VALIDATION, _VALIDATION, 0.0)
         splits[rows] = random_splits(values[rows], seed=seed, fractions=fractions)
@@ -107,7 +114,12 @@ def judgements_at(
     return judgements, tuple(notes)
 
 
-def check_enough(name: str, labels: np.ndarray, reasons: Mapping[str, int] | None = None):
+def check_enough(
+    name: str,
+    labels: np.ndarray,
+    reasons: Mapping[str, int] | None = None,
+    notes: Sequence[str] = (),
+):
     """Refuse labels that are too few of a class to train on.
 
     Parameters
@@ -118,6 +130,8 @@ def check_enough(name: str, labels: np.ndarray, reasons: Mapping[str, int] | Non
         1 = LSBG, 0 = artifact: those that are trained on.
     reasons : mapping of str to int, optional
         How many labels have no cutout, by the names of their flags.
+    notes : sequence of str
+        What was left out before.
 
     Raises
     ------
@@ -135,6 +149,8 @@ def check_enough(name: str, labels: np.ndarray, reasons: Mapping[str, int] | Non
         )
     if reasons:
         missing = f" ({sum(reasons.values())} labels have no cutout: {reasons_text(reasons)})"
+    elif notes:
+        missing = f" ({'; '.join(notes)})"
     raise InputError(
         f"{name}: {lsbgs} LSBGs and {artifacts} artifacts to train on{missing}, but at least "
         f"{_FEWEST} of each are needed; label more that were not chosen at random"

@@ -131,10 +131,7 @@ def compare(
     consensus = judgements.consensus()
     chosen = consensus.random
     if not chosen.any():
-        raise InputError(
-            f"{judgements.name}: no label was chosen at random, and others cannot judge weights "
-            "fairly; label some random ones"
-        )
+        raise InputError(_nothing_random(judgements))
     classifiers = load_classifier(old), load_classifier(new)
     images, flags = fetch_usable(source.fetch, consensus.positions[chosen])
     usable = (flags & NOT_SCORED) == 0
@@ -166,6 +163,20 @@ def compare(
         score_differences(labels, probabilities, thresholds),
         tuple(judgements.agreements()),
         consensus.notes() + ((f"{missing} left out: no cutout",) if missing else ()),
+    )
+
+
+def _nothing_random(judgements: Judgements) -> str:
+    """Say why no label that was chosen at random can judge weights."""
+    if judgements.random.any():
+        why = "; ".join(judgements.consensus().notes())
+        return (
+            f"{judgements.name}: of {int(judgements.random.sum())} candidates chosen at random "
+            f"none has a label that labellers agree on ({why}); label more random ones"
+        )
+    return (
+        f"{judgements.name}: no label was chosen at random, and others cannot judge weights "
+        "fairly; label some random ones"
     )
 
 

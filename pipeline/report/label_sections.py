@@ -9,6 +9,7 @@ import numpy as np
 from catalogs.matching import KnownPositions
 from lsbg_classifier.training.intervals import METRICS, TITLES, scores_with_intervals
 from lsbg_classifier.training.judgements import AGREEMENT_HEADER, Judgements, read_judgements
+from lsbg_classifier.training.label_circumstances import circumstance_notes
 from lsbg_classifier.training.label_matching import match_judgements
 from lsbg_classifier.training.score_tables import Section, score_text
 from pipeline.report.accuracy_figures import labelled
@@ -47,7 +48,8 @@ def open_labels(
     judgements = matched.judgements
     consensus = judgements.consensus()
     lines = [_summary(judgements, consensus)]
-    lines += [f"{note[:1].upper()}{note[1:]}." for note in (*consensus.notes(), *matched.notes)]
+    notes = (*consensus.notes(), *matched.notes, *circumstance_notes(judgements))
+    lines += [f"{note[:1].upper()}{note[1:]}." for note in notes]
     counted = np.ones(len(consensus.labels), bool)
     if consensus.random.any():
         counted = consensus.random
