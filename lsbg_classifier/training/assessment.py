@@ -254,8 +254,8 @@ def write_evaluation(
     """Judge a classifier and write the result into a folder.
 
     Writes ``evaluation.json``, ``evaluation.md``, ``evaluation.png`` (ROC curve with its band,
-    probabilities by class, reliability) and ``gradcam.png`` (confident right and wrong ones, with
-    Grad-CAM and, place by place, without its average).
+    probabilities by class, reliability, confusion matrix) and ``gradcam.png`` (confident right and
+    wrong ones, with Grad-CAM and, place by place, without its average).
 
     Parameters
     ----------
@@ -278,7 +278,7 @@ def write_evaluation(
         partial.write_text(json.dumps(evaluation.to_json(), indent=2) + "\n")
     with written_whole(folder / "evaluation.md") as partial:
         partial.write_text(evaluation.to_markdown())
-    drawn = draw_evaluation(cutouts.labels, probabilities)
+    drawn = draw_evaluation(cutouts.labels, probabilities, evaluation.threshold)
     write_figure(drawn, folder / "evaluation.png", pdf=pdf)
     chosen = confident(cutouts.labels, probabilities, evaluation.threshold)
     heat = {

@@ -8,7 +8,12 @@ from matplotlib.figure import Figure
 from lsbg_classifier.training.evaluation import area_under_roc, reliability, roc_curve
 from lsbg_classifier.training.figure_style import Theme, drawing
 from lsbg_classifier.training.intervals import TITLES, wilson
-from lsbg_classifier.training.score_axes import draw_histogram, draw_roc, prepare_roc_axes
+from lsbg_classifier.training.score_axes import (
+    draw_histogram,
+    draw_roc,
+    mark_threshold,
+    prepare_roc_axes,
+)
 
 _RESAMPLINGS = 200
 
@@ -34,29 +39,46 @@ def draw_history(epochs: Sequence[dict[str, float]]) -> Figure:
     return figure
 
 
-def draw_evaluation(labels: np.ndarray, probabilities: np.ndarray) -> Figure:
-    """Draw the ROC curve with its 95% band, the probabilities by class, and the reliability.
+def draw_evaluation(
+    labels: np.ndarray, probabilities: np.ndarray, threshold: float = 0.5
+) -> Figure:
+    """Draw the ROC curve, the probabilities by class, the reliability and the confusion matrix.
+
+    The ROC curve has its 95% band, the reliability Wilson's 95% intervals. Where there is one
+    class only, the ROC curve says so.
 
     Parameters
     ----------
     labels, probabilities : arrays, shape (N,)
-        As for `evaluation.judge`, with both classes present.
+        As for `evaluation.judge`.
+    threshold : float
+        Called an LSBG above this.
 
     Returns
     -------
     matplotlib.figure.Figure
+        7.2 inches wide, both columns of a journal.
     """
     labels = np.asarray(labels).astype(bool)
-    with drawing("light", 12, 3.8) as (figure, theme):
-        roc, distribution, calibration = figure.subplots(1, 3)
+    with drawing("light", 7.2, 6.6) as (figure, theme):
+        (roc, distribution), (calibration, matrix) = figure.subplots(2, 2)
         _draw_roc_with_band(roc, labels, probabilities, theme)
+        _mark_on_roc(roc, labels, probabilities, threshold, theme)
         draw_histogram(distribution, probabilities, labels.astype(int), theme)
-        figure.legend(loc="outside upper right", ncols=2)
+        distribution.set_ylim(top=distribution.get_ylim()[1] ** 1.35)  # room for the legend
+        mark_threshold(distribution, threshold, theme)
+        distribution.legend(loc="upper center", ncols=2, **_over(theme))
         _draw_reliability(calibration, labels, probabilities, theme)
+        _draw_confusion(matrix, labels, probabilities > threshold, threshold)
     return figure
 
 
 def _draw_roc_with_band(axes, labels, probabilities, theme: Theme):
+    prepare_roc_axes(axes, theme)
+    if labels.all() or not labels.any():
+        text = "not defined: there is one class only"
+        axes.text(0.5, 0.3, text, ha="center", transform=axes.transAxes)
+        return
     grid = np.linspace(0, 1, 201)
     rng = np.random.default_rng(0)
     curves: list[np.ndarray] = []
@@ -65,11 +87,20 @@ def _draw_roc_with_band(axes, labels, probabilities, theme: Theme):
         if len(np.unique(labels[rows])) == 2:
             curves.append(np.interp(grid, *roc_curve(labels[rows], probabilities[rows])))
     low, high = np.percentile(curves, [2.5, 97.5], axis=0)
-    prepare_roc_axes(axes, theme)
-    axes.fill_between(grid, low, high, color=theme.lsbg, alpha=0.2, linewidth=0)
-    draw_roc(axes, labels, probabilities, color=theme.lsbg, linewidth=1.8)
-    area = area_under_roc(labels, probabilities)
-    axes.text(0.95, 0.06, f"area {area:.3f}", ha="right", transform=axes.transAxes)
+    axes.fill_between(grid, low, high, color=theme.lsbg, alpha=0.2, linewidth=0, label="95% band")
+    area = f"area {area_under_roc(labels, probabilities):.3f}"
+    draw_roc(axes, labels, probabilities, color=theme.lsbg, linewidth=1.8, label=area)
+
+
+def _mark_on_roc(axes, labels, probabilities, threshold: float, theme: Theme):
+    """Mark the threshold on the ROC curve, and write the legend."""
+    if labels.all() or not labels.any():
+        return
+    called = probabilities > threshold
+    place = called[~labels].mean(), called[labels].mean()
+    style = {"color": theme.ink, "linestyle": "none", "clip_on": False}
+    axes.plot(*place, "o", label=f"threshold {threshold:g}", **style)
+    axes.legend(loc="lower right")
 
 
 def _draw_reliability(axes, labels, probabilities, theme: Theme):
@@ -77,10 +108,41 @@ def _draw_reliability(axes, labels, probabilities, theme: Theme):
     mean, fraction, count = reliability(labels, probabilities)
     ends = np.array([wilson(*pair) for pair in zip(fraction * count, count, strict=True)]).T
     reach = np.clip([fraction - ends[0], ends[1] - fraction], 0, None)
-    axes.plot([0, 1], [0, 1], color=theme.faint, linewidth=0.8, linestyle=":")
-    axes.errorbar(mean, fraction, yerr=reach, fmt="o-", color=theme.lsbg, linewidth=1.2)
-    axes.set(xlabel="mean probability, ten equal groups", ylabel="fraction of LSBGs")
+    axes.plot([0, 1], [0, 1], color=theme.faint, linewidth=1, linestyle=":", label="calibrated")
+    axes.errorbar(
+        mean, fraction, yerr=reach, fmt="o", color=theme.lsbg, ecolor=theme.ink, markersize=5,
+        elinewidth=1, capsize=2.5, label="equal groups, 95% intervals",
+    )  # fmt: skip
+    axes.set(xlabel="mean probability of the group", ylabel="fraction of LSBGs")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.legend(loc="best", **_over(theme))
+
+
+def _over(theme: Theme) -> dict:
+    """Return the style of a legend that covers the lines behind it."""
+    return {"frameon": True, "facecolor": theme.background, "edgecolor": "none", "framealpha": 1}
+
+
+def _draw_confusion(axes, labels, called, threshold: float):
+    """Draw how many of each class are called LSBG, each row in fractions of its class."""
+    counts = np.array(
+        [
+            [np.count_nonzero((labels == truth) & (called == said)) for said in (True, False)]
+            for truth in (True, False)
+        ]
+    )
+    fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1.3, aspect="auto")
+    for (row, column), fraction in np.ndenumerate(fractions):
+        text = f"{counts[row, column]:,}\n{100 * fraction:.1f}%"
+        colour = "white" if fraction > 0.75 else "black"
+        axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=11)
+    axes.axhline(0.5, color="white", linewidth=2)
+    axes.axvline(0.5, color="white", linewidth=2)
+    axes.set_xticks([0, 1], ["LSBG", "other"])
+    axes.set_yticks([0, 1], ["LSBG", "other"], rotation=90, va="center")
+    axes.tick_params(length=0)
+    axes.set(xlabel=f"called, threshold {threshold:g}", ylabel="labelled")
 
 
 def draw_heat_maps(rows: Mapping[str, tuple[np.ndarray, Mapping[str, np.ndarray]]]) -> Figure:
