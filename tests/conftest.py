@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from reports import open_browser
 
 from lsbg_classifier.simulation.survey import SurveyPlan, simulate_survey
 from pipeline.cli import main
@@ -53,3 +54,34 @@ def lsbg(monkeypatch, capsys):
         return code, out, err
 
     return run
+
+
+@pytest.fixture(scope="module")  # while it runs, so does a loop that asyncio does not share
+def browser():
+    """A headless Chromium."""
+    with open_browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def new_page(browser):
+    """A page of a context of its own; at the end nothing was asked of others, or went wrong."""
+    contexts, requests, errors = [], [], []
+
+    def new(context=None, **options):
+        if context is None:
+            context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)
+            contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+        return page
+
+    yield new
+    for context in contexts:
+        context.close()
+    assert errors == []
+    assert requests
+    assert {url.partition(":")[0] for url in requests} <= {"file", "data", "blob"}

@@ -124,3 +124,14 @@ def open_browser():
 
 def address(folder: Path, view=""):
     return (folder / "index.html").as_uri() + (f"#{view}" if view else "")
+
+
+def until(page, condition):
+    """Wait for a condition; Playwright's own way evaluates texts, which the page forbids."""
+    look = f"() => ({condition}) ? resolve() : setTimeout(look, 20)"
+    page.evaluate(f"new Promise((resolve) => {{ const look = {look}; look(); }})")
+
+
+def values(page, expression):
+    """What the page's own data say of the candidates on show."""
+    return page.evaluate(f"Array.from(LSBG.gallery.order, (i) => {expression})")

@@ -499,7 +499,8 @@ def test_no_rows(refused, tmp_path):
     [
         ({"count": 0}, "at least one"),
         ({"to_label": -1}, "fewer than none"),
-        ({"against": "des-tuned"}, "--labels"),
+        ({"against": "no-such"}, "no-such"),
+        ({"context": 120.0}, "--cutouts"),
         ({"cutouts": "tiles:/nowhere"}, "nowhere"),
         ({"columns": ["NOPE"]}, "no column NOPE"),
         ({"heat_maps": 5}, "des-simulated"),

@@ -13,7 +13,7 @@ import pytest
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from PIL import Image
-from reports import address, made_run, open_browser, random_columns, write_annotated
+from reports import address, made_run, random_columns, until, values, write_annotated
 
 from catalogs import open_catalog
 from catalogs.flags import Flag
@@ -56,36 +56,6 @@ def small(survey, tmp_path_factory):
     return folder / "report"
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with open_browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def new_page(browser):
-    """A page of a context of its own; at the end nothing was asked of others, or went wrong."""
-    contexts, requests, errors = [], [], []
-
-    def new(context=None, **options):
-        if context is None:
-            context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)
-            contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.on("request", lambda request: requests.append(request.url))
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-        return page
-
-    yield new
-    for context in contexts:
-        context.close()
-    assert errors == []
-    assert requests
-    assert {url.partition(":")[0] for url in requests} <= {"file", "data", "blob"}
-
-
 def start_labelling(page, report, name="Vera"):
     page.goto(address(report, "label"))
     page.get_by_label("Name", exact=True).fill(name)
@@ -102,17 +72,6 @@ def exported(page):
 
 def shown(page):
     return page.locator("#shown").text_content()
-
-
-def until(page, condition):
-    """Wait for a condition; Playwright's own way evaluates texts, which the page forbids."""
-    look = f"() => ({condition}) ? resolve() : setTimeout(look, 20)"
-    page.evaluate(f"new Promise((resolve) => {{ const look = {look}; look(); }})")
-
-
-def values(page, expression):
-    """What the page's own data say of the candidates on show."""
-    return page.evaluate(f"Array.from(LSBG.gallery.order, (i) => {expression})")
 
 
 def test_the_first_pictures_are_there_within_three_seconds(large, new_page):

@@ -115,6 +115,30 @@ class LegacySurveySource:
         """Cut out one image a position; see `CutoutSource.fetch`."""
         return self._downloader.fetch_all(positions, self._fetch_one)
 
+    def fetch_wide(self, ra: float, dec: float, arcsec: float) -> np.ndarray:
+        """Fetch an image of another field of view, to look at.
+
+        Parameters
+        ----------
+        ra, dec : float
+            Degrees.
+        arcsec : float
+            Of a side.
+
+        Returns
+        -------
+        array of uint8, shape (256, 256, 3)
+
+        Raises
+        ------
+        FetchError, ValueError
+            If there is no answer, or none that is such an image.
+        """
+        parameters = {"layer": self._image["layer"], "size": VIEWER_SIZE}
+        parameters |= {"ra": f"{ra:.7f}", "dec": f"{dec:.7f}"}
+        parameters["pixscale"] = f"{arcsec / VIEWER_SIZE:g}"
+        return decode_image(get(self._session, self._url, parameters, self._timeout))
+
     def close(self):
         """Wait for the requests under way, and close the connections."""
         self._downloader.close()

@@ -53,7 +53,8 @@ def report(
     against: Annotated[
         str | None,
         typer.Option(
-            help="Compare these new weights with those of ANNOTATED, by the random --labels."
+            help="Show where these other weights disagree with those of ANNOTATED; with --labels, "
+            "judge both by the random ones."
         ),
     ] = None,
     completeness: Annotated[
@@ -106,6 +107,15 @@ def report(
             show_default="1000, if the weights are on this machine",
         ),
     ] = None,
+    context: Annotated[
+        float | None,
+        typer.Option(
+            help="Show a field of this many arcseconds around the first 1000 candidates and "
+            "the set to label, from the images of --cutouts.",
+            metavar="ARCSEC",
+            show_default="none",
+        ),
+    ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -152,6 +162,7 @@ def report(
         count=count,
         to_label=to_label,
         heat_maps=heat_maps,
+        context=context,
         threshold=threshold,
         figures=figures,
         strategy=strategy,

@@ -1,7 +1,6 @@
 """Write a report: read the run, choose what to show, collect pictures, fill the page."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,36 +11,31 @@ from catalogs.details import ColumnDetail
 from catalogs.output import written_whole
 from lsbg_classifier.cutouts.kept import KeptSource
 from lsbg_classifier.training.figure_style import write_figure
-from pipeline.report.candidates import Candidates, read_candidates
+from pipeline.report.candidates import read_candidates
 from pipeline.report.choice import Choice, choose
 from pipeline.report.columns import chosen_columns, column_data
-from pipeline.report.comparison import Comparison, compare
+from pipeline.report.comparison import compare
 from pipeline.report.completeness import completeness_sections, draw_completeness
 from pipeline.report.data import visible, write_data
 from pipeline.report.folder import check_folder, mark_folder
-from pipeline.report.heat import find_used_weights, write_heat_maps
+from pipeline.report.heat import find_used_weights
 from pipeline.report.html_page import Content, field_note, write_page
 from pipeline.report.label_sections import open_labels, score_sections
 from pipeline.report.options import ReportOptions
+from pipeline.report.other_weights import OtherWeights
 from pipeline.report.panel import draw_panel
-from pipeline.report.pictures import Pictures, Progress, write_sheets
-from pipeline.report.plots import draw_comparison, write_plots
+from pipeline.report.pictures import Pictures, Progress
+from pipeline.report.plots import draw_comparison, draw_disagreement, write_plots
 from pipeline.report.quantities import find_quantities
 from pipeline.report.queue import plan_queue
 from pipeline.report.run_figures import save_figures
-
-_NO_PICTURES = (
-    "The gallery has no pictures: annotate with lsbg classify --keep-cutouts, or add --cutouts "
-    "SOURCE to lsbg report."
-)
+from pipeline.report.shown import Run, write_shown
+from pipeline.report.wide import check_wide
 
 _NO_PROBABILITIES = (
     "No candidate has a probability. The set to label is drawn at random from those with a "
     "position: label it, and train weights on the labels."
 )
-
-_HEAT_MAPS = 1000
-"""Candidates that get a heat map unless another number is asked for."""
 
 
 def write_report(
@@ -79,9 +73,12 @@ def write_report(
     candidates = read_candidates(annotated, options.truth, options.catalog_options)
     pictures = Pictures.open(candidates, options.cutouts, options.source_options)
     provenance = candidates.catalog.provenance()
+    if options.context is not None:
+        check_wide(pictures.source, options.context)
+    other = _other_weights(pictures, provenance, options)
     sections, candidates, comparison = _labelled(candidates, pictures, provenance, options)
     threshold = _threshold(options, provenance)
-    run = _Run(candidates, pictures, provenance, options, threshold, comparison)
+    run = Run(candidates, pictures, provenance, options, threshold, comparison, other)
     columns = chosen_columns(candidates, options.columns)
     with written_whole(folder) as unfinished:
         unfinished.mkdir()
@@ -89,16 +86,16 @@ def write_report(
     return [*_lines(content), f"wrote {folder / 'index.html'}"]
 
 
-@dataclass(frozen=True)
-class _Run:
-    """What a report is made of."""
-
-    candidates: Candidates
-    pictures: Pictures
-    provenance: Mapping[str, str]
-    options: ReportOptions
-    threshold: float
-    comparison: Comparison | None
+def _other_weights(pictures, provenance, options) -> OtherWeights | None:
+    """Load the weights that the report compares with, if there are any."""
+    if options.against is None:
+        return None
+    if pictures.imaging is None:
+        raise InputError(
+            "weights are compared on cutouts: keep them with lsbg classify --keep-cutouts, or "
+            "name a source with --cutouts"
+        )
+    return OtherWeights(options.against, provenance.get("weights", "the catalog"))
 
 
 def _labelled(candidates, pictures, provenance, options):
@@ -108,17 +105,12 @@ def _labelled(candidates, pictures, provenance, options):
     judgements, candidates, section = open_labels(options.labels, candidates)
     if options.against is None:
         return [section], candidates, None
-    if pictures.imaging is None:
-        raise InputError(
-            "weights are compared on cutouts: keep them with lsbg classify --keep-cutouts, or "
-            "name a source with --cutouts"
-        )
     source = pictures.source if pictures.kept is None else KeptSource(candidates.catalog.path)
     comparison = compare(judgements, source, find_used_weights(provenance), options.against)
     return [comparison.section(), section], candidates, comparison
 
 
-def _write(folder: Path, run: _Run, columns, sections, progress) -> Content:
+def _write(folder: Path, run: Run, columns, sections, progress) -> Content:
     """Write everything into a folder that is empty, and return what the page says."""
     candidates, options = run.candidates, run.options
     plan = plan_queue(
@@ -132,7 +124,7 @@ def _write(folder: Path, run: _Run, columns, sections, progress) -> Content:
         plan=plan,
     )
     (folder / "data").mkdir()
-    have, heat_maps, notes = _write_pictures(folder, run, choice, progress)
+    shown = write_shown(folder, run, choice, progress)
     quantities = find_quantities(candidates.catalog, options.truth)
     told_by = "labels" if options.truth is None else "truth"
     content = Content(
@@ -141,26 +133,27 @@ def _write(folder: Path, run: _Run, columns, sections, progress) -> Content:
         threshold=run.threshold,
         provenance=run.provenance,
         imaging=run.pictures.imaging,
-        have=have,
+        have=shown.have,
         columns=[
             _write_column(folder / "data", number, candidates, column, choice)
             for number, column in enumerate(columns)
         ],
-        heat_maps=heat_maps,
+        heat_maps=shown.heat_maps,
         plots=write_plots(
             folder / "plots",
             candidates,
             quantities,
             threshold=run.threshold,
-            more=partial(_more_plots, run),
+            more=partial(_more_plots, run, choice),
         ),
         sections=[
             *score_sections(candidates, run.threshold, told_by),
             *completeness_sections(options.completeness),
             *sections,
         ],
-        notes=[*_warnings(run), *plan.notes, *notes],
+        notes=[*_warnings(run), *plan.notes, *shown.notes],
         told_by=told_by,
+        more=shown.more,
     )
     write_page(content, folder)
     if options.figures:
@@ -169,7 +162,7 @@ def _write(folder: Path, run: _Run, columns, sections, progress) -> Content:
     return content
 
 
-def _warnings(run: _Run) -> list[str]:
+def _warnings(run: Run) -> list[str]:
     """Say what makes the probabilities less reliable than they seem."""
     warnings = []
     if mismatch := run.provenance.get("mismatch"):
@@ -182,9 +175,12 @@ def _warnings(run: _Run) -> list[str]:
     return warnings
 
 
-def _more_plots(run: _Run, theme: str):
-    """Draw a comparison of weights and a completeness, where there are any."""
+def _more_plots(run: Run, choice: Choice, theme: str = "light"):
+    """Draw comparisons of weights and a completeness, where there are any."""
     yield from draw_comparison(run.comparison, theme)
+    if run.other is not None:
+        old = run.candidates.probability[choice.rows]
+        yield from draw_disagreement(old, run.other, run.threshold, theme)
     yield from draw_completeness(run.options.completeness, theme)
 
 
@@ -201,35 +197,6 @@ def _threshold(options: ReportOptions, provenance: Mapping[str, str]) -> float:
     raise InputError(f"the catalog says {visible(text)!r} of its threshold; give --threshold")
 
 
-def _write_pictures(folder: Path, run: _Run, choice: Choice, progress):
-    """Write thumbnails and heat maps; return which there are, how many maps, and what to note."""
-    if run.pictures.imaging is None:
-        return np.zeros(len(choice.rows), bool), 0, [_NO_PICTURES]
-    path = folder / "cutouts"
-    cutouts, have = run.pictures.collect(choice.rows, path, progress)
-    write_sheets(cutouts, folder / "thumbnails")
-    count, notes = _heat_maps(run, len(choice.rows))
-    if count:
-        weights = find_used_weights(run.provenance)
-        write_heat_maps(weights, cutouts[:count], have[:count], folder / "heat")
-    path.unlink()
-    return have, count, notes
-
-
-def _heat_maps(run: _Run, shown: int) -> tuple[int, list[str]]:
-    """Return how many candidates get a heat map, and what to say where none does."""
-    limit = run.options.heat_maps
-    count = min(_HEAT_MAPS if limit is None else limit, len(run.candidates.scored), shown)
-    try:
-        if count:
-            find_used_weights(run.provenance)
-    except InputError as error:
-        if limit is not None:
-            raise
-        return 0, [f"There are no heat maps: {error}."]
-    return count, []
-
-
 def _write_column(folder: Path, number: int, candidates, column: ColumnDetail, choice) -> dict:
     """Write the values of a column, and return what the page says of it."""
     data = column_data(candidates, column, choice.rows)
@@ -239,7 +206,7 @@ def _write_column(folder: Path, number: int, candidates, column: ColumnDetail, c
     return {name: visible(text) for name, text in about.items()} | {"kind": kind}
 
 
-def _write_figures(folder: Path, run: _Run, content: Content, quantities):
+def _write_figures(folder: Path, run: Run, content: Content, quantities):
     def panel():
         return draw_panel(
             run.candidates,
@@ -256,7 +223,7 @@ def _write_figures(folder: Path, run: _Run, content: Content, quantities):
         threshold=run.threshold,
         panel=panel if run.pictures.imaging and len(run.candidates.scored) else None,
     )
-    for drawn in draw_comparison(run.comparison):
+    for drawn in _more_plots(run, content.choice):
         write_figure(drawn.figure, folder / f"{drawn.name}.png", pdf=True)
 
 

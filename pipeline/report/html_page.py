@@ -1,9 +1,8 @@
 """The page itself: HTML filled from a template, and the run's data beside it."""
 
-import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -11,31 +10,34 @@ import numpy as np
 
 from catalogs.flags import Flag
 from catalogs.software import software_name
-from lsbg_classifier.surveys import CUTOUT_SIZE, SURVEYS, Imaging
+from lsbg_classifier.surveys import CUTOUT_SIZE, Imaging
 from lsbg_classifier.training.score_tables import Section
-from pipeline.report.accuracy_figures import labelled
 from pipeline.report.candidates import Candidates
 from pipeline.report.choice import Choice
-from pipeline.report.data import packed, visible, write_data
-from pipeline.report.heat import PER_FILE
-from pipeline.report.pictures import SHEET
+from pipeline.report.data import visible, write_data
 from pipeline.report.plots import Plot
 from pipeline.report.queue import queue_facts
+from pipeline.report.run_data import arrays_of, facts_of
 
 _SCRIPTS = (
-    "data.js words.js pictures.js look.js csv.js labels.js selection.js gallery.js export.js "
-    "threshold.js detail.js labelling.js state.js main.js"
+    "data.js words.js pictures.js wide.js heat.js look.js csv.js labels.js likeness.js other.js "
+    "selection.js gallery.js table.js skymap.js marks.js goto.js export.js threshold.js detail.js "
+    "labelling.js state.js main.js"
 ).split()
 
 _KEYS = (
     ("?", "everywhere", "show these keys"),
-    ("arrows", "gallery", "go to another candidate"),
-    ("Home, End", "gallery", "go to the first or last candidate of the page"),
-    ("Enter", "gallery", "open the candidate"),
+    ("arrows", "gallery, table", "go to another candidate"),
+    ("Home, End", "gallery, table", "go to the first or last candidate"),
+    ("Enter", "gallery, table", "open the candidate"),
     ("L, A, U", "everywhere", "label as LSBG, artifact or unsure"),
+    ("N", "everywhere", "write a note"),
+    ("X", "gallery, table", "mark the candidate; with Shift, all from the last mark to it"),
+    ("M", "gallery, table, candidate", "show the candidates that are most like it first"),
     ("← →", "candidate", "go to the one before or after"),
     ("H", "candidate, labelling", "lay the heat map over the picture"),
-    ("Z", "candidate, labelling", "undo the last label"),
+    ("W", "candidate, labelling", "show a wider field"),
+    ("Z", "everywhere", "undo the last label, or the last labels given together"),
     ("Backspace, ←", "labelling", "go back"),
     ("→", "labelling", "go on without a label"),
     ("Esc", "candidate", "close it"),
@@ -52,9 +54,6 @@ _PROVENANCE = {
     "select": "selection",
     "mismatch": "images other than those of the weights",
 }
-
-_THRESHOLDS = 101
-"""Steps of the slider of the threshold."""
 
 _TOLD_BY = {"truth": "Truth", "labels": "Given label"}
 
@@ -84,6 +83,9 @@ class Content:
         What the reader must know first.
     told_by : str
         Where known labels are from: ``truth`` or ``labels``.
+    more : mapping
+        What the page's data say that only some reports have; see `likeness`, `other_weights` and
+        `wide`.
     """
 
     candidates: Candidates
@@ -98,6 +100,7 @@ class Content:
     sections: Sequence[Section]
     notes: Sequence[str]
     told_by: str = "truth"
+    more: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -124,78 +127,16 @@ def write_page(content: Content, folder: Path):
 
 def _run(content: Content) -> dict:
     """Return the data that the page begins with."""
-    candidates, choice = content.candidates, content.choice
-    rows = choice.rows
-    arrays = {
-        "row": rows.astype(np.float64),
-        "ra": candidates.positions[rows, 0],
-        "dec": candidates.positions[rows, 1],
-        "probability": candidates.probability[rows],
-        "flags": candidates.flags[rows],
-        "have": content.have.astype(np.uint8),
-        "toLabel": choice.to_label.astype(np.int32),
-        "isRandom": choice.is_random.astype(np.uint8),
-        "queue": choice.queue,
-    }
-    if candidates.label is not None:
-        known = np.isin(candidates.label[rows], (0, 1))
-        arrays["truth"] = np.where(known, candidates.label[rows], -1).astype(np.int8)
-    return {name: packed(values) for name, values in arrays.items()} | {
-        "id": _identity(candidates),
+    candidates = content.candidates
+    return {
+        **arrays_of(candidates, content.choice, content.have),
+        **facts_of(candidates, content.imaging, content.columns, content.heat_maps),
         "name": content.name,
         "threshold": content.threshold,
-        **queue_facts(choice.plan, content.provenance),
-        "thresholds": _thresholds(candidates),
+        **queue_facts(content.choice.plan, content.provenance),
         "truthName": _TOLD_BY[content.told_by],
-        "flagTable": [
-            {"bit": int(flag), "name": flag.name, "description": flag.description} for flag in Flag
-        ],
-        "columns": list(content.columns),
-        "sheet": SHEET,
-        "heatMaps": content.heat_maps,
-        "heatMapsPerFile": PER_FILE,
-        "layer": _layer(content.imaging),
+        **content.more,
     }
-
-
-def _thresholds(candidates: Candidates) -> dict:
-    """Count the candidates above each threshold from 0 to 1 in steps of 0.01.
-
-    Returns
-    -------
-    dict
-        ``above``: candidates of the whole catalog. With labels also ``lsbgs`` and ``others`` above
-        each threshold, and how many there are in all, of those with a probability.
-    """
-    edges = np.round(np.linspace(0, 1, _THRESHOLDS), 2).astype(np.float32)
-
-    def above(probability):
-        ordered = np.sort(probability)
-        return (len(ordered) - np.searchsorted(ordered, edges, side="right")).tolist()
-
-    counts = {"above": above(candidates.probability[candidates.scored])}
-    label, probability = labelled(candidates)
-    if len(label):
-        counts |= {
-            "lsbgs": above(probability[label == 1]),
-            "others": above(probability[label == 0]),
-        }
-        counts |= {"lsbgCount": int(label.sum()), "otherCount": int((label == 0).sum())}
-    return counts
-
-
-def _identity(candidates: Candidates) -> str:
-    """Return what tells a run from all others: labels in a browser are kept under it."""
-    digest = hashlib.sha256()
-    for values in (candidates.positions, candidates.probability):
-        digest.update(np.ascontiguousarray(values).tobytes())
-    return digest.hexdigest()[:16]
-
-
-def _layer(imaging: Imaging | None) -> str:
-    """Return the layer of the sky viewer that shows a survey, or one with all of them."""
-    survey = None if imaging is None else SURVEYS.get(imaging.survey)
-    return "ls-dr10" if survey is None else survey.layer
 
 
 def _html(content: Content, page: Path) -> str:

@@ -24,7 +24,8 @@ class ReportOptions:
         CSV files that the labelling page exported; see `lsbg_classifier.training.label_files`.
         Several count as one.
     against : str, optional
-        New weights, to compare with those of the catalog on the labels that were chosen at random.
+        Other weights: the page shows where they disagree with those of the catalog. With labels,
+        both are compared on those that were chosen at random.
     completeness : path, optional
         ``completeness.json`` that mocks have measured; see `lsbg completeness`.
     columns : sequence of str, optional
@@ -36,6 +37,9 @@ class ReportOptions:
     heat_maps : int, optional
         The first so many candidates get a heat map, by default 1,000 where the weights are on
         this machine.
+    context : float, optional
+        Arcseconds across of a wider field around the first 1,000 candidates and the set to label;
+        none by default. The images come from `cutouts`.
     threshold : float, optional
         Called an LSBG above this; by default what the catalog says, or 0.5.
     figures : bool
@@ -63,6 +67,7 @@ class ReportOptions:
     count: int = 100_000
     to_label: int = 400
     heat_maps: int | None = None
+    context: float | None = None
     threshold: float | None = None
     figures: bool = False
     overwrite: bool = False
@@ -85,5 +90,3 @@ class ReportOptions:
             raise InputError(f"at least one candidate must be shown, not {self.count}")
         if self.to_label < 0 or (self.heat_maps or 0) < 0:
             raise InputError("the set to label and the heat maps cannot be fewer than none")
-        if self.against is not None and not self.labels:
-            raise InputError("new weights are compared on labels: name them with --labels")

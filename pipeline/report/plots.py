@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.report.candidates import Candidates
 from pipeline.report.comparison import Comparison
+from pipeline.report.other_weights import OtherWeights, agreement, draw_agreement
 from pipeline.report.quantities import Quantity
 from pipeline.report.run_figures import Drawn, draw_all, roc_curves
 
@@ -82,6 +83,36 @@ def write_plots(
         one, other = (f"{folder.name}/{light.name}-{theme}.svg" for theme in ("light", "dark"))
         plots.append(Plot(light.name, light.title, light.description, one, other, width, height))
     return plots
+
+
+def draw_disagreement(
+    old: np.ndarray, other: OtherWeights, threshold: float, theme: str = "light"
+) -> Iterator[Drawn]:
+    """Draw where the probabilities of two weight sets differ, if any candidate has both.
+
+    Parameters
+    ----------
+    old, other, threshold
+        As for `other_weights.agreement`.
+    theme : str
+        ``light`` or ``dark``.
+
+    Yields
+    ------
+    Drawn
+        One plot, or none.
+    """
+    same, only_old, only_new = agreement(old, other, threshold)
+    if same + only_old + only_new == 0:
+        return
+    yield Drawn(
+        "old_and_new_weights",
+        "Where the weights disagree",
+        f"Probabilities with {other.name} against those with {other.old_name}: for {same:,} "
+        f"candidates they say the same; only {other.old_name} calls {only_old:,} LSBGs, only "
+        f"{other.name} {only_new:,}.",
+        draw_agreement(old, other, threshold, theme),
+    )
 
 
 def draw_comparison(comparison: Comparison | None, theme: str = "light") -> Iterator[Drawn]:

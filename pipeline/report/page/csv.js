@@ -13,9 +13,14 @@
 
   LSBG.csvText = (rows) => rows.map((row) => row.map((cell) => quoted(String(cell))).join(",") + "\r\n").join("");
 
-  LSBG.toCsv = (judgements) => LSBG.csvText([HEADER, ...judgements.map((one) => [
-    one.ra.toFixed(7), one.dec.toFixed(7), one.label, one.labeller, one.time, one.chosen,
-  ])]);
+  // Notes have a column where there are any.
+  LSBG.toCsv = (judgements) => {
+    const noted = judgements.some((one) => one.note);
+    return LSBG.csvText([[...HEADER, ...(noted ? ["note"] : [])], ...judgements.map((one) => [
+      one.ra.toFixed(7), one.dec.toFixed(7), one.label, one.labeller, one.time, one.chosen,
+      ...(noted ? [one.note ?? ""] : []),
+    ])]);
+  };
 
   // Fields of each row (RFC 4180), with the line that it ends on.
   function parse(text, delimiter) {
@@ -85,7 +90,7 @@
     const one = {
       ra: number(text("ra")), dec: number(text("dec")), label: labelOf(text("label")),
       labeller: text("labeller") || labeller, time: text("time"),
-      chosen: text("chosen").toLowerCase() || "browsed",
+      chosen: text("chosen").toLowerCase() || "browsed", note: text("note"),
       decimals: Math.max(decimalsOf(text("ra")), decimalsOf(text("dec"))),
     };
     const at = one.time ? Date.parse(one.time) : 0;

@@ -21,6 +21,7 @@ const LSBG = {};
     if (name === "run") start(value);
     else if (name === "column") received.set(`column ${value[0]}`, unpackColumn(value[1]));
     else if (name === "heat") received.set(`heat ${value[0]}`, LSBG.unpack(value[1]));
+    else received.set(name, LSBG.unpack(value));
   };
 
   function start(run) {
@@ -28,7 +29,7 @@ const LSBG = {};
     for (const name of ["row", "ra", "dec", "probability", "flags", "have", "toLabel", "isRandom"]) {
       run[name] = LSBG.unpack(run[name]);
     }
-    run.truth = run.truth && LSBG.unpack(run.truth);
+    for (const name of ["truth", "wide"]) run[name] = run[name] && LSBG.unpack(run[name]);
     run.size = run.row.length;
   }
 
@@ -53,6 +54,11 @@ const LSBG = {};
 
   LSBG.loadColumn = (number) => load(`column ${number}`, `data/column-${number}.js`);
   LSBG.column = (number) => received.get(`column ${number}`);
+  LSBG.loadColumns = () => Promise.allSettled(LSBG.run.columns.map((_, number) => LSBG.loadColumn(number)));
+
+  // Values of all candidates that only some reports have: features, oddness, other.
+  LSBG.loadValues = (name) => load(name, `data/${name}.js`);
+  LSBG.values = (name) => received.get(name);
 
   LSBG.hasHeatMap = (i) => i < LSBG.run.heatMaps && LSBG.run.have[i] === 1;
   LSBG.loadHeatMap = async (i) => {

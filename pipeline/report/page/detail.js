@@ -4,7 +4,7 @@
 (() => {
   const { element } = LSBG;
   const $ = (id) => document.getElementById(id);
-  let at = 0, i = 0, warm = false, overtaken = [];
+  let at = 0, i = 0, warm = false, wide = false, overtaken = [];
 
   LSBG.startDetail = () => {
     const dialog = $("detail");
@@ -19,6 +19,11 @@
     $("detail-previous").addEventListener("click", () => step(-1));
     $("detail-next").addEventListener("click", () => step(1));
     $("detail-heat").addEventListener("change", (event) => { warm = event.target.checked; heat(); });
+    $("detail-wide").addEventListener("change", (event) => { wide = event.target.checked; picture(); });
+    $("detail-wide-choice").hidden = !LSBG.run.wide;
+    $("detail-alike").hidden = !LSBG.hasFeatures();
+    $("detail-alike").addEventListener("click", () => LSBG.showAlike(i));
+    $("detail-note").addEventListener("change", keepNote);
     $("detail-labels").addEventListener("click", (event) => {
       const button = event.target.closest("button");
       if (button) label(button.value);
@@ -54,21 +59,41 @@
     $("detail-title").textContent = `Row ${LSBG.run.row[i].toLocaleString("en")}`;
     $("detail-place").textContent =
       `${(at + 1).toLocaleString("en")} of ${LSBG.gallery.order.length.toLocaleString("en")}`;
-    $("detail-picture").replaceChildren(LSBG.picture(i, { alone: true }));
-    $("detail-heat").disabled = !LSBG.hasHeatMap(i);
-    $("detail-heat").checked = warm && LSBG.hasHeatMap(i);
+    $("detail-alike").disabled = !LSBG.run.have[i];
+    $("detail-note").value = LSBG.noteOf(i);
+    $("detail-note").disabled = !LSBG.hasPosition(i);
     $("detail-links").replaceChildren(...LSBG.links(i).map((link) => element("li", {}, link)));
     $("detail-previous").disabled = at === 0;
     $("detail-next").disabled = at === LSBG.gallery.order.length - 1;
-    heat();
+    picture();
     facts();
     labelled();
     values();
   }
 
+  // The cutout, with the heat map where it is asked for; or the wider field.
+  function picture() {
+    const wider = wide && LSBG.hasWide(i);
+    $("detail-wide").disabled = !LSBG.hasWide(i);
+    $("detail-wide").checked = wider;
+    $("detail-picture").replaceChildren(wider ? LSBG.widePicture(i) : LSBG.picture(i, { alone: true }));
+    heat();
+  }
+
   function heat() {
-    const shown = warm && LSBG.hasHeatMap(i);
+    const can = LSBG.hasHeatMap(i) && !(wide && LSBG.hasWide(i)), shown = warm && can;
+    $("detail-heat").disabled = !can;
+    $("detail-heat").checked = shown;
+    $("detail-legend").hidden = !shown;
     LSBG.showHeatMap($("detail-picture").firstChild, i, shown).catch(() => {});
+  }
+
+  async function keepNote() {
+    const candidate = i, text = $("detail-note").value.trim();
+    if (!await LSBG.askLabeller()) return;
+    LSBG.setNote(candidate, text);
+    $("detail-said").textContent = LSBG.judgement(candidate) ? "Note kept."
+      : "Note kept in this browser; labels are exported with their notes, so label it too.";
   }
 
   function facts() {
@@ -84,6 +109,7 @@
     const truth = LSBG.run.truth ? ["", "not an LSBG", "LSBG"][LSBG.run.truth[i] + 1] : "";
     $("detail-facts").replaceChildren(
       ...pair("Probability", element("strong", { textContent: LSBG.probabilityText(i) })),
+      ...(LSBG.run.other ? pair(`With ${LSBG.run.other.name}`, element("strong", { textContent: LSBG.otherText(i) })) : []),
       ...pair("Flags", said), ...pair("RA, Dec", position), ...(truth ? pair(LSBG.run.truthName, truth) : []));
   }
 
@@ -104,7 +130,7 @@
         element("td", {}, element("bdi", { textContent: LSBG.valueText(number, shown) })),
         element("td", { className: "unit", textContent: column.unit }))));
     fill();
-    await Promise.allSettled(LSBG.run.columns.map((_, number) => LSBG.loadColumn(number)));
+    await LSBG.loadColumns();
     if (shown === i) fill();
   }
 
@@ -128,11 +154,13 @@
 
   function keys(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.matches("textarea, select, input:not([type=checkbox])")) return;
     if (event.key === "ArrowRight") step(1);
     else if (event.key === "ArrowLeft") step(-1);
     else if (LSBG.shortcuts()) {
       const action = { l: () => label("LSBG"), a: () => label("artifact"), u: () => label("unsure"),
-                       z: undo, h: () => $("detail-heat").click() }[event.key.toLowerCase()];
+                       z: undo, h: () => $("detail-heat").click(), w: () => $("detail-wide").click(),
+                       n: () => $("detail-note").focus(), m: () => $("detail-alike").click() }[event.key.toLowerCase()];
       if (!action) return;
       action();
     } else return;

@@ -11,13 +11,15 @@
   };
 
   async function exportSelection() {
-    const { run } = LSBG, order = LSBG.gallery.order;
+    const { run } = LSBG, order = LSBG.chosenCandidates();
     await Promise.all(run.columns.map((_, number) => LSBG.loadColumn(number)));
-    const header = ["row", "ra", "dec", "probability", "flags", "label", ...run.columns.map((one) => one.name)];
+    const other = run.other ? [`probability_${run.other.name}`] : [];
+    const header = ["row", "ra", "dec", "probability", ...other, "flags", "label", "note", ...run.columns.map((one) => one.name)];
     const number = (value) => (Number.isNaN(value) ? "" : value);
-    const rows = Array.from(order, (i) => [
+    const rows = order.map((i) => [
       run.row[i], number(run.ra[i]), number(run.dec[i]), number(Number(run.probability[i].toPrecision(7))),
-      run.flags[i], LSBG.judgement(i)?.label ?? "", ...run.columns.map((_, k) => value(k, i)),
+      ...other.map(() => number(Number(LSBG.otherProbability(i).toPrecision(7)))),
+      run.flags[i], LSBG.judgement(i)?.label ?? "", LSBG.noteOf(i), ...run.columns.map((_, k) => value(k, i)),
     ]);
     LSBG.download("selection.csv", LSBG.csvText([header, ...rows]));
     $("export-said").textContent = `${order.length.toLocaleString("en")} candidates in selection.csv.`;

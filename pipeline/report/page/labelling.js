@@ -10,6 +10,9 @@
     $("label-set").addEventListener("change", begin);
     $("blind").addEventListener("change", show);
     $("label-heat").addEventListener("change", show);
+    $("label-wide").addEventListener("change", show);
+    $("label-wide-choice").hidden = !LSBG.run.wide;
+    $("label-note").addEventListener("change", keepNote);
     $("label-buttons").addEventListener("click", (event) => {
       const button = event.target.closest("button");
       if (button) label(button.value);
@@ -70,9 +73,11 @@
     $("undo").disabled = !done.length;
     for (const button of $("label-buttons").querySelectorAll("button")) button.disabled = finished;
     $("label-heat-choice").hidden = blind;
+    $("label-legend").hidden = blind || !$("label-heat").checked;
     counts();
     if (finished) return;
-    const i = order[at], picture = LSBG.picture(i, { alone: true });
+    const i = order[at], wide = $("label-wide").checked && LSBG.hasWide(i);
+    const picture = wide ? LSBG.widePicture(i) : LSBG.picture(i, { alone: true });
     $("label-picture").replaceChildren(picture);
     $("place").textContent = `Candidate ${(at + 1).toLocaleString("en")} of ${order.length.toLocaleString("en")}`;
     const label = LSBG.judgement(i)?.label;
@@ -80,7 +85,8 @@
       button.setAttribute("aria-pressed", String(button.value === label));
     }
     $("not-blind").textContent = blind ? "" : `${LSBG.describe(i)}`;
-    if (!blind && $("label-heat").checked) LSBG.showHeatMap(picture, i, true).catch(() => {});
+    $("label-note").value = LSBG.noteOf(i);
+    if (!blind && !wide && $("label-heat").checked) LSBG.showHeatMap(picture, i, true).catch(() => {});
     for (const next of order.slice(at + 1, at + 6)) LSBG.prefetch(next);
   }
 
@@ -89,6 +95,12 @@
     done.push([at, LSBG.judge(order[at], value, chosenAs(order[at]))]);
     $("label-said").textContent = `Labelled ${value}.`;
     go(at + 1);
+  }
+
+  function keepNote() {
+    if (at >= order.length) return;
+    LSBG.setNote(order[at], $("label-note").value.trim());
+    $("label-said").textContent = "Note kept.";
   }
 
   function undo() {
@@ -140,6 +152,7 @@
       l: () => label("LSBG"), a: () => label("artifact"), u: () => label("unsure"),
       backspace: () => go(at - 1), arrowleft: () => go(at - 1), arrowright: () => go(at + 1),
       z: undo, h: () => { if (!$("blind").checked) $("label-heat").click(); },
+      w: () => { if (LSBG.run.wide) $("label-wide").click(); }, n: () => $("label-note").focus(),
     }[event.key.toLowerCase()];
     if (!action || (event.target.type === "range" && event.key.startsWith("Arrow"))) return;
     event.preventDefault();

@@ -45,8 +45,8 @@
     const text = storage.getItem(storageKey());
     if (text === null) return false;
     try {
-      for (const [ra, dec, label, labeller, time, chosen, at] of JSON.parse(text)) {
-        put({ ra, dec, label, labeller, time, chosen, at });
+      for (const [ra, dec, label, labeller, time, chosen, at, note = ""] of JSON.parse(text)) {
+        put({ ra, dec, label, labeller, time, chosen, at, note });
       }
     } catch {
       storage.setItem(`${storageKey()}:damaged:${Date.now()}`, text);
@@ -67,7 +67,7 @@
       try {
         read();
         storage.setItem(storageKey(), JSON.stringify([...judgements.values()].map(
-          (one) => [one.ra, one.dec, one.label, one.labeller, one.time, one.chosen, one.at])));
+          (one) => [one.ra, one.dec, one.label, one.labeller, one.time, one.chosen, one.at, one.note ?? ""])));
       } catch {
         problem = "This browser has no more room for labels: export them before you close or " +
           "reload this page.";
@@ -78,18 +78,39 @@
 
   // The judgement of a candidate by one labeller, or undefined.
   LSBG.judgement = (i, labeller = LSBG.labeller()) => {
-    if (!LSBG.hasPosition(i)) return undefined;
-    const found = judgements.get(`${objectKey(LSBG.run.ra[i], LSBG.run.dec[i])}\n${labeller}`);
+    const found = recordOf(i, labeller);
     return found?.label ? found : undefined;
   };
 
+  function recordOf(i, labeller = LSBG.labeller()) {
+    if (!LSBG.hasPosition(i)) return undefined;
+    return judgements.get(`${objectKey(LSBG.run.ra[i], LSBG.run.dec[i])}\n${labeller}`);
+  }
+
   // Judge; an empty label withdraws the judgement. Gives what was there before, for undo.
-  LSBG.judge = (i, label, chosen, time = new Date().toISOString()) => {
+  LSBG.judge = (i, label, chosen, time) => {
     const before = LSBG.judgement(i);
-    put({ ra: LSBG.run.ra[i], dec: LSBG.run.dec[i], label, labeller: LSBG.labeller(), time, chosen,
-          at: Math.max(Date.now(), (before?.at ?? 0) + 1) });
-    save();
+    LSBG.judgeAll([{ i, label, chosen, time }]);
     return before;
+  };
+
+  // Judge many, and keep them at once: { i, label, chosen, time, note }; a note that is not named
+  // stays as it was.
+  LSBG.judgeAll = (all) => {
+    const now = new Date().toISOString(), labeller = LSBG.labeller();
+    for (const { i, label, chosen, time = now, note } of all) {
+      const old = recordOf(i, labeller);
+      put({ ra: LSBG.run.ra[i], dec: LSBG.run.dec[i], label, labeller, time, chosen,
+            note: note ?? old?.note ?? "", at: Math.max(Date.now(), (old?.at ?? 0) + 1) });
+    }
+    save();
+  };
+
+  // The note on a candidate by this labeller, whether it has a label or not.
+  LSBG.noteOf = (i) => recordOf(i)?.note ?? "";
+  LSBG.setNote = (i, note) => {
+    const { label = "", chosen = LSBG.chosenAs(i), time } = recordOf(i) ?? {};
+    LSBG.judgeAll([{ i, label, chosen, time, note }]);
   };
 
   // Why a candidate is shown, as its label says it. A correction keeps what was said before; in the

@@ -1,12 +1,14 @@
 "use strict";
-// How pictures look, the same for all of the page: brightness, stretch, band, negative, sharp pixels,
-// zoom. Filters of SVG do it, because a page on disk may draw its pictures but not read them.
+// How pictures look, the same for all of the page: brightness, stretch, smoothing, band, negative,
+// sharp pixels, zoom. Filters of SVG do it, because a page on disk may draw its pictures but not read them.
 
 (() => {
   const $ = (id) => document.getElementById(id);
   const SKY = 32 / 255;  // what the colours make of empty sky
   const STEPS = 64;
-  const START = { brightness: "1", softening: "0", band: "all", negative: false, sharp: false, zoom: "1" };
+  const SIDE = 64;  // pixels of a cutout
+  const START = { brightness: "1", softening: "0", smoothing: "0", band: "all", negative: false,
+                  sharp: false, zoom: "1" };
   const look = { ...START };
 
   // asinh(a x) / asinh(a) of what is above the sky; a = 0 leaves it as it is.
@@ -29,7 +31,7 @@
   }
 
   function apply() {
-    const plain = ["softening", "band", "negative"].every((name) => look[name] === START[name]);
+    const plain = ["softening", "smoothing", "band", "negative"].every((name) => look[name] === START[name]);
     const root = document.documentElement;
     root.style.setProperty("--brightness", plain ? look.brightness : "1");
     root.style.setProperty("--zoom", look.zoom);
@@ -41,6 +43,7 @@
         part.setAttribute("tableValues", values);
       }
       $("look-matrix").setAttribute("values", matrix());
+      $("look-smooth").setAttribute("stdDeviation", String(Number(look.smoothing) / SIDE));
     }
     for (const input of document.querySelectorAll("[data-look]")) {
       const value = look[input.dataset.look];

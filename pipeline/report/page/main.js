@@ -60,17 +60,26 @@
   }
 
   // On a phone pictures come first.
-  if (matchMedia("(max-width: 50rem)").matches) $("more").open = false;
+  if (matchMedia("(max-width: 50rem)").matches) $("more").open = $("gallery-filters").open = false;
   LSBG.openLabels();
   LSBG.startLook();
+  LSBG.startHeat();
+  LSBG.startOther();
   LSBG.startDetail();
   LSBG.startLabelling();
   LSBG.startSelection();
   LSBG.startThreshold();
   LSBG.startExport();
   LSBG.startGallery();
+  LSBG.startGoto();
+  LSBG.startTable();
+  LSBG.startSky();
+  LSBG.startMarks();
   startKeys();
   window.addEventListener("hashchange", showView);
-  if (LSBG.view() !== "gallery") LSBG.showSelection();
-  showView();
+  // The probabilities of other weights stand beside the pictures.
+  (LSBG.run.other ? LSBG.loadValues("other").catch(() => {}) : Promise.resolve()).then(() => {
+    if (LSBG.view() !== "gallery") LSBG.showSelection();
+    showView();
+  });
 })();

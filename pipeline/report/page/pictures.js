@@ -1,9 +1,9 @@
 "use strict";
-// Cutouts, cut from the sheets of thumbnails when they come into view, and heat maps over them.
+// Cutouts, cut from the sheets of thumbnails when they come into view.
 
 (() => {
   const { element } = LSBG;
-  const SIDE = 64, HEAT = 16;
+  const SIDE = 64;
   const sheets = new Map();
 
   function sheet(number) {
@@ -41,7 +41,8 @@
   }
 
   // A cutout, or the place of one that is missing.
-  LSBG.picture = (i, { alone = false } = {}) => {
+  // `alone`: with a text of its own, and drawn at once; `now`: drawn at once.
+  LSBG.picture = (i, { alone = false, now = alone } = {}) => {
     const box = element("span", { className: "picture" });
     if (alone) {
       box.setAttribute("role", "img");
@@ -54,7 +55,7 @@
     }
     const canvas = element("canvas", { width: SIDE, height: SIDE, className: "sky" });
     box.append(canvas);
-    if (alone) draw(canvas, i).catch(() => {});
+    if (now) draw(canvas, i).catch(() => {});
     else { pending.set(canvas, i); observer.observe(canvas); }
     return box;
   };
@@ -65,25 +66,5 @@
     if (i < LSBG.run.size && LSBG.run.have[i]) {
       sheet(Math.floor(i / LSBG.run.sheet ** 2)).catch(() => {});
     }
-  };
-
-  // From transparent violet over orange to yellow.
-  function colour(value) {
-    const x = value / 255;
-    return [255 * Math.min(1, 0.45 + 0.9 * x), 255 * Math.max(0, 1.15 * x - 0.2),
-            255 * Math.max(0, 0.65 - 1.1 * x), 255 * Math.min(0.6, 0.08 + 0.9 * x)];
-  }
-
-  // Lay the heat map over a picture, or take it away.
-  LSBG.showHeatMap = async (box, i, wanted) => {
-    box.querySelector(".heat")?.remove();
-    if (!wanted || !LSBG.hasHeatMap(i)) return;
-    const canvas = element("canvas", { width: HEAT, height: HEAT, className: "heat" });
-    box.append(canvas);
-    const values = await LSBG.loadHeatMap(i);
-    const context = canvas.getContext("2d");
-    const pixels = context.createImageData(HEAT, HEAT);
-    values.forEach((value, k) => pixels.data.set(value ? colour(value) : [0, 0, 0, 0], 4 * k));
-    context.putImageData(pixels, 0, 0);
   };
 })();

@@ -8,13 +8,15 @@
   const $ = (id) => document.getElementById(id);
   // Names in the address, and the control and value at the start of each.
   const CONTROLS = { sort: "sort", order: "descending", from: "p-from", to: "p-to", flag: "flag",
-                     label: "label-choice", truth: "truth", count: "page-size" };
+                     label: "label-choice", truth: "truth", weights: "weights-choice", view: "view",
+                     count: "page-size", "ra-from": "ra-from", "ra-to": "ra-to",
+                     "dec-from": "dec-from", "dec-to": "dec-to" };
 
   LSBG.startSelection = () => {
     fillChoices();
     $("gallery-controls").addEventListener("submit", (event) => event.preventDefault());
     $("gallery-controls").addEventListener("input", (event) => {
-      if (event.target.matches("[data-look], #thumb-size, #threshold, .goto *")) return;
+      if (event.target.matches("[data-look], #thumb-size, #threshold, .goto *, .mark-box")) return;
       if (event.target.id === "add-filter") addFilter(event.target);
       else LSBG.showSelection();
     });
@@ -30,6 +32,8 @@
     const sort = $("sort"), add = $("add-filter");
     const option = (value, text) => element("option", { value, textContent: text });
     for (const [name, text] of Object.entries(NUMBERS)) sort.append(option(name, text));
+    if (LSBG.run.odd) sort.append(option("odd", "unlike the training set"));
+    if (LSBG.run.other) sort.append(option("difference", "difference of the weights"));
     LSBG.run.columns.forEach((column, number) => {
       sort.append(option(`column ${number}`, column.name));
       add.append(option(String(number), column.name));
@@ -122,6 +126,7 @@
   };
 
   function setControl(control, value) {
+    if (control.id === "sort" && /^like \d+$/.test(value) && LSBG.hasFeatures()) LSBG.likenessOption(value.slice(5));
     const known = control.tagName !== "SELECT" || [...control.options].some((one) => one.value === value);
     if (known) control.value = value;
   }
@@ -143,6 +148,8 @@
 
   function labelTest(choice) {
     if (!choice) return null;
+    if (choice === "note") return (i) => LSBG.noteOf(i) !== "";
+    if (choice === "marked") return LSBG.isMarked;
     return (i) => (LSBG.judgement(i)?.label ?? "none") === choice;
   }
 
@@ -165,34 +172,46 @@
       flagTest($("flag").value),
       labelTest($("label-choice").value),
       truth && LSBG.run.truth ? (i) => LSBG.run.truth[i] === Number(truth) : null,
-      ...await Promise.all(columns),
+      LSBG.skyTest(),
+      ...await Promise.all([LSBG.weightsTest($("weights-choice").value), ...columns]),
     ].filter(Boolean);
   }
 
-  async function sortKeys() {
-    const choice = $("sort").value;
+  async function sortKeys(choice) {
     if (choice in NUMBERS) return LSBG.run[choice];
+    if (choice === "odd") return LSBG.loadValues("odd");
+    if (choice === "difference") return LSBG.differences();
+    if (choice.startsWith("like ")) return LSBG.likenessTo(LSBG.run.row.indexOf(Number(choice.slice(5))));
     const column = await LSBG.loadColumn(Number(choice.split(" ")[1]));
     return column.numbers ?? Float64Array.from(column.codes, (code) => (code < 0 ? NaN : code));
+  }
+
+  // All candidates by their keys, those without one last; the last few orders are kept.
+  const orders = new Map();
+  async function ordered(choice, descending) {
+    const name = `${choice} ${descending}`;
+    if (!orders.has(name)) {
+      const keys = await sortKeys(choice), sign = descending ? -1 : 1;
+      const all = Uint32Array.from({ length: LSBG.run.size }, (_, i) => i);
+      if (!(choice === "probability" && descending)) {  // they come in this order
+        all.sort((a, b) => {
+          const x = keys[a], y = keys[b];
+          if (x !== x || y !== y) return (x !== x) - (y !== y) || a - b;
+          return sign * (x - y) || a - b;
+        });
+      }
+      if (orders.size >= 8) orders.delete(orders.keys().next().value);
+      orders.set(name, all);
+    }
+    return orders.get(name);
   }
 
   // The candidates that pass, in their order; null where a later choice has overtaken this one.
   let latest = 0;
   LSBG.selected = async () => {
-    const mine = ++latest;
-    const [passes, keys] = await Promise.all([tests(), sortKeys()]);
+    const mine = ++latest, choice = $("sort").value, descending = $("descending").value === "true";
+    const [passes, order] = await Promise.all([tests(), ordered(choice, descending)]);
     if (mine !== latest) return null;
-    const sign = $("descending").value === "true" ? -1 : 1;
-    const passing = Uint32Array.from({ length: LSBG.run.size }, (_, i) => i)
-      .filter((i) => passes.every((test) => test(i)));
-    const alreadySorted = keys === LSBG.run.probability && sign === -1;
-    if (!alreadySorted) {
-      passing.sort((a, b) => {
-        const x = keys[a], y = keys[b];
-        if (x !== x || y !== y) return (x !== x) - (y !== y) || a - b;
-        return sign * (x - y) || a - b;
-      });
-    }
-    return passing;
+    return passes.length ? order.filter((i) => passes.every((test) => test(i))) : order;
   };
 })();

@@ -15,7 +15,8 @@
     const flags = LSBG.flagsOf(LSBG.run.flags[i]).map((flag) => flag.name);
     const probability = LSBG.probabilityText(i);
     const scored = probability === "not scored" ? probability : `probability ${probability}`;
-    return [`Row ${LSBG.run.row[i]}`, scored, ...flags].join(", ");
+    const other = LSBG.run.other ? [`${LSBG.otherText(i)} with ${LSBG.run.other.name}`] : [];
+    return [`Row ${LSBG.run.row[i]}`, scored, ...other, ...flags].join(", ");
   };
 
   // Digits that a number has, without the noise of its storage.
@@ -63,7 +64,7 @@
       ["SIMBAD", "https://simbad.cds.unistra.fr/simbad/sim-coo",
        { Coord: `${ra}d ${signed}d`, CooFrame: "ICRS", Radius: "30", "Radius.unit": "arcsec" }],
       ["Aladin Lite", "https://aladin.cds.unistra.fr/AladinLite/",
-       { target: `${ra} ${signed}`, fov: "0.05", survey: "CDS/P/DES-DR2/ColorIRG" }],
+       { target: `${ra} ${signed}`, fov: "0.05", survey: LSBG.run.hips }],
       ["NED", "https://ned.ipac.caltech.edu/conesearch",
        { search_type: "Near Position Search", in_csys: "Equatorial", in_equinox: "J2000",
          coordinates: `${ra}d ${signed}d`, radius: "0.5" }],

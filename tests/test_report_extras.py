@@ -1,0 +1,179 @@
+"""What only some reports have: other weights, wider fields, and features by which all are alike."""
+
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+from astropy.wcs import WCS
+from PIL import Image
+from reports import keep_cutouts, random_columns, write_annotated
+from test_report import received, unpacked
+from viewer import Viewer, blobs, write_tile
+
+from catalogs import InputError
+from lsbg_classifier import load_classifier, open_source
+from lsbg_classifier.cutouts.kept import open_kept
+from lsbg_classifier.features import fit_projection
+from lsbg_classifier.weights.registry import find_weights
+from pipeline.report import ReportOptions, write_report
+from pipeline.report.likeness import sampled
+from pipeline.report.other_weights import OtherWeights, agreement
+from pipeline.report.wide import check_wide, shifted, write_wide
+
+ROWS = 40
+CENTRE = np.array([0.35, 2.15])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A catalog of 40 rows annotated by the weights that ship, 36 of them with a cutout."""
+    folder = tmp_path_factory.mktemp("run")
+    columns, probability = random_columns(ROWS), np.linspace(0.9, 0.1, ROWS).astype("f4")
+    card = find_weights("des-simulated").card
+    provenance = {"weights": card.name, "weights_sha256": card.sha256, "threshold": "0.5"}
+    flags = np.zeros(ROWS, "i2")
+    path = write_annotated(folder / "annotated.fits", columns, probability, flags, provenance)
+    rows = np.arange(36)
+    positions = np.stack([columns["RA"], columns["DEC"]], axis=1)[rows]
+    keep_cutouts(path, rows, positions, flags[rows], ROWS)
+    return path
+
+
+@pytest.fixture(scope="module")
+def report(run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report") / "report"
+    write_report(run, folder, ReportOptions(heat_maps=0, against="des-tuned"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def images(run):
+    return open_kept(run).read(np.arange(36))[0]
+
+
+def test_features_of_all_that_have_a_cutout_in_sixteen_bytes(report, images):
+    data = received(report / "data" / "run.js")[1]
+    assert (data["features"], data["odd"]) == (16, True)
+    name, values = received(report / "data" / "features.js")
+    features = unpacked(values).view(np.int8).reshape(ROWS, 16)
+    raw = load_classifier().features(images)
+    np.testing.assert_array_equal(features[:36], fit_projection(raw).apply(raw))
+    assert name == "features" and not features[36:].any() and features[:36].any(axis=1).all()
+    odd = unpacked(received(report / "data" / "odd.js")[1])
+    np.testing.assert_array_equal(odd[:36], load_classifier().oddness(images))
+    assert np.isnan(odd[36:]).all()
+
+
+def test_the_other_weights_are_asked_without_labels_too(report, images):
+    data = received(report / "data" / "run.js")[1]
+    card = find_weights("des-tuned").card
+    names = {"name": "des-tuned", "oldName": "des-simulated"}
+    assert data["other"] == names | {"threshold": card.threshold}
+    other = unpacked(received(report / "data" / "other.js")[1])
+    expected = load_classifier("des-tuned").predict(images)
+    np.testing.assert_array_equal(other[:36], expected)
+    assert np.isnan(other[36:]).all()
+    page = (report / "index.html").read_text("utf-8")
+    old = np.linspace(0.9, 0.1, ROWS).astype("f4")[:36]
+    same = np.count_nonzero((old > 0.5) == (expected > card.threshold))
+    assert f"for {same} candidates they say the same" in page
+    assert (report / "plots" / "old_and_new_weights-dark.svg").is_file()
+
+
+def test_agreement_counts_by_the_threshold_of_each():
+    other = OtherWeights("des-tuned", "old")
+    other.threshold = 0.8
+    other.probability = np.array([0.9, 0.7, 0.9, 0.1, np.nan, 0.9], np.float32)
+    old = np.array([0.6, 0.6, 0.4, 0.4, 0.6, np.nan], np.float32)
+    assert agreement(old, other, 0.5) == (2, 1, 1)
+
+
+def test_weights_for_other_images_are_said_to_be():
+    other = OtherWeights("des-tuned", "des-tuned")
+    assert other.name == "des-tuned"
+    imaging = find_weights("des-tuned").card.imaging
+    assert other.mismatch(imaging) is None
+    from lsbg_classifier.surveys import SURVEYS
+
+    assert "made for other images: survey is 'hsc'" in other.mismatch(SURVEYS["hsc"].imaging())
+
+
+def test_without_the_weights_the_page_has_no_likeness_and_says_why(tmp_path):
+    columns, probability = random_columns(4), np.linspace(0, 1, 4).astype("f4")
+    flags = np.zeros(4, "i2")
+    path = write_annotated(tmp_path / "a.fits", columns, probability, flags)  # sha256 of zeros
+    positions = np.stack([columns["RA"], columns["DEC"]], axis=1)
+    keep_cutouts(path, np.arange(4), positions, flags, 4)
+    lines = write_report(path, tmp_path / "report")
+    assert any("no order by likeness: the weights des-simulated" in line for line in lines)
+    assert "features" not in received(tmp_path / "report" / "data" / "run.js")[1]
+
+
+@pytest.mark.parametrize("count", [1, 4096, 4097, 100_000])
+def test_the_sample_of_features_is_spread_over_all(count):
+    places = 3 * np.arange(count)
+    chosen = sampled(places)
+    assert len(chosen) == len({*chosen}) == min(count, 4096)
+    assert {*chosen} <= {*places} and chosen[0] == 0 and chosen[-1] == places[-1]
+
+
+# Wider fields
+
+
+@pytest.mark.parametrize("dec", [-89.5, -40, 0, 75])
+def test_shifted_positions_are_those_of_a_tangent_plane(dec):
+    east, north = np.random.default_rng(3).uniform(-0.05, 0.05, (2, 50))
+    moved = shifted(np.array([[359.99, dec]]), east, north)
+    plane = WCS(naxis=2)
+    plane.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    plane.wcs.crval, plane.wcs.crpix, plane.wcs.cdelt = [359.99, dec], [1, 1], [1, 1]
+    expected = SkyCoord(*plane.all_pix2world(east, north, 0), unit="deg")
+    apart = SkyCoord(*moved.T, unit="deg").separation(expected)
+    assert apart.arcsec.max() < 1e-6
+
+
+@pytest.fixture(scope="module")
+def tiles(tmp_path_factory):
+    return write_tile(tmp_path_factory.mktemp("tiles"), blobs())
+
+
+def test_a_field_put_together_is_that_of_the_viewer(tiles, tmp_path):
+    """Written without any of the package's image code, the viewer gives the same field at once."""
+    positions = CENTRE + np.array([[0, 0], [20, -15], [np.nan, 0]]) / 3600
+    places, fields = np.arange(3), {}
+    with Viewer(tiles) as viewer:
+        served = open_source("legacysurvey:des-dr1", url=viewer.url)
+        for name, source in (("tiles", open_source(f"tiles:{tiles}")), ("viewer", served)):
+            check_wide(source, 80)
+            have = write_wide(source, positions, places, 80, tmp_path / name)
+            assert have.tolist() == [True, True, False]
+            opened = [Image.open(tmp_path / name / f"{place}.jpg") for place in (0, 1)]
+            fields[name] = np.stack([np.asarray(one.resize((64, 64), 5)) for one in opened])
+        served.close()
+    ours, theirs = fields["tiles"].astype(float), fields["viewer"].astype(float)
+    assert ours.std() > 10
+    difference = abs(ours - theirs).mean()
+    assert difference < 3 < abs(ours - theirs[:, :, ::-1]).mean()
+    assert difference < 0.5 * abs(ours - np.roll(theirs, 3, axis=1)).mean()
+
+
+def test_a_server_that_fails_leaves_out_the_field(tiles, tmp_path):
+    with Viewer(tiles) as viewer:
+        source = open_source("legacysurvey:des-dr1", url=viewer.url)
+        source.fetch_wide = lambda *_: (_ for _ in ()).throw(ValueError("no image"))
+        have = write_wide(source, CENTRE[None], np.arange(1), 80, tmp_path / "wide")
+        source.close()
+    assert not have.any() and not list((tmp_path / "wide").iterdir())
+
+
+def test_wider_fields_that_cannot_be_had(run, tiles, tmp_path):
+    with pytest.raises(InputError, match="name their source with --cutouts"):
+        write_report(run, tmp_path / "report", ReportOptions(context=120))
+    source = open_source(f"tiles:{tiles}")
+    for arcsec in (20, 601, float("nan")):
+        with pytest.raises(InputError, match=r"more than a cutout's 33.5 arcseconds and at most"):
+            check_wide(source, arcsec)
+    hips = open_source("hips:CDS/P/DES-DR2/ColorIRG")
+    with pytest.raises(InputError, match="gives no wider fields"):
+        check_wide(hips, 120)
+    hips.close()
+    assert not (tmp_path / "report").exists()
