@@ -130,47 +130,53 @@ def order_of(strategy: str, cutouts: Cutouts, pool: np.ndarray, seed: int) -> np
 def curve(strategy: str, cutouts: Cutouts, seed: int) -> list[float]:
     """Return the area under the ROC curve after each of `COUNTS` labels; NaN where not defined."""
     pool, test = divided(cutouts, seed)
-    order = order_of(strategy, cutouts, pool, seed)
+    order, head = order_of(strategy, cutouts, pool, seed), Head(cutouts, pool, test)
     areas = []
     for count in COUNTS:
         taught = order[:count]
         if len(taught) < count or len(np.unique(cutouts.labels[taught])) < 2:
             areas.append(float("nan"))
             continue
-        areas.append(area(cutouts, taught, cutouts.labels[taught], pool, test))
+        areas.append(head.area(taught, cutouts.labels[taught]))
     return areas
 
 
-def fitted_head(
-    cutouts: Cutouts, taught: np.ndarray, targets: np.ndarray, pool: np.ndarray, test: np.ndarray
-) -> np.ndarray:
-    """Fit a logistic regression that starts from what the weights say; logits of the test.
+class Head:
+    """A logistic regression that starts from what the weights say.
 
     The features are turned into the 16 directions in which those of the pool, without labels,
     differ most, each divided by its spread there. What is fitted is a change of the logit; as in
     a fine-tuning without any labels nothing changes.
     """
-    from scipy.optimize import minimize
-    from sklearn.decomposition import PCA
 
-    directions = PCA(DIRECTIONS, whiten=True, random_state=0).fit(cutouts.features[pool])
-    inputs = np.column_stack([directions.transform(cutouts.features), np.ones(len(cutouts.labels))])
-    start = logit(cutouts.probability)
+    def __init__(self, cutouts: Cutouts, pool: np.ndarray, test: np.ndarray):
+        from sklearn.decomposition import PCA
 
-    def loss(change):
-        logits = start[taught] + inputs[taught] @ change
-        slope = (1 / (1 + np.exp(-np.clip(logits, -500, 500))) - targets) @ inputs[taught]
-        value = (np.logaddexp(0, logits) - targets * logits).sum()
-        return value + change @ change / (2 * VARIANCE), slope + change / VARIANCE
+        directions = PCA(DIRECTIONS, whiten=True, random_state=0).fit(cutouts.features[pool])
+        values = directions.transform(cutouts.features)
+        self._inputs = np.column_stack([values, np.ones(len(values))])
+        self._start, self._test = logit(cutouts.probability), test
+        self._truth = cutouts.labels[test]
 
-    change = minimize(loss, np.zeros(inputs.shape[1]), jac=True, method="L-BFGS-B").x
-    return start[test] + inputs[test] @ change
+    def area(self, taught: np.ndarray, targets: np.ndarray) -> float:
+        """Fit to targets from 0 to 1; returns the area under the ROC curve of the test."""
+        from scipy.optimize import minimize
+
+        inputs, start = self._inputs[taught], self._start[taught]
+
+        def loss(change):
+            logits = start + inputs @ change
+            slope = (_probability(logits) - targets) @ inputs
+            value = (np.logaddexp(0, logits) - targets * logits).sum()
+            return value + change @ change / (2 * VARIANCE), slope + change / VARIANCE
+
+        change = minimize(loss, np.zeros(inputs.shape[1]), jac=True, method="L-BFGS-B").x
+        logits = self._start[self._test] + self._inputs[self._test] @ change
+        return judge(self._truth, _probability(logits)).auc
 
 
-def area(cutouts: Cutouts, taught, targets, pool, test) -> float:
-    """Return the area under the ROC curve of a head that is fitted to targets from 0 to 1."""
-    logits = fitted_head(cutouts, taught, targets, pool, test)
-    return judge(cutouts.labels[test], 1 / (1 + np.exp(-np.clip(logits, -500, 500)))).auc
+def _probability(logits: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(logits, -500, 500)))
 
 
 def disagreement(cutouts: Cutouts, count: int = 100) -> str:
@@ -208,8 +214,8 @@ def _voted(cutouts: Cutouts, count: int, people: int, rates: np.ndarray, seed: i
     wrong = rng.random((people, count)) < rates[taught]
     part = (wrong ^ (cutouts.labels[taught] == 1)).mean(axis=0)
     sure = part != 0.5
-    majority = area(cutouts, taught[sure], (part[sure] > 0.5).astype(float), pool, test)
-    return majority, area(cutouts, taught, part, pool, test)
+    head = Head(cutouts, pool, test)
+    return head.area(taught[sure], (part[sure] > 0.5).astype(float)), head.area(taught, part)
 
 
 def tuned_areas(cutouts: Cutouts, count: int, rounds: int, weights: str) -> dict[str, list[float]]:

@@ -72,7 +72,7 @@ def make_features(
             f"{candidates.catalog.path}: has no features yet, which need its cutouts: keep them "
             "with lsbg classify --keep-cutouts, or name a source with --cutouts"
         )
-    rows = pictures.order(_rows_with_cutouts(candidates, pictures))
+    rows = _in_order(_rows_with_cutouts(candidates, pictures), pictures)
     classifier = load_classifier(name)
     projection = _fitted(rows, pictures, classifier)
     with writing_features(path, made_of) as writer:
@@ -123,11 +123,16 @@ def _rows_with_cutouts(candidates: Candidates, pictures: Pictures) -> np.ndarray
     return candidates.scored
 
 
+def _in_order(rows: np.ndarray, pictures: Pictures) -> np.ndarray:
+    """Return rows as their cutouts are best read."""
+    return rows[pictures.order(rows)]
+
+
 def _fitted(rows: np.ndarray, pictures: Pictures, classifier: Classifier) -> Projection:
     """Find the directions of the features of candidates drawn at random."""
     rng = np.random.default_rng(_SEED)
     drawn = rows if len(rows) <= _FITTED else np.sort(rng.choice(rows, _FITTED, replace=False))
-    drawn = pictures.order(drawn)
+    drawn = _in_order(drawn, pictures)
     parts = [classifier.features(cutouts[have]) for _, cutouts, have in _cutouts(drawn, pictures)]
     if not sum(map(len, parts)):
         raise InputError("no candidate has a cutout, so that none can be compared")

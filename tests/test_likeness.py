@@ -1,5 +1,7 @@
 """Cutouts made with another stretch, scale or order of bands are told from right ones."""
 
+from types import SimpleNamespace
+
 import h5py
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ from catalogs import InputError
 from lsbg_classifier import load_classifier, open_source
 from lsbg_classifier.cutouts.colours import colours_of_fluxes
 from lsbg_classifier.likeness import STATISTICS, load_likeness, statistics
+from lsbg_classifier.surveys import SURVEYS
 from lsbg_classifier.training.likeness_fit import fit_likeness, wrongly_made
+from lsbg_classifier.weights.registry import find_weights
 
 SCALES = (6.0, 3.4, 2.2)
 NOISE = (0.0018, 0.0021, 0.0068)
@@ -119,3 +123,29 @@ def test_images_that_no_check_knows_make_do_with_fewer(right):
     assert check.unlike(sky(300, 7)).mean() < 0.1
     for kind, images in wrongly_made(sky(300, 8)).items():
         assert check.unlike(images).mean() > 0.8, kind
+
+
+def test_weights_of_another_survey_never_take_over_the_check(right):
+    """Fine-tuned on 100 cutouts they have a check of their own; on 60 none."""
+    from lsbg_classifier.training.workflow import Training, _likeness
+
+    start = find_weights("des-simulated")
+    shipped = load_likeness(start.path)
+
+    def check_of(survey, count):
+        dataset = SimpleNamespace(manifest=SimpleNamespace(imaging=SURVEYS[survey].imaging()))
+        training = Training("t", "", "", "", dataset, recipe=None, start=start)
+        return _likeness(training, right[:count])
+
+    assert not np.allclose(check_of("hsc", 100).form, shipped.form)
+    assert check_of("hsc", 60) is None
+    np.testing.assert_array_equal(check_of("des", 100).form, shipped.form)
+
+
+def test_a_card_says_that_the_weights_began_with_other_images():
+    from pipeline.train_run import _limitations
+
+    start, wanted = find_weights("des-simulated"), SimpleNamespace(simulated=False)
+    said = _limitations(wanted, start, SURVEYS["hsc"].imaging())
+    assert "des-simulated was made for other images: survey is 'hsc', not 'des'" in said
+    assert "other images" not in _limitations(wanted, start, SURVEYS["des"].imaging())

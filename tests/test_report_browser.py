@@ -158,7 +158,7 @@ def test_fifty_labels_by_keyboard_survive_a_reload(large, catalog, new_page, tmp
     page.get_by_text("Candidate 51 of 400").wait_for()
     assert page.locator("#progress-text").text_content() == "50 of 400 labelled"
     text = exported(page)
-    assert text.splitlines()[0] == "ra,dec,label,labeller,time,chosen"
+    assert text.splitlines()[0] == "ra,dec,label,labeller,time,chosen,report,weights,blind"
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["label"] for row in rows] == [LABELS[key] for key in keys]
     assert {row["labeller"] for row in rows} == {"Vera"}

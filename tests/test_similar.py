@@ -106,7 +106,7 @@ def test_the_catalog_of_matches_is_the_catalog(searched):
     odd = Table.read(path.with_name("annotated_odd.fits"))
     stored = FeatureFile(features_path(path)).read()
     assert np.allclose(np.sort(odd["ODDNESS_LSBG"]), np.sort(stored.oddness)[-3:])
-    assert np.isnan(odd["DISTANCE_LSBG"]).all() and "distance" not in out
+    assert np.ma.getmaskarray(odd["DISTANCE_LSBG"]).all() and "distance" not in out
 
 
 @pytest.mark.parametrize("ending", ["parquet"])

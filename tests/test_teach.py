@@ -7,6 +7,8 @@ import pytest
 from astropy.table import Table
 
 from catalogs.errors import InputError
+from lsbg_classifier import load_classifier
+from lsbg_classifier.calibration import logit
 from lsbg_classifier.cutouts.kept import KeptSource
 from lsbg_classifier.training.dataset import CutoutDataset
 from lsbg_classifier.training.judgements import read_judgements
@@ -287,3 +289,86 @@ def test_a_dry_run_says_what_the_labels_allow(train, labels, annotated, tmp_path
     assert (code, err) == (0, "")
     assert "train: " in out and "test: " in out and "left out: unsure" in out
     assert not (tmp_path / "out").exists()
+
+
+def test_labels_without_a_cutout_are_counted_with_their_reasons(
+    train, survey, truth, classes, tmp_path
+):
+    """The check for enough labels counts those that have a cutout, and nothing is left behind."""
+    lsbgs, artifacts = classes
+    here = [line for rows in (lsbgs, artifacts) for line in truth_rows(truth, rows[:4], "browsed")]
+    away = truth_rows(np.add(truth, [0, 20, 0]), [*lsbgs[4:9], *artifacts[4:10]], "browsed")
+    tiles = ("--cutouts", f"tiles:{survey.tiles}", "-q")
+    for lines, said in (
+        ([*here, *away], "(11 labels have no cutout: NO_COVERAGE 11), but at least 5 of each"),
+        (away, "no label to train on has a cutout (NO_COVERAGE 11)"),
+    ):
+        path = write_labels(tmp_path / "labels.csv", *lines)
+        for more in ((), ("--dry-run",)):
+            code, _, err = train(tmp_path / "out", "--labels", path, "--whole", *tiles, *more)
+            assert code == 1 and said in err and err.count("\n") == 1
+            assert not (tmp_path / "out").exists()
+
+
+def test_labels_that_all_fell_to_ties_say_so(train, annotated, truth, classes, tmp_path):
+    lines = [
+        line.replace(",browsed", f",{who},browsed")
+        for who in ("ada", "ben")
+        for line in truth_rows(truth, np.concatenate(classes)[:30], "browsed")
+    ]
+    lines[:30] = [
+        line.replace("LSBG", "?").replace("artifact", "LSBG").replace("?", "artifact")
+        for line in lines[:30]
+    ]
+    path = tmp_path / "labels.csv"
+    path.write_text("\n".join(["ra,dec,label,labeller,chosen", *lines]) + "\n")
+    code, _, err = train(tmp_path / "out", "--labels", path, "--cutouts", f"kept:{annotated}", "-q")
+    assert code == 1 and "30 left out: ties between labellers" in err and err.count("\n") == 1
+    path.write_text(path.read_text().replace("browsed", "random"))
+    with pytest.raises(InputError, match=r"of 30 candidates .* none .*30 left out: ties"):
+        compare(read_judgements(path), KeptSource(annotated), "des-simulated", "des-tuned")
+
+
+@pytest.fixture(scope="module")
+def drawn(truth, classes, tmp_path_factory):
+    """Labels of 30 candidates drawn at random, of which 6 are LSBGs, and of 16 that teach."""
+    lsbgs, artifacts = classes
+    return write_labels(
+        tmp_path_factory.mktemp("drawn") / "labels.csv",
+        *truth_rows(truth, lsbgs[:6], "random"),
+        *truth_rows(truth, artifacts[:24], "random"),
+        *truth_rows(truth, lsbgs[6:14], "taught"),
+        *truth_rows(truth, artifacts[24:32], "taught"),
+    )
+
+
+PRIOR = "0.210 (0.088 to 0.367), from 30 labels drawn at random, 6 of them LSBGs"
+
+
+def test_the_prior_is_said_before_the_training(teach, drawn, tmp_path):
+    code, out, err = teach(tmp_path / "out", drawn, more=("--dry-run",))
+    assert code == 0, err
+    assert f"note: prior: {PRIOR}\n" in out
+
+
+@pytest.mark.slow
+def test_the_prior_is_that_of_the_labels_drawn_at_random(teach, drawn, tmp_path):
+    code, out, err = teach(tmp_path / "out", drawn)
+    assert code == 0, err
+    assert f"prior of the weights: {PRIOR}" in out
+    card = Card.read(tmp_path / "weights" / "taught.json")
+    assert card.prior == pytest.approx(6.5 / 31, abs=1e-4)
+    assert card.description.endswith(f"; prior {PRIOR}")
+    more = ("--epochs", "1", "-q", "--prior", "0.5", "--overwrite")
+    code, out, err = teach(tmp_path / "asked", drawn, more=more)
+    assert code == 0, err
+    assert "prior of the weights: 0.5, as asked for" in out
+    half = Card.read(tmp_path / "weights" / "taught.json")
+    assert half.prior == 0.5 and "; prior" not in half.description
+    # the same training: only the odds of all candidates differ, all by the same factor
+    cutouts, _ = CutoutDataset(tmp_path / "out" / "cutouts").load("test")
+    logits = [
+        logit(load_classifier(tmp_path / folder / "taught.weights.h5").predict(cutouts))
+        for folder in ("out", "asked")
+    ]
+    assert np.allclose(logits[1] - logits[0], -logit(np.array(6.5 / 31)), atol=1e-3)

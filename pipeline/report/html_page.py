@@ -20,9 +20,9 @@ from pipeline.report.queue import queue_facts
 from pipeline.report.run_data import arrays_of, facts_of
 
 _SCRIPTS = (
-    "data.js words.js pictures.js wide.js heat.js look.js csv.js labels.js likeness.js other.js "
-    "selection.js gallery.js table.js skymap.js marks.js goto.js export.js threshold.js detail.js "
-    "labelling.js state.js main.js"
+    "data.js words.js pictures.js wide.js heat.js look.js csv.js labels.js session.js likeness.js "
+    "other.js selection.js gallery.js table.js skymap.js marks.js goto.js export.js threshold.js "
+    "detail.js labelling.js state.js main.js"
 ).split()
 
 _KEYS = (

@@ -5,8 +5,9 @@
 
 (() => {
   const HEADER = ["ra", "dec", "label", "labeller", "time", "chosen"];
+  const MORE = ["report", "weights", "blind"];
   const NEEDED = ["ra", "dec", "label"];
-  const CHOSEN = ["uncertain", "random", "browsed"];
+  const CHOSEN = ["uncertain", "random", "taught", "browsed"];
   LSBG.LABELS = ["LSBG", "artifact", "unsure"];
 
   const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
@@ -16,8 +17,9 @@
   // Notes have a column where there are any.
   LSBG.toCsv = (judgements) => {
     const noted = judgements.some((one) => one.note);
-    return LSBG.csvText([[...HEADER, ...(noted ? ["note"] : [])], ...judgements.map((one) => [
+    return LSBG.csvText([[...HEADER, ...MORE, ...(noted ? ["note"] : [])], ...judgements.map((one) => [
       one.ra.toFixed(7), one.dec.toFixed(7), one.label, one.labeller, one.time, one.chosen,
+      one.report ?? "", one.weights ?? "", one.blind === undefined ? "" : Number(one.blind),
       ...(noted ? [one.note ?? ""] : []),
     ])]);
   };
@@ -88,9 +90,10 @@
     }
     const text = (name) => (row[names.indexOf(name)] ?? "").trim();
     const one = {
-      ra: number(text("ra")), dec: number(text("dec")), label: labelOf(text("label")),
+      ra: (number(text("ra")) % 360 + 360) % 360, dec: number(text("dec")), label: labelOf(text("label")),
       labeller: text("labeller") || labeller, time: text("time"),
       chosen: text("chosen").toLowerCase() || "browsed", note: text("note"),
+      report: text("report"), weights: text("weights"), blind: { 1: true, 0: false }[number(text("blind"))],
       decimals: Math.max(decimalsOf(text("ra")), decimalsOf(text("dec"))),
     };
     const at = one.time ? Date.parse(one.time) : 0;

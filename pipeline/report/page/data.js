@@ -26,7 +26,7 @@ const LSBG = {};
 
   function start(run) {
     LSBG.run = run;
-    for (const name of ["row", "ra", "dec", "probability", "flags", "have", "toLabel", "isRandom"]) {
+    for (const name of ["row", "ra", "dec", "probability", "flags", "have", "toLabel", "isRandom", "queue"]) {
       run[name] = LSBG.unpack(run[name]);
     }
     for (const name of ["truth", "wide"]) run[name] = run[name] && LSBG.unpack(run[name]);

@@ -29,6 +29,7 @@
     window.addEventListener("beforeunload", (event) => {
       if (LSBG.unexported()) event.preventDefault();
     });
+    LSBG.startSession();
     LSBG.onLabels(counts);
     counts();
   };
@@ -47,9 +48,23 @@
     return judgement && !(forLearning() && judgement.chosen === "browsed");
   };
   const forLearning = () => $("label-set").value === "learning";
+  // Where this labeller is: which set, and the row of the candidate that is shown.
+  LSBG.labellingPlace = () => ({
+    set: $("label-set").value, row: at < order.length ? LSBG.run.row[order[at]] : undefined,
+  });
+
+  // Go on with a session that was begun elsewhere.
+  function goOn({ labeller, set, row }) {
+    if (labeller) LSBG.setLabeller(labeller);
+    if (set) $("label-set").value = set;
+    begin();
+    const place = order.findIndex((i) => LSBG.run.row[i] === row);
+    if (place >= 0) go(place);
+  }
+
   // Start at the first candidate that this labeller has not judged.
   function begin() {
-    order = (forLearning() ? Array.from(LSBG.run.toLabel) : Array.from(LSBG.gallery.order))
+    order = (forLearning() ? LSBG.queue() : Array.from(LSBG.gallery.order))
       .filter(LSBG.hasPosition);
     objects = new Set(order.map((i) => LSBG.objectKey(LSBG.run.ra[i], LSBG.run.dec[i])));
     done.length = 0;
@@ -133,7 +148,9 @@
     const said = $("import-said");
     for (const file of event.target.files) {
       try {
-        const { count, here, radius, rounded } = LSBG.importLabels(await file.text(), file.name);
+        const text = await file.text(), session = LSBG.isSession(text) ? LSBG.readSession(text) : null;
+        const { count, here, radius, rounded } = LSBG.importLabels(session?.csv ?? text, file.name);
+        if (session) goOn(session);
         said.textContent = `${file.name}: ${count} labels, ${here} of candidates in this report`
           + (rounded ? `, matched within ${radius.toFixed(1)}" because positions are rounded.` : ".");
       } catch (error) {

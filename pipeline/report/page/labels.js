@@ -45,8 +45,8 @@
     const text = storage.getItem(storageKey());
     if (text === null) return false;
     try {
-      for (const [ra, dec, label, labeller, time, chosen, at, note = ""] of JSON.parse(text)) {
-        put({ ra, dec, label, labeller, time, chosen, at, note });
+      for (const [ra, dec, label, labeller, time, chosen, at, note = "", how = {}] of JSON.parse(text)) {
+        put({ ra, dec, label, labeller, time, chosen, at, note, ...how });
       }
     } catch {
       storage.setItem(`${storageKey()}:damaged:${Date.now()}`, text);
@@ -67,7 +67,8 @@
       try {
         read();
         storage.setItem(storageKey(), JSON.stringify([...judgements.values()].map(
-          (one) => [one.ra, one.dec, one.label, one.labeller, one.time, one.chosen, one.at, one.note ?? ""])));
+          (one) => [one.ra, one.dec, one.label, one.labeller, one.time, one.chosen, one.at, one.note ?? "",
+                    { report: one.report, weights: one.weights, blind: one.blind }])));
       } catch {
         problem = "This browser has no more room for labels: export them before you close or " +
           "reload this page.";
@@ -95,12 +96,13 @@
   };
 
   // Judge many, and keep them at once: { i, label, chosen, time, note }; a note that is not named
-  // stays as it was.
+  // stays as it was, and so does how a label was given whose time is that of before.
   LSBG.judgeAll = (all) => {
     const now = new Date().toISOString(), labeller = LSBG.labeller();
-    for (const { i, label, chosen, time = now, note } of all) {
-      const old = recordOf(i, labeller);
-      put({ ra: LSBG.run.ra[i], dec: LSBG.run.dec[i], label, labeller, time, chosen,
+    for (const { i, label, chosen, time, note } of all) {
+      const old = recordOf(i, labeller), { report, weights, blind } = (time && old) || LSBG.circumstances();
+      put({ ra: LSBG.run.ra[i], dec: LSBG.run.dec[i], label, labeller, time: time ?? now, chosen,
+            report, weights, blind,
             note: note ?? old?.note ?? "", at: Math.max(Date.now(), (old?.at ?? 0) + 1) });
     }
     save();
@@ -123,7 +125,7 @@
 
   function halves() {
     sets ??= new Map(Array.from(LSBG.run.toLabel, (i, place) => [
-      i, LSBG.run.isRandom[place] ? "random" : "uncertain"]));
+      i, LSBG.run.isRandom[place] ? "random" : LSBG.run.teachAs ?? "uncertain"]));
     return sets;
   }
 
@@ -135,10 +137,11 @@
     exported = true;
   };
 
-  // Arcseconds within which a label is of a candidate: more where positions were rounded.
+  // Arcseconds within which a label is of a candidate: more where positions were rounded, but not
+  // where a neighbour could be meant as well.
   function matchRadius(decimals) {
     const moved = Math.SQRT2 * 1800 * 10 ** -decimals;
-    return moved <= SAME ? SAME : Math.min(moved, WIDEST);
+    return moved <= SAME || moved > WIDEST ? SAME : moved;
   }
 
   // Add the judgements of a CSV file; gives how many there are, how many lie in the gallery, and
