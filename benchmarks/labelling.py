@@ -6,9 +6,9 @@
 FOLDER gets simulated HSC surveys, one a seed, made once. Five times, all candidates are divided
 into a pool and a test by chance. Each strategy orders the pool as ``lsbg report --strategy`` does,
 from what the weights to start from say; what it puts first is labelled by the truth, a head is
-fitted to it, and judged on the test. The head is a logistic regression on what the network sees
-(the input of its last layer), which takes a second where a fine-tuning takes minutes; --tuned N
-fine-tunes the whole network on N labels of each strategy too, by the recipe of
+fitted to it, and judged on the test. The head is a logistic regression on what the convolutions of
+the network see (the input of its dense layers), which takes a moment where a fine-tuning takes
+minutes; --tuned N fine-tunes the whole network on N labels of each strategy too, by the recipe of
 ``lsbg-train-hsc``, to see whether both rank the strategies alike. --real adds the labelled real
 cutouts of a folder: ``NAME_cutouts.npy`` with ``NAME_labels.csv`` (index, label) each.
 """
@@ -44,17 +44,21 @@ PLAN = SurveyPlan(tiles=2, tile_size=2000, lsbgs=300)
 ROUNDS = 5
 """Divisions into pool and test, each with its own seed."""
 
+TUNED_ROUNDS = 2
+"""Of these, those in which --tuned fine-tunes the whole network."""
+
 GOAL = 0.98
 """Area under the ROC curve that is wanted."""
 
 COUNTS = (10, 15, 20, 30, 40, 60, 80, 100, 140, 200, 280, 400)
 """Labels after which weights are judged."""
 
-VARIANCE = 0.3
-"""Of the change of the logit that one spread of a feature is expected to make."""
+VARIANCE, DIRECTIONS = 0.1, 128
+"""Of the change of the logit by one spread in a direction, and how many directions the head sees.
 
-DIRECTIONS = 16
-"""Of the features, that the head sees."""
+Chosen on another survey than those that are measured (seed 20401 of `lsbg simulate hsc`): with 300
+labels drawn at random they took the area from 0.974 to 0.987, the most of four pairs.
+"""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,9 @@ class Cutouts:
     labels : array of int, shape (N,)
     probability : array of float32, shape (N,)
     features : array of float32, shape (N, M)
+        What the last layer takes: what the strategies look at.
+    maps : array of float32, shape (N, K)
+        What the dense layers take: what the head is fitted to.
     """
 
     name: str
@@ -75,11 +82,27 @@ class Cutouts:
     labels: np.ndarray
     probability: np.ndarray
     features: np.ndarray
+    maps: np.ndarray
 
     @classmethod
     def seen(cls, name: str, images: np.ndarray, labels: np.ndarray, classifier) -> "Cutouts":
         """Run the weights to start from."""
-        return cls(name, images, labels, classifier.predict(images), classifier.features(images))
+        features, maps = classifier.features(images), maps_of(images, classifier.card.name)
+        return cls(name, images, labels, classifier.predict(images), features, maps)
+
+
+def maps_of(images: np.ndarray, weights: str) -> np.ndarray:
+    """Return what the dense layers of the network take, shape (N, K)."""
+    from lsbg_classifier.backend import start_backend
+
+    start_backend()
+    from lsbg_classifier.network import load_network, network_steps, part_of_network
+    from lsbg_classifier.weights.registry import find_weights
+
+    network = load_network(find_weights(weights))
+    first_dense = next(step for step in network_steps(network) if step.kind == "Dense")
+    part = part_of_network(network, list(first_dense.inputs))
+    return np.concatenate([part.predict_on_batch(one) for one in np.array_split(images, 8)])
 
 
 def simulated(folder: Path, seeds: list[int], classifier) -> Cutouts:
@@ -144,7 +167,7 @@ def curve(strategy: str, cutouts: Cutouts, seed: int) -> list[float]:
 class Head:
     """A logistic regression that starts from what the weights say.
 
-    The features are turned into the 16 directions in which those of the pool, without labels,
+    The maps are turned into the 128 directions in which those of the pool, without labels,
     differ most, each divided by its spread there. What is fitted is a change of the logit; as in
     a fine-tuning without any labels nothing changes.
     """
@@ -152,8 +175,8 @@ class Head:
     def __init__(self, cutouts: Cutouts, pool: np.ndarray, test: np.ndarray):
         from sklearn.decomposition import PCA
 
-        directions = PCA(DIRECTIONS, whiten=True, random_state=0).fit(cutouts.features[pool])
-        values = directions.transform(cutouts.features)
+        directions = PCA(min(DIRECTIONS, len(pool)), whiten=True, random_state=0)
+        values = directions.fit(cutouts.maps[pool]).transform(cutouts.maps)
         self._inputs = np.column_stack([values, np.ones(len(values))])
         self._start, self._test = logit(cutouts.probability), test
         self._truth = cutouts.labels[test]
@@ -349,7 +372,7 @@ def main():
     """Measure, print, and write into the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[20411, 20412, 20413, 20414])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[20413, 20414])
     parser.add_argument("--real", type=Path)
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS)
     parser.add_argument("--tuned", type=int, choices=COUNTS, default=None)
@@ -364,7 +387,7 @@ def main():
     parts = [table(*result) for result in results]
     parts.append(disagreement(samples[0]))
     if options.tuned:
-        areas = tuned_areas(samples[0], options.tuned, ROUNDS, options.weights)
+        areas = tuned_areas(samples[0], options.tuned, TUNED_ROUNDS, options.weights)
         parts.append(tuned_table(areas, results[0][1], options.tuned))
     text = "\n\n".join(parts)
     sys.stdout.write(text + "\n")

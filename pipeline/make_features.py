@@ -1,5 +1,6 @@
 """Compute how the network sees all candidates of an annotated catalog, once, in little memory."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -85,6 +86,19 @@ def make_features(
     return FeatureFile(path)
 
 
+def stored_features(candidates: Candidates) -> Features | None:
+    """Return the features beside a catalog, if they are there and of this run."""
+    path = features_path(candidates.catalog.path)
+    if not path.exists():
+        return None
+    try:
+        file = FeatureFile(path)
+        file.check(what_features_are_of(candidates)[0])
+        return file.read()
+    except InputError:
+        return None
+
+
 def what_features_are_of(
     candidates: Candidates, weights: str | None = None
 ) -> tuple[dict[str, object], str]:
@@ -112,9 +126,16 @@ def what_features_are_of(
     return {
         "rows": candidates.catalog.row_count,
         "weights": find_weights(name).card.sha256,
-        "source": provenance.get("source"),
-        "date": provenance.get("date"),
+        "candidates": _digest(candidates),
     }, name
+
+
+def _digest(candidates: Candidates) -> str:
+    """Return what tells positions and probabilities from those of another run."""
+    digest = hashlib.sha256()
+    for values in (candidates.positions, candidates.probability):
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _rows_with_cutouts(candidates: Candidates, pictures: Pictures) -> np.ndarray:

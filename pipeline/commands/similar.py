@@ -30,7 +30,7 @@ def similar(
     output: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[OUT]",
+            metavar="OUT",
             help="Write the candidates here, in the format of ANNOTATED.",
             show_default="ANNOTATED_similar_N or ANNOTATED_odd",
             **ANY_PATH,

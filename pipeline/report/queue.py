@@ -13,7 +13,7 @@ from lsbg_classifier.training.strategies import (
     learning_order,
     looked_at,
 )
-from pipeline.feature_file import FeatureFile, features_path
+from pipeline.make_features import stored_features
 from pipeline.report.candidates import Candidates
 from pipeline.report.data import visible
 from pipeline.report.heat import find_used_weights
@@ -218,14 +218,8 @@ def queue_facts(plan: QueuePlan, provenance: Mapping[str, str]) -> dict[str, obj
 
 def _reader(candidates: Candidates, pictures: Pictures) -> ReadFeatures:
     """Return what reads features: from the file beside the catalog, or by the network itself."""
-    from pipeline.make_features import what_features_are_of
-
-    path = features_path(candidates.catalog.path)
-    if path.exists():
-        made_of, _ = what_features_are_of(candidates)
-        file = FeatureFile(path)
-        file.check(made_of)
-        stored = file.read()
+    stored = stored_features(candidates)
+    if stored is not None:
         return lambda rows: stored.at(rows)[::2]
     if pictures.imaging is None:
         raise InputError("there are no cutouts")
