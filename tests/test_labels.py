@@ -98,6 +98,17 @@ def test_several_files_count_as_one(file):
     assert found.agreement_notes() == ("ada and ben judged 1 of the same: 0% agreed, kappa 0.00",)
 
 
+def test_files_of_the_same_name_are_of_two_labellers(file, tmp_path):
+    paths = [tmp_path / who / "labels.csv" for who in ("ada", "ben")]
+    for path, label in zip(paths, ("LSBG", "artifact"), strict=True):
+        path.parent.mkdir()
+        path.write_text(f"ra,dec,label\n10,1,{label}\n")
+    found = read_judgements(*paths)
+    assert len(found.verdicts) == 2 and found.consensus().ties == 1
+    assert all(name.endswith(("ada/labels", "ben/labels")) for name in found.verdicts)
+    assert set(read_judgements(paths[0], paths[0]).verdicts) == {"labels"}
+
+
 RNG = np.random.default_rng(8)
 CATALOG = np.stack([RNG.uniform(10, 11, 400), RNG.uniform(-41, -40, 400)], axis=1)
 

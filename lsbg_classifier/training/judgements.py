@@ -189,12 +189,19 @@ def read_judgements(*paths: Path | str) -> Judgements:
             raise InputError(f"{path}: holds no labels")
         if len(paths) > 1:
             entries_of_file = [
-                replace(entry, labeller=entry.labeller or path.stem) for entry in entries_of_file
+                replace(entry, labeller=entry.labeller or _name_of(path, paths))
+                for entry in entries_of_file
             ]
         # a position may end in zeros by chance, those of a whole file do not
         decimals = max(entry.decimals for entry in entries_of_file)
         entries += [replace(entry, decimals=decimals) for entry in entries_of_file]
     return gather(", ".join(map(str, paths)), entries)
+
+
+def _name_of(path: Path, paths: Sequence[Path | str]) -> str:
+    """Name whoever gave the labels of a file by it, and by its folder if others have its name."""
+    same = {Path(other).resolve() for other in paths if Path(other).stem == path.stem}
+    return path.stem if len(same) == 1 else str(path.with_suffix(""))[-60:]
 
 
 def gather(name: str, entries: list[Judgement]) -> Judgements:
