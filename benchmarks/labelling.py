@@ -270,12 +270,12 @@ def tuned_areas(cutouts: Cutouts, count: int, rounds: int, weights: str) -> dict
     return areas
 
 
-def needed(areas: list[float]) -> float:
+def needed(areas: np.ndarray) -> float:
     """Return the labels after which the area reaches the goal and stays there; infinite: never."""
-    reached = np.array(areas) >= GOAL
-    below = np.flatnonzero(~reached)
+    judged = 1 + int(np.flatnonzero(np.isfinite(areas))[-1])
+    below = np.flatnonzero(~(areas[:judged] >= GOAL))
     first = 0 if not len(below) else below[-1] + 1
-    return float(COUNTS[first]) if first < len(COUNTS) else float("inf")
+    return float(COUNTS[first]) if first < judged else float("inf")
 
 
 def measure(cutouts: Cutouts) -> dict[str, np.ndarray]:
@@ -321,7 +321,7 @@ def _spread(values: np.ndarray) -> str:
 
 def _labels_needed(areas: np.ndarray, usable: list[int]) -> str:
     """Write the median over the rounds, and the range."""
-    counts = [needed([*one[usable]]) for one in areas]
+    counts = [needed(one) for one in areas]
     texts = [
         f"{count:.0f}" if np.isfinite(count) else f"more than {COUNTS[usable[-1]]}"
         for count in (np.median(counts), min(counts), max(counts))
