@@ -151,8 +151,9 @@ def _judgement(text: dict[str, str]) -> Judgement:
         _time(text.get("time", "")),
         chosen,
         max(_decimals(ra), _decimals(dec)),
-        *(_name(text.get(name, "")) for name in ("report", "weights")),
-        _blind(text.get("blind", "")),
+        report=_name(text.get("report", "")),
+        weights=_name(text.get("weights", "")),
+        blind=_blind(text.get("blind", "")),
     )
 
 

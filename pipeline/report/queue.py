@@ -13,7 +13,6 @@ from lsbg_classifier.training.strategies import (
     learning_order,
     looked_at,
 )
-from pipeline.make_features import stored_features
 from pipeline.report.candidates import Candidates
 from pipeline.report.data import visible
 from pipeline.report.heat import find_used_weights
@@ -218,6 +217,8 @@ def queue_facts(plan: QueuePlan, provenance: Mapping[str, str]) -> dict[str, obj
 
 def _reader(candidates: Candidates, pictures: Pictures) -> ReadFeatures:
     """Return what reads features: from the file beside the catalog, or by the network itself."""
+    from pipeline.make_features import stored_features  # it reads reports' pictures itself
+
     stored = stored_features(candidates)
     if stored is not None:
         return lambda rows: stored.at(rows)[::2]
