@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import count
 
 import pytest
@@ -35,6 +35,9 @@ class Firefox:
         self._numbers = count(1)
         self._read()  # its greeting
         self.command("WebDriver:NewSession", {})
+
+    def close(self):
+        self._socket.close()
 
     def command(self, name, parameters):
         """Send a command of WebDriver, and return its result."""
@@ -86,7 +89,8 @@ def open_firefox(folder):
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-            yield Firefox(_port(folder, process))
+            with closing(Firefox(_port(folder, process))) as firefox:
+                yield firefox
         finally:
             process.terminate()
             try:

@@ -126,10 +126,12 @@ def address(folder: Path, view=""):
     return (folder / "index.html").as_uri() + (f"#{view}" if view else "")
 
 
-def until(page, condition):
+def until(page, condition, seconds=30):
     """Wait for a condition; Playwright's own way evaluates texts, which the page forbids."""
-    look = f"() => ({condition}) ? resolve() : setTimeout(look, 20)"
-    page.evaluate(f"new Promise((resolve) => {{ const look = {look}; look(); }})")
+    look = f"() => ({condition}) ? resolve() : now() > end ? reject() : setTimeout(look, 20)"
+    clock = f"const now = () => performance.now(), end = now() + {1000 * seconds}"
+    promise = f"new Promise((resolve, reject) => {{ {clock}; const look = {look}; look(); }})"
+    assert page.evaluate(f"{promise}.then(() => true, () => false)"), f"never: {condition}"
 
 
 def values(page, expression):

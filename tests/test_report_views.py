@@ -141,7 +141,7 @@ def test_the_sky_map_filters_by_a_drag_a_click_and_numbers(gallery, table):
     place = page.url
     page.get_by_role("button", name="All of the sky").click()
     until(page, f"LSBG.gallery.order.length === {ROWS}")
-    page.mouse.click(*middle)
+    canvas.click()
     until(page, f"LSBG.gallery.order.length < {ROWS}")
     page.goto(place)
     until(page, f"LSBG.gallery.order.length === {inside.sum()}")

@@ -12,6 +12,8 @@ from pipeline.report.data import packed, write_data
 
 _BATCH = 2048
 _CELLS = 40
+_FAINTEST = 0.3
+"""Count at the end of the scale of colours: one candidate then stands out from none."""
 
 
 class OtherWeights:
@@ -50,7 +52,14 @@ class OtherWeights:
         return f"{self.name} was made for other images: {'; '.join(differences)}."
 
     def score(self, cutouts: np.ndarray, have: np.ndarray):
-        """Score cutouts, uint8 (N, 64, 64, 3), where there are any, bool (N,)."""
+        """Score the cutouts of a gallery, for `probability`.
+
+        Parameters
+        ----------
+        cutouts : array of uint8, shape (N, 64, 64, 3)
+        have : array of bool, shape (N,)
+            Which of them there are.
+        """
         self.probability = np.full(len(have), np.nan, np.float32)
         places = np.flatnonzero(have)
         for part in np.split(places, range(_BATCH, len(places), _BATCH)):
@@ -73,6 +82,10 @@ def agreement(old: np.ndarray, other: OtherWeights, threshold: float) -> tuple[i
     other : OtherWeights
     threshold : float
         Of the old weights.
+
+    Returns
+    -------
+    same, only_old, only_new : int
     """
     known = np.isfinite(old) & np.isfinite(other.probability)
     first, second = old[known] > threshold, other.probability[known] > other.threshold
@@ -91,6 +104,10 @@ def draw_agreement(
         As for `agreement`; at least one candidate has both probabilities.
     theme : str
         ``light`` or ``dark``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
     """
     known = np.isfinite(old) & np.isfinite(other.probability)
     with drawing(theme, COLUMN, 3.9) as (figure, look):
@@ -98,9 +115,10 @@ def draw_agreement(
         bins = np.linspace(0, 1, _CELLS + 1)
         counts, _, _ = np.histogram2d(old[known], other.probability[known], (bins, bins))
         shown = np.ma.masked_equal(counts.T, 0)
-        norm = LogNorm(1, max(counts.max(), 10))
+        norm = LogNorm(_FAINTEST, max(counts.max(), 10))
         drawn = axes.pcolormesh(bins, bins, shown, cmap=look.density, norm=norm, rasterized=True)
-        bar = figure.colorbar(drawn, ax=axes, pad=0.02)
+        bar = figure.colorbar(drawn, cax=axes.inset_axes((1.03, 0, 0.045, 1)))
+        bar.ax.set_ylim(1, norm.vmax)
         bar.set_label("candidates per cell")
         bar.ax.yaxis.set_major_formatter("{x:,.0f}")
         style = {"color": look.ink, "linewidth": 0.9, "linestyle": ":"}

@@ -32,6 +32,11 @@ def arrays_of(candidates: Candidates, choice: Choice, have: np.ndarray) -> dict[
     choice : Choice
     have : array of bool, shape (gallery,)
         Which of them have a cutout.
+
+    Returns
+    -------
+    dict
+        See `data.packed`.
     """
     rows = choice.rows
     arrays = {
@@ -65,6 +70,10 @@ def facts_of(
         The catalog's columns; see `html_page.Content`.
     heat_maps : int
         Candidates that have one.
+
+    Returns
+    -------
+    dict
     """
     survey = None if imaging is None else SURVEYS.get(imaging.survey)
     return {

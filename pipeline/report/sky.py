@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib import patheffects
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from lsbg_classifier.training.figure_style import drawing
 from pipeline.report.candidates import Candidates
@@ -172,4 +173,7 @@ def _density(figure, frame, ra, dec, look):
     bar = figure.colorbar(drawn, ax=frame.axes, location="bottom", shrink=0.85, aspect=30)
     bar.set_label(r"candidates deg$^{-2}$", fontsize=8)
     bar.ax.tick_params(labelsize=7)
+    if isinstance(norm, LogNorm):
+        bar.ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        bar.ax.xaxis.set_major_formatter("{x:,g}")
     bar.ax.xaxis.set_minor_formatter("")
