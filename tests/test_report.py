@@ -240,7 +240,7 @@ def bytes_each(cutouts, folder):
     return sum(path.stat().st_size for path in folder.iterdir()) / len(cutouts)
 
 
-HEAT_BYTES, COLUMN_BYTES, COLUMNS, CORE_BYTES = 256 * 4 / 3, 8 * 4 / 3, 30, 36 * 4 / 3
+HEAT_BYTES, COLUMN_BYTES, COLUMNS, CORE_BYTES = 256 * 4 / 3, 8 * 4 / 3, 30, (36 + 24) * 4 / 3
 OTHER_BYTES = HEAT_BYTES + COLUMNS * COLUMN_BYTES + CORE_BYTES
 
 

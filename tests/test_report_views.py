@@ -338,7 +338,7 @@ def test_a_note_is_written_on_a_thumbnail_and_in_the_candidate(gallery):
     page.get_by_role("dialog").get_by_label("Note").fill("a ring?")
     page.get_by_role("button", name="Keep the note alone").click()
     card = page.locator("#cards .card").nth(5)
-    page.get_by_text("Note kept for: 1 candidate.").wait_for()
+    page.get_by_text("Note kept for 1 candidate.").wait_for()
     assert "note: a ring?" in card.get_attribute("aria-label")
     assert labels_of(page) == []
     card.click()
