@@ -45,7 +45,7 @@ def take(page, report: Path):
     page.wait_for_load_state("load")
     yield "summary"
     page.get_by_role("link", name="Gallery").click()
-    page.locator("#cards .card").nth(30).locator("canvas.drawn").wait_for()
+    page.locator("#cards .card").nth(24).locator("canvas.drawn").wait_for()
     yield "gallery"
     page.locator("#cards .card").nth(7).click()
     page.locator("#detail canvas.drawn").wait_for()
