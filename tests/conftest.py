@@ -70,7 +70,7 @@ def new_page(browser):
 
     def new(context=None, **options):
         if context is None:
-            context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)
+            context = browser.new_context(viewport={"width": 1280, "height": 1000}, **options)
             contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(10_000)

@@ -59,8 +59,9 @@
     });
   }
 
-  // On a phone pictures come first.
+  // Pictures come first, on a phone and in a low window.
   if (matchMedia("(max-width: 50rem)").matches) $("more").open = $("gallery-filters").open = false;
+  else if (matchMedia("(max-height: 55rem)").matches) $("more").open = false;
   LSBG.openLabels();
   LSBG.startLook();
   LSBG.startHeat();
