@@ -137,6 +137,12 @@ def place_of_tiles(cutouts: str, source_options: dict, usual: str) -> tuple[Path
     usual : str
         The default of ``--cutouts``.
 
+    Returns
+    -------
+    folder : Path
+    pattern : str or None
+        None: names are read as they usually are.
+
     Raises
     ------
     InputError

@@ -19,5 +19,17 @@ class ForwardCrossentropy(keras.losses.BinaryCrossentropy):
         self.keep = keep
 
     def call(self, y_true, y_pred):
-        """Return the loss of each row: labels against the probability that they are given."""
+        """Return the loss of each row: labels against the probability that they are given.
+
+        Parameters
+        ----------
+        y_true : tensor, shape (rows, 1)
+            Labels: 1 for an LSBG, 0 for others.
+        y_pred : tensor, shape (rows, 1)
+            Probabilities of being an LSBG.
+
+        Returns
+        -------
+        tensor, shape (rows,)
+        """
         return super().call(y_true, self.keep * y_pred)

@@ -44,6 +44,10 @@ def read_mocks_table(path: str | Path, band: str = "g") -> Mocks:
     band : str
         That of a column ``mag`` of ``source_injection``.
 
+    Returns
+    -------
+    Mocks
+
     Raises
     ------
     InputError

@@ -105,6 +105,10 @@ class RecoverOptions:
             Which says how the tiles are opened.
         estimate_i : bool
             As of `DetectionRequest`.
+
+        Returns
+        -------
+        Search
         """
         detection = DetectionRequest(self.detection.threshold, estimate_i)
         return Search(inject.survey, inject.tiles, self.select, self.bands, detection)

@@ -121,9 +121,8 @@ def draw_agreement(
         bar.ax.set_ylim(1, norm.vmax)
         bar.set_label("candidates per cell")
         bar.ax.yaxis.set_major_formatter("{x:,.0f}")
-        style = {"color": look.ink, "linewidth": 0.9, "linestyle": ":"}
-        axes.axvline(threshold, **style)
-        axes.axhline(other.threshold, **style)
+        for line, at in ((axes.axvline, threshold), (axes.axhline, other.threshold)):
+            line(at, color=look.ink, linewidth=0.9, linestyle=":")
         axes.plot([0, 1], [0, 1], color=look.faint, linewidth=0.8)
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         axes.set_xlabel(f"probability with {plain_name(other.old_name)}")
