@@ -13,10 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from catalogs._parquet_partition import ParquetPartition
 from catalogs.columns import AddedColumn, already_there
 from catalogs.errors import InputError, one_line
 from catalogs.output import written_whole
 from catalogs.parquet import ParquetCatalog
+from catalogs.partitions import Annotation
 from catalogs.voparquet import extend
 
 _PROPERTIES = ("hats.properties", "properties")
@@ -117,10 +119,29 @@ class HatsCatalog:
                 overwrite_columns=overwrite_columns,
                 vo_metadata=vo_metadata,
             )
-            self._write_summaries(partial / main, columns)
-            self._write_properties(partial / main, columns, provenance)
+            self._describe(partial / main, columns, provenance)
             if (layout.root / _COLLECTION).is_file():
                 _write_collection(layout.root, partial)
+
+    def partitions(self) -> list[ParquetPartition]:
+        """List the files; see `catalogs.partitions.PartitionedCatalog`."""
+        layout = self._layout
+        return self._data.partitions(layout.main.relative_to(layout.root) / _DATASET)
+
+    def write_rest(self, output: Path, annotation: Annotation):
+        """Write what describes the catalog; see `catalogs.partitions.PartitionedCatalog`."""
+        layout = self._layout
+        main = output / layout.main.relative_to(layout.root)
+        shutil.copytree(layout.root, output, ignore=self._ignored, dirs_exist_ok=True)
+        self._data.write_rest(main / _DATASET, annotation)
+        self._describe(main, annotation.columns, annotation.provenance)
+        if (layout.root / _COLLECTION).is_file():
+            _write_collection(layout.root, output)
+
+    def _describe(self, main: Path, columns, provenance):
+        """Write the summaries and the properties of the new catalog."""
+        self._write_summaries(main, columns)
+        self._write_properties(main, columns, provenance)
 
     def _ignored(self, folder, names):
         """Name the files that are not copied: those written again, and margins."""

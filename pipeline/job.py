@@ -40,6 +40,9 @@ IDENTITY_WORDS = {
     "keep_cutouts": "choice of --keep-cutouts",
     "columns": "choice of columns",
     "source_options": "choice of source options",
+    "names": "choice of --style",
+    "overwrite_columns": "choice of --overwrite-columns",
+    "vo_metadata": "choice of --vo-metadata",
 }
 """What to call those keys of `Job.identity` that are no words."""
 
@@ -114,12 +117,18 @@ class Job:
             mismatch="; ".join(self.weights.card.imaging.differences(self.source.imaging)) or None,
         )
 
-    def identity(self) -> dict[str, object]:
-        """Return everything that decides the result, as JSON values, and today's date."""
+    def identity(self, input_fingerprint: str | None = None) -> dict[str, object]:
+        """Return everything that decides the result, as JSON values, and today's date.
+
+        Parameters
+        ----------
+        input_fingerprint : str, optional
+            That of the catalog, where it is known; by default it is computed.
+        """
         position, options = self.catalog.position_columns, self.options
         fingerprint = getattr(self.source, "fingerprint", None)
         return {
-            "input": self.catalog.fingerprint(),
+            "input": input_fingerprint or self.catalog.fingerprint(),
             "table": options.table,
             "position": [position.ra, position.dec, position.unit],
             "select": None if self.selection is None else self.selection.text,
@@ -137,6 +146,16 @@ class Job:
             },
             "software": software_name(),
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        }
+
+    def identity_of_writing(self) -> dict[str, object]:
+        """Return what decides how files are written while others are scored, as JSON values."""
+        options = self.options
+        return {
+            "threshold": self.threshold,
+            "names": [column.name for column in self.columns],
+            "overwrite_columns": options.overwrite_columns,
+            "vo_metadata": options.vo_metadata,
         }
 
 
@@ -209,7 +228,7 @@ def prepare(input_path: str | Path, output: str | Path | None, options: Options)
     source = open_source(options.cutouts, **options.of_source)
     if not options.allow_mismatch:
         check_match(weights.card, source, "--allow-mismatch")
-    slurm = None if options.cluster is None else SlurmJobs(options.cluster)
+    slurm = None if options.cluster is None else SlurmJobs(options.cluster, options.adapt)
     engine = plan_engine(weights, options.engine)
     job = Job(catalog, output, source, weights, options, engine, selection, slurm)
     catalog.check_annotated(job.columns, overwrite_columns=options.overwrite_columns)

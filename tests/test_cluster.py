@@ -18,7 +18,7 @@ from distributed import Client, LocalCluster
 from viewer import Viewer
 
 from catalogs.errors import InputError
-from pipeline import annotate, cluster, plan
+from pipeline import annotate, cluster, plan, schedulers
 
 DASK = Path(sys.executable).with_name("dask")
 
@@ -261,7 +261,7 @@ def closed_port():
 
 @pytest.mark.parametrize("address", [None, "127.0.0.1", "carrier-pigeon://127.0.0.1:1"])
 def test_no_scheduler_there(run, tmp_path, monkeypatch, address):
-    monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 1)
+    monkeypatch.setattr(schedulers, "_CONNECT_SECONDS", 1)
     address = address or closed_port()
     started = time.monotonic()
     message = f"no Dask scheduler.*{address}.*check" if "://" in address else "not the address"
@@ -272,7 +272,7 @@ def test_no_scheduler_there(run, tmp_path, monkeypatch, address):
 
 
 def test_scheduler_without_workers(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(cluster, "_WORKER_SECONDS", 1)
+    monkeypatch.setattr(schedulers, "_WORKER_SECONDS", 1)
     (tmp_path / "out").mkdir()
     with (
         running_scheduler(tmp_path) as (address, _),

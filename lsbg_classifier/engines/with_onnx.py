@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 
 from catalogs.errors import InputError
+from lsbg_classifier.cores import is_shared, usable_cores
 from lsbg_classifier.engines.graphs import Graph, UnknownLayerError, Weights, with_pooling_first
 from lsbg_classifier.networks.dropout import PASSES, RandomPart, random_part
 from lsbg_classifier.networks.steps import Step
@@ -144,11 +145,12 @@ def conversion_problem(weights: WeightSet) -> str | None:
 
 def threads() -> int:
     """Return how many threads run the network: ``LSBG_THREADS``, or the cores one may use."""
-    for name in (THREADS, "OMP_NUM_THREADS"):
+    # Dask sets OMP_NUM_THREADS to 1 in its workers; what a worker was told itself counts more.
+    for name in (THREADS,) if is_shared() else (THREADS, "OMP_NUM_THREADS"):
         value = os.environ.get(name, "")
         if value.isdecimal() and int(value) > 0:
             return int(value)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return usable_cores()
 
 
 def _steps(path: Path, architecture: str) -> list[Step]:
