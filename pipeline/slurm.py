@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import signal
 import tomllib
 from collections.abc import Iterator
@@ -206,13 +205,15 @@ def _give_up(cluster):
 
 
 def _check_can_be_made(path: str | Path, folder: Path):
-    """Refuse a folder for logs that cannot be made; it is made when jobs are submitted."""
-    there = next(
-        above for above in (folder.absolute(), *folder.absolute().parents) if above.exists()
-    )
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        reason = "cannot be written" if there.is_dir() else "is a file"
-        raise InputError(f"{path}: log_directory {folder}: {there} {reason}")
+    """Refuse a folder for logs that cannot be made; none is left behind."""
+    above = (folder, *folder.parents)
+    missing = [one for one in above if not one.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for made in missing:
+            made.rmdir()
+    except OSError as error:
+        raise InputError(f"{path}: log_directory {error.filename}: {error.strerror}") from error
 
 
 def _read(path: str | Path) -> dict:

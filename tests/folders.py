@@ -38,7 +38,8 @@ def _write_hats(folder, table):
             catalog_name="candidates",
             ra_column="ALPHA_J2000",
             dec_column="DELTA_J2000",
-            partition_rows=max(1, len(table) // 4),
+            partition_rows=len(table) // 4,
+            highest_order=12,
             margin_threshold=None,
         )
         catalog.write_catalog(folder, as_collection=False, progress_bar=False)
