@@ -77,6 +77,11 @@ class Partition:
             Must have the name of the file; half-written until this returns.
         values : callable
         annotation : Annotation
+
+        Raises
+        ------
+        NotImplementedError
+            By this class, which describes files of any kind.
         """
         raise NotImplementedError
 

@@ -79,7 +79,14 @@ def worker_settings(job: Job, client: Client | None) -> WorkerSettings:
 
 
 def finish(job: Job, summary: Summary):
-    """Write what is made of the output, once that has its name."""
+    """Write what is made of the output, once that has its name.
+
+    Parameters
+    ----------
+    job : Job
+    summary : Summary
+        Is told how many rows were chosen.
+    """
     if job.options.only is not None:
         summary.chosen = write_only(job.output, job.options)
 
