@@ -21,7 +21,7 @@ MOMENTS = [
     *(("examined", 1), ("examined", 4), ("begun", 1), ("journaled", 1), ("journaled", 3)),
     *(("planned", 1), ("asked to write", 1), ("asked to write", 2), ("written", 1), ("noted", 1)),
     *(("retained", 1), ("journaled", 2), ("written", 2), ("noted", 2), ("planned", 2)),
-    *(("asked to write", 1), ("retained", 2), ("rest", 1), ("whole", 1), ("in place", 1)),
+    *(("asked to write", 1), ("retained", 1), ("rest", 1), ("whole", 1), ("in place", 1)),
 ]
 """An event, and at which time that it happens in a run the command is killed."""
 
@@ -35,7 +35,7 @@ from pipeline.partitions.hands import Hands
 from pipeline.partitions.records import WrittenParts
 import catalogs.fits_folder as folder
 
-survey.PORTION_ROWS = 12
+survey.PORTION_ROWS = 8
 source, output, cutouts, scheduler, moments = json.loads(sys.argv[1])
 
 
@@ -112,8 +112,8 @@ print(json.dumps(["end", attempt(None, 0), os.path.exists(output)]), flush=True)
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_killed_at_twenty_moments_while_workers_write(survey, tmp_path):
-    table = np.array(fits.getdata(survey.candidates))[:60]
-    folder = write_folder("fits", tmp_path / "in", table, 12)
+    table = np.array(fits.getdata(survey.candidates))[:96]
+    folder = write_folder("fits", tmp_path / "in", table, 24)
     cutouts = f"tiles:{survey.tiles}"
     with ExitStack() as processes:
         address, _ = processes.enter_context(running_scheduler(tmp_path))
@@ -125,7 +125,7 @@ def test_killed_at_twenty_moments_while_workers_write(survey, tmp_path):
             [sys.executable, "-c", PROGRAM, json.dumps(job)], capture_output=True, text=True
         )
     said = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [line[1] for line in said[:-1]] == [-9] * 20, done.stderr
+    assert [line for line in said[:-1] if line[1] != -9] == [], done.stderr
     assert [line[2] for line in said[:-2]] == [False] * 19
     assert said[-1] == ["end", 0, True], done.stderr
     annotate(folder, tmp_path / "undisturbed", cutouts=cutouts)

@@ -273,9 +273,7 @@ def test_files_of_one_output_are_all_written_alike(folders, survey, tmp_path, mo
         annotate(folders("fits"), output, resume=True, **options, **other)
 
 
-def test_a_file_with_rows_to_fetch_again_is_done_again(
-    folders, threads, survey, tmp_path, monkeypatch
-):
+def test_a_file_with_failures_is_done_again(folders, threads, survey, tmp_path, monkeypatch):
     """Its other rows are taken from the journal."""
     monkeypatch.setattr(surveys, "PORTION_ROWS", 0)
     output, options = tmp_path / "out", {"cutouts": f"tiles:{survey.tiles}", "chunk_size": 4}
