@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
+from typing import cast
 
 import numpy as np
 
 from catalogs.errors import InputError
 from catalogs.output import put_in_place, remove_partials
-from catalogs.partitions import Annotation
+from catalogs.partitions import Annotation, PartitionedCatalog
 from pipeline.cutout_keeper import CutoutKeeper
 from pipeline.job import Job
 from pipeline.journal import Journal, refuse_unfinished
@@ -115,7 +116,8 @@ class PartsRecorder:
     def publish(self):
         """Write what describes the catalog, and give the output its name."""
         output = self.job.output
-        self.job.catalog.write_rest(self.written.folder, self._annotation())
+        catalog = cast("PartitionedCatalog", self.job.catalog)
+        catalog.write_rest(self.written.folder, self._annotation())
         self.written.note_whole()
         remove_partials(output)
         put_in_place(self.written.folder, output)
