@@ -41,8 +41,9 @@ def markdown(rows: list[Row]) -> str:
     return "\n".join([*head, *(row.markdown() for row in rows)])
 
 
-def write_into(page: Path, rows: list[Row]):
-    """Put the table between the page's two marks."""
-    before, _, rest = page.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n{markdown(rows)}\n{END}{after}")
+def write_into(page: Path, rows: list[Row], marks: tuple[str, str] = (BEGIN, END)):
+    """Put the table between two marks of the page."""
+    begin, end = marks
+    before, _, rest = page.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{begin}\n{markdown(rows)}\n{end}{after}")

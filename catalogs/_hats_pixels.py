@@ -2,11 +2,13 @@
 
 import re
 from bisect import bisect_right
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 
+from catalogs._parquet_partition import ParquetPartition
 from catalogs.errors import InputError
 from catalogs.parquet import ParquetCatalog
 
@@ -27,7 +29,7 @@ class PixelChecked:
     """
 
     def __init__(self, data: ParquetCatalog):
-        self._data = data
+        self._paths, self._read = data.paths, data.read_positions
         self._starts = [0, *accumulate(data.row_counts)]
 
     def read_positions(self, start: int, stop: int) -> np.ndarray:
@@ -48,15 +50,26 @@ class PixelChecked:
         InputError
             If a point is outside of the pixel that the name of its file says.
         """
-        positions = self._data.read_positions(start, stop)
+        positions = self._read(start, stop)
         first = max(0, bisect_right(self._starts, start) - 1)
         for number in range(first, len(self._starts) - 1):
             low, high = self._starts[number], self._starts[number + 1]
             if low >= stop:
                 break
             part = positions[max(low, start) - start : min(high, stop) - start]
-            _check(self._data.paths[number], part)
+            _check(self._paths[number], part)
         return positions
+
+
+@dataclass(frozen=True)
+class PixelPartition(ParquetPartition):
+    """A file of a HATS catalog whose points must lie in its pixel."""
+
+    def open(self) -> ParquetCatalog:
+        """Open the file alone; see `catalogs.partitions.Partition.open`."""
+        catalog = super().open()
+        catalog.read_positions = PixelChecked(catalog).read_positions  # type: ignore[method-assign]
+        return catalog
 
 
 def _check(path: Path, positions: np.ndarray):

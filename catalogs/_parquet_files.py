@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from catalogs.output import PARQUET_SUFFIXES, files_below
 
 _BUFFER = 1 << 18
 """Bytes of each column that are read ahead: whole row groups would take more memory and time."""
+
+_FOOTERS_AT_ONCE = 16
+"""Files whose ends are read at the same time: on a shared file system each takes its time."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +41,40 @@ def parts_of(path: Path) -> list[Part]:
         )
         if not files:
             raise InputError(f"{path}: no FITS tables or Parquet files in this folder")
-    parts, first = [], 0
-    for file in files:
-        with opened(file) as source:
-            rows, schema = source.metadata.num_rows, source.schema_arrow
-        for name, count in Counter(schema.names).items():
-            if count > 1:
-                raise InputError(f"{file}: {count} columns are called {name}; rename them")
+    parts: list[Part] = []
+    first = 0
+    for file, (rows, schema) in zip(files, _footers(files), strict=True):
+        if parts and schema.equals(parts[-1].schema, check_metadata=True):
+            schema = parts[-1].schema  # a wide schema for each of many files would fill the memory
+        else:
+            _check_names(file, schema)
         parts.append(Part(file, first, rows, schema))
         first += rows
     return parts
+
+
+def _footers(files: list[Path]) -> Iterator[tuple[int, pa.Schema]]:
+    """Yield the number of rows and the schema of each file, in order; several are read at once."""
+    if len(files) == 1:
+        yield _footer(files[0])
+        return
+    with ThreadPoolExecutor(min(len(files), _FOOTERS_AT_ONCE)) as pool:
+        try:
+            yield from pool.map(_footer, files)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _footer(file: Path) -> tuple[int, pa.Schema]:
+    with opened(file) as source:
+        return source.metadata.num_rows, source.schema_arrow
+
+
+def _check_names(file: Path, schema: pa.Schema):
+    """Refuse columns of the same name."""
+    for name, count in Counter(schema.names).items():
+        if count > 1:
+            raise InputError(f"{file}: {count} columns are called {name}; rename them")
 
 
 def opened(path: Path) -> pq.ParquetFile:

@@ -3,13 +3,13 @@
 Each file is written again under its own name; its rows follow those of the file before it.
 """
 
-import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from catalogs._fits_partition import FitsPartition, open_tables
 from catalogs.columns import AddedColumn, shifted
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
@@ -18,6 +18,7 @@ from catalogs.fits import FitsCatalog
 from catalogs.formats import Content
 from catalogs.output import PARQUET_SUFFIXES, files_below, written_whole
 from catalogs.packed import PACKED_ENDINGS
+from catalogs.partitions import Annotation, joined_fingerprint
 
 _ENDINGS = (".fits", ".fit", ".fts", ".ldac", ".cat")
 
@@ -62,7 +63,8 @@ class FitsFolderCatalog:
         files = _table_files(path)
         if not files:
             raise InputError(f"{path}: no FITS files in this folder")
-        self._parts = [FitsCatalog(file, **options) for file in files]
+        self._options = options
+        self._parts = open_tables(files, options)
         first = self._parts[0]
         for part in self._parts[1:]:
             _check_alike(first, part)
@@ -108,11 +110,26 @@ class FitsFolderCatalog:
 
     def fingerprint(self) -> str:
         """Return a sha256 over the names and contents of all parts."""
-        digest = hashlib.sha256()
-        for part in self._parts:
-            name = part.path.relative_to(self.path)
-            digest.update(f"{name} {part.fingerprint()}\n".encode("utf-8", "surrogateescape"))
-        return digest.hexdigest()
+        digests = (part.fingerprint() for part in self._parts)
+        return joined_fingerprint(map(self._name, self._parts), digests)
+
+    def _name(self, part: FitsCatalog) -> str:
+        return str(Path(part.path).relative_to(self.path))
+
+    def partitions(self) -> list[FitsPartition]:
+        """List the files; see `catalogs.partitions.PartitionedCatalog`."""
+        options = tuple(self._options.items())
+        return [
+            FitsPartition(
+                part.path.absolute(), self._name(part), self._name(part), first, part.row_count,
+                options, part.position_columns,
+            )
+            for part, first in zip(self._parts, self._firsts.tolist(), strict=False)
+        ]  # fmt: skip
+
+    def write_rest(self, output: Path, annotation: Annotation):
+        """Copy the other files of the folder; see `catalogs.partitions.PartitionedCatalog`."""
+        shutil.copytree(self.path, output, ignore=self._ignored, dirs_exist_ok=True)
 
     def describe_columns(self) -> list[ColumnDetail]:
         """List the columns with one value a row that all files have alike."""

@@ -13,11 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from catalogs._hats_pixels import PixelChecked
+from catalogs._hats_pixels import PixelChecked, PixelPartition
+from catalogs._parquet_partition import ParquetPartition
 from catalogs.columns import AddedColumn, already_there
 from catalogs.errors import InputError, one_line
 from catalogs.output import written_whole
 from catalogs.parquet import ParquetCatalog
+from catalogs.partitions import Annotation
 from catalogs.voparquet import extend
 
 _PROPERTIES = ("hats.properties", "properties")
@@ -81,6 +83,7 @@ class HatsCatalog:
         self.column_names = self._data.column_names
         self.position_columns = self._data.position_columns
         self.read_column, self.read_columns = self._data.read_column, self._data.read_columns
+        self._by_pixel = by_pixel
         positions = PixelChecked(self._data) if by_pixel else self._data
         self.read_positions, self.fingerprint = positions.read_positions, self._data.fingerprint
         self.column_kind, self.read_exact = self._data.column_kind, self._data.read_exact
@@ -133,10 +136,30 @@ class HatsCatalog:
                 overwrite_columns=overwrite_columns,
                 vo_metadata=vo_metadata,
             )
-            self._write_summaries(partial / main, columns)
-            self._write_properties(partial / main, columns, provenance)
+            self._describe(partial / main, columns, provenance)
             if (layout.root / _COLLECTION).is_file():
                 _write_collection(layout.root, partial)
+
+    def partitions(self) -> list[ParquetPartition]:
+        """List the files; see `catalogs.partitions.PartitionedCatalog`."""
+        layout = self._layout
+        files = self._data.partitions(layout.main.relative_to(layout.root) / _DATASET)
+        return [PixelPartition(**vars(file)) for file in files] if self._by_pixel else files
+
+    def write_rest(self, output: Path, annotation: Annotation):
+        """Write what describes the catalog; see `catalogs.partitions.PartitionedCatalog`."""
+        layout = self._layout
+        main = output / layout.main.relative_to(layout.root)
+        shutil.copytree(layout.root, output, ignore=self._ignored, dirs_exist_ok=True)
+        self._data.write_rest(main / _DATASET, annotation)
+        self._describe(main, annotation.columns, annotation.provenance)
+        if (layout.root / _COLLECTION).is_file():
+            _write_collection(layout.root, output)
+
+    def _describe(self, main: Path, columns, provenance):
+        """Write the summaries and the properties of the new catalog."""
+        self._write_summaries(main, columns)
+        self._write_properties(main, columns, provenance)
 
     def _ignored(self, folder, names):
         """Name the files that are not copied: those written again, and margins."""

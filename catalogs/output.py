@@ -99,12 +99,25 @@ def written_whole(output: Path) -> Iterator[Path]:
     try:
         with naming(output):
             yield partial
-            _sync(partial)
-            if partial.is_dir():
-                _remove(output)
-            os.replace(partial, output)
+            put_in_place(partial, output)
     finally:
         _remove(partial)
+
+
+def put_in_place(whole: Path, output: Path):
+    """Give a file or folder that is whole its final name, once it is on the disk.
+
+    Parameters
+    ----------
+    whole : Path
+        On the same file system as the output.
+    output : Path
+        Replaced if it exists.
+    """
+    _sync(whole)
+    if whole.is_dir():
+        _remove(output)
+    os.replace(whole, output)
 
 
 def write_whole(path: Path, content: bytes | str, *, alone: bool = False):

@@ -1,6 +1,5 @@
 """Parquet files and folders of them: read positions, and write them again with columns added."""
 
-import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ import pyarrow as pa
 
 from catalogs._parquet_exact import kind_of_type
 from catalogs._parquet_files import opened, parts_of
+from catalogs._parquet_partition import ParquetPartition, partition_of
 from catalogs._parquet_read import ExactReader, FloatReader, batches_from, picked
 from catalogs._parquet_rows import write_rows
 from catalogs._parquet_schema import check_numbers, details_of, infos_of, provenance_of
@@ -19,6 +19,7 @@ from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
 from catalogs.exact import ColumnKind, ExactValues, Wanted, no_rows
 from catalogs.output import files_below, written_whole
+from catalogs.partitions import Annotation, joined_fingerprint
 from catalogs.positions import (
     PositionColumns,
     Sample,
@@ -44,13 +45,35 @@ class ParquetCatalog:
     def __init__(self, path: Path, *, table=None, ra=None, dec=None, position_unit=None):
         if table is not None:
             raise InputError(f"{path}: --table is for FITS files, Parquet has one table")
+        self._open(path)
+        self.position_columns = self._positions(ra=ra, dec=dec, unit=position_unit)
+
+    def _open(self, path: Path):
+        """Read what the files say of themselves."""
         self.path = path
         self._parts = parts_of(path)
         self.row_count = sum(part.rows for part in self._parts)
         self.column_names = tuple(self._parts[0].schema.names)
         self._readers: dict[tuple[str, ...], FloatReader] = {}
         self._exact_readers: dict[tuple[Wanted, ...], ExactReader] = {}
-        self.position_columns = self._positions(ra=ra, dec=dec, unit=position_unit)
+
+    @classmethod
+    def with_positions(cls, path: Path, position_columns: PositionColumns) -> "ParquetCatalog":
+        """Open a file of a catalog whose position columns are known.
+
+        Parameters
+        ----------
+        path : Path
+        position_columns : PositionColumns
+
+        Returns
+        -------
+        ParquetCatalog
+        """
+        catalog = cls.__new__(cls)
+        catalog._open(path)
+        catalog.position_columns = position_columns
+        return catalog
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -80,7 +103,10 @@ class ParquetCatalog:
     def _positions(self, **options) -> PositionColumns:
         """Find the position, which every file of a folder must have, in the same unit."""
         each: list[PositionColumns] = []
-        for part in self._parts:
+        for number, part in enumerate(self._parts):
+            if number and self._says_the_same(number, each[-1]):
+                each.append(each[-1])
+                continue
             where, infos = str(part.path), infos_of(part.schema)
             sample = Sample(self, part.first, part.rows)
             position = find_positions(infos, where, **options, sample=sample)
@@ -96,6 +122,13 @@ class ParquetCatalog:
                 values = sample.read((position.ra, position.dec), position.texts)
                 check_not_radians(position.to_degrees(*values), position, where)
         return each[0]
+
+    def _says_the_same(self, number: int, before: PositionColumns) -> bool:
+        """Tell whether a file needs no look, for its schema decided alone in the one before it."""
+        schema = self._parts[number].schema
+        if schema is not self._parts[number - 1].schema or before.texts or before.notes:
+            return False
+        return not says_no_unit(before, infos_of(schema))
 
     def read_column(self, name: str, start: int, stop: int) -> np.ndarray:
         """Return a column of numbers; see `catalogs.Catalog`."""
@@ -158,12 +191,23 @@ class ParquetCatalog:
 
     def fingerprint(self) -> str:
         """Return a sha256 over the names and contents of all parts."""
-        digest = hashlib.sha256()
-        for part in self._parts:
-            with open(part.path, "rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-            digest.update(f"{part.path.relative_to(self.path)} {content}\n".encode())
-        return digest.hexdigest()
+        partitions = self._described(Path())
+        digests = (partition.fingerprint() for partition in partitions)
+        return joined_fingerprint((partition.name for partition in partitions), digests)
+
+    def partitions(self, below: Path = Path()) -> list[ParquetPartition]:
+        """List the files; see `catalogs.partitions.PartitionedCatalog`.
+
+        Parameters
+        ----------
+        below : Path
+            Where the folder of data is in the output.
+        """
+        return self._described(below) if self.path.is_dir() else []
+
+    def _described(self, below: Path) -> list[ParquetPartition]:
+        position = self.position_columns
+        return [partition_of(part, self.path, position, below) for part in self._parts]
 
     def check_annotated(self, columns: Sequence[AddedColumn], *, overwrite_columns: bool = False):
         """Refuse columns that a file has already; see `catalogs.Catalog`."""
@@ -218,6 +262,10 @@ class ParquetCatalog:
                     partial / part.path.relative_to(self.path) if self.path.is_dir() else partial
                 )
                 write_part(part, target, columns, values, provenance, lengths)
+
+    def write_rest(self, output: Path, annotation: Annotation):
+        """Copy the other files of a folder; see `catalogs.partitions.PartitionedCatalog`."""
+        shutil.copytree(self.path, output, ignore=self._ignored, dirs_exist_ok=True)
 
     def write_rows(self, output: Path, keep: np.ndarray):
         """Write the files again with some of the rows; see `catalogs.Catalog`."""

@@ -65,6 +65,14 @@ class SkyExtent:
         self._dec = np.array([min(self._dec[0], dec.min()), max(self._dec[1], dec.max())])
         self.count += len(ra)
 
+    def merge(self, other: "SkyExtent"):
+        """Take in all positions of another extent."""
+        self._first = np.minimum(self._first, other._first)
+        self._last = np.maximum(self._last, other._last)
+        self._cells |= other._cells
+        self._dec = np.array([min(self._dec[0], other._dec[0]), max(self._dec[1], other._dec[1])])
+        self.count += other.count
+
     def range(self) -> SkyRange | None:
         """Return what the positions span; None if there are none."""
         if not self.count:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS
 from pipeline.options import Options, lists_its_options
@@ -33,9 +34,11 @@ def annotate(
     url: str | None = None,
     connections: int | None = None,
     source_options: Mapping[str, object] | None = None,
-    scheduler: str | None = None,
+    scheduler: str | Any | None = None,
+    scheduler_file: str | Path | None = None,
     workers: int | None = None,
     cluster: str | Path | None = None,
+    adapt: tuple[int, int] | None = None,
     chunk_size: int = 256,
     keep_cutouts: bool = False,
     resume: bool = False,
@@ -108,13 +111,19 @@ def annotate(
         Simultaneous requests to a server, at least 1; 8 by default.
     source_options : mapping, optional
         Further options of the source, such as those of a plug-in.
-    scheduler : str, optional
-        Address of a running Dask scheduler, such as ``tcp://host:8786``.
+    scheduler : str or distributed.Client, optional
+        Address of a running Dask scheduler, such as ``tcp://host:8786``; or a client of one, which
+        stays open; or ``"current"``: the client that is open in this process.
+    scheduler_file : path, optional
+        File that describes a running scheduler, as ``dask scheduler --scheduler-file`` writes it.
     workers : int, optional
         Worker processes to start instead of threads.
     cluster : path, optional
         TOML file that says how jobs of Slurm are started as workers; see `pipeline.slurm`.
-        Of `scheduler`, `workers` and `cluster` at most one may be used.
+        Of `scheduler`, `scheduler_file`, `workers` and `cluster` at most one may be used.
+    adapt : tuple of int, optional
+        The least and the largest number of jobs of `cluster`: as many run as the work needs, and
+        jobs that end are replaced.
     chunk_size : int
         Candidates in a unit of work; those of one tile stay together.
     keep_cutouts : bool

@@ -4,8 +4,10 @@ import logging
 import math
 import signal
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 
 from dask.system import CPU_COUNT
 from distributed import Client, KilledWorker, LocalCluster, as_completed
@@ -13,26 +15,30 @@ from distributed.comm import inproc
 from distributed.scheduler import NoWorkerError
 
 from catalogs.errors import InputError
+from lsbg_classifier.cores import usable_cores
+from pipeline.schedulers import client_of, most_workers, wait_for_a_worker
 from pipeline.slurm import SlurmJobs
-from pipeline.worker_packages import own_packages_on
+from pipeline.worker_packages import is_in_worker, own_packages_on
 
-_CONNECT_SECONDS = 10
-_WORKER_SECONDS = 30
 _INTERRUPT_SECONDS = 5
 _LOOK_SECONDS = 5
 _UNITS_A_THREAD = 2
+_UNITS_A_THREAD_THAT_ADAPTS = 10
 
 
 @contextmanager
 def connect(
-    scheduler: str | None, workers: int | None = None, slurm: SlurmJobs | None = None
+    scheduler: str | Path | Client | None,
+    workers: int | None = None,
+    slurm: SlurmJobs | None = None,
 ) -> Iterator[Client]:
     """Connect to a Dask scheduler, or start one with workers, and give a client.
 
     Parameters
     ----------
-    scheduler : str or None
-        Address of a running scheduler, such as ``tcp://host:8786``; it is used as it is. None:
+    scheduler : str, Path, Client or None
+        Address of a running scheduler, such as ``tcp://host:8786``; file that describes one; a
+        client of one; or ``"current"`` for the client that is open. It is used as it is. None:
         threads of this process.
     workers : int, optional
         Without a scheduler, start this many worker processes instead of threads.
@@ -42,7 +48,7 @@ def connect(
     Yields
     ------
     Client
-        Closed at the end, with the workers that were started for it.
+        Closed at the end, with the workers that were started for it; not one that was given.
 
     Raises
     ------
@@ -50,7 +56,8 @@ def connect(
         If no scheduler answers at that address, or it has no workers, or Slurm starts none.
     """
     if scheduler is not None:
-        with _silent_loggers(), _client(scheduler) as client, own_packages_on(client):
+        with _silent_loggers(), client_of(scheduler) as client, own_packages_on(client):
+            wait_for_a_worker(client)
             yield client
         return
     if slurm is not None:
@@ -70,7 +77,7 @@ def _local_client(workers: int | None) -> Iterator[Client]:
     cluster = LocalCluster(
         n_workers=workers or 1,
         processes=bool(workers),
-        threads_per_worker=1 if workers else None,
+        threads_per_worker=1 if workers or is_in_worker() else usable_cores(),
         dashboard_address=None,
         scheduler_kwargs={
             "dashboard_address": "127.0.0.1:0"
@@ -121,21 +128,6 @@ def _silent_loggers(
             logger.setLevel(level)
 
 
-def _client(address: str) -> Client:
-    if "://" not in address:
-        raise InputError(f"{address}: not the address of a scheduler, such as tcp://host:8786")
-    try:
-        client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"no Dask scheduler answers at {address}; check the address") from error
-    try:
-        client.wait_for_workers(1, timeout=_WORKER_SECONDS)
-    except TimeoutError as error:
-        client.close()
-        raise InputError(f"the Dask scheduler at {address} has no workers; start some") from error
-    return client
-
-
 def in_order_of_completion(
     client: Client, function, calls: Iterator[tuple[int | None, tuple]]
 ) -> Iterator:
@@ -166,9 +158,10 @@ def in_order_of_completion(
     waiting = as_completed(loop=client.loop, with_results=True)
 
     def submit_some():
-        for number, arguments in _first(calls, crew.threads * _UNITS_A_THREAD - waiting.count()):
+        for number, arguments in _first(calls, crew.room - waiting.count()):
             home = crew.preferring(number)
-            waiting.add(client.submit(function, *arguments, pure=False, **home))
+            with warnings.catch_warnings(action="ignore"):  # it finds large arguments remarkable
+                waiting.add(client.submit(function, *arguments, pure=False, **home))
 
     submit_some()
     try:
@@ -195,9 +188,22 @@ class _Crew:
 
     def __init__(self, client: Client):
         self._client, self._looked = client, -math.inf
-        self.threads = 0
+        self._threads = 0
         self._addresses: list[str] = []
         self.look()
+
+    @property
+    def room(self) -> int:
+        """How many calls may be under way: at least one, which wakes a cluster without workers.
+
+        A cluster that adapts starts workers for calls that wait, so that more of them must.
+        """
+        threads, workers = self._threads, len(self._addresses)
+        most = most_workers(self._client)
+        if not most:
+            return max(1, threads * _UNITS_A_THREAD)
+        threads_to_come = most * max(1, -(-threads // max(1, workers)))
+        return max(threads_to_come * _UNITS_A_THREAD, threads * _UNITS_A_THREAD_THAT_ADAPTS)
 
     def look(self):
         """Ask for the list of workers, at most once in a short time."""
@@ -205,12 +211,12 @@ class _Crew:
             return
         with suppress(OSError):  # `in_order_of_completion` reports a lost scheduler
             if workers := self._client.nthreads():
-                self.threads, self._addresses = sum(workers.values()), sorted(workers)
+                self._threads, self._addresses = sum(workers.values()), sorted(workers)
         self._looked = time.monotonic()
 
     def preferring(self, number: int | None) -> dict:
         """Return options of `Client.submit` by which calls of a number meet at a worker."""
-        if number is None:
+        if number is None or not self._addresses:
             return {}
         home = self._addresses[number % len(self._addresses)]
         return {"workers": home, "allow_other_workers": True}

@@ -58,6 +58,7 @@ def takes_options(options: Iterable[Option]) -> Callable[[Callable[..., None]], 
 def _parameter(option: Option) -> inspect.Parameter:
     """Return an option as a parameter that typer understands."""
     kind: Any = Path if option.is_path else option.kind
+    kind = tuple[int, int] if kind is tuple else kind
     may_be_none = option.default is None and not option.required
     return inspect.Parameter(
         option.name,

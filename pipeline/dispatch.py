@@ -3,13 +3,14 @@
 Threads need no Dask, whose import and cluster of one process cost more than ten candidates do.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from lsbg_classifier.cores import usable_cores
 
@@ -96,10 +97,14 @@ class Threads:
                 self._results.put((None, error))
 
 
+Hand: TypeAlias = Union[Threads, "Client"]
+"""Who does the work: what `connect` gives."""
+
+
 @contextmanager
 def connect(
     scheduler: Any = None, workers: int | None = None, slurm: "SlurmJobs | None" = None
-) -> Iterator[Union[Threads, "Client"]]:
+) -> Iterator[Hand]:
     """Give threads of this process, or a client of Dask where one is asked for.
 
     Parameters
@@ -132,9 +137,7 @@ def connect(
         threads.close(patience)
 
 
-def in_order_of_completion(
-    client: Union[Threads, "Client"], function: Callable, calls: Calls
-) -> Iterator:
+def in_order_of_completion(client: Hand, function: Callable, calls: Calls) -> Iterator:
     """Run ``function(*arguments)`` for each call and yield the results as they come.
 
     Only a few calls a thread are under way at any time, so that memory stays bounded.
@@ -163,3 +166,29 @@ def in_order_of_completion(
     from pipeline.cluster import in_order_of_completion as in_order_of_dask
 
     yield from in_order_of_dask(client, function, calls)
+
+
+def processes_of(client: Hand) -> int:
+    """Return how many processes do the work, or may do it once a cluster has adapted.
+
+    Parameters
+    ----------
+    client : Threads or Client
+
+    Returns
+    -------
+    int
+    """
+    if isinstance(client, Threads):
+        return 1
+    from pipeline.schedulers import processes_of as processes_of_dask
+
+    return processes_of_dask(client)
+
+
+def use_share_of_worker():
+    """Let the network use this worker's share of the cores, if a worker of Dask calls this."""
+    if "distributed" in sys.modules:
+        from pipeline.worker_packages import is_in_worker
+
+        is_in_worker()

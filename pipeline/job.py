@@ -44,6 +44,9 @@ IDENTITY_WORDS = {
     "keep_cutouts": "choice of --keep-cutouts",
     "columns": "choice of columns",
     "source_options": "choice of source options",
+    "names": "choice of --style",
+    "overwrite_columns": "choice of --overwrite-columns",
+    "vo_metadata": "choice of --vo-metadata",
 }
 """What to call those keys of `Job.identity` that are no words."""
 
@@ -122,12 +125,18 @@ class Job:
             mismatch="; ".join(self.weights.card.imaging.differences(self.source.imaging)) or None,
         )
 
-    def identity(self) -> dict[str, object]:
-        """Return everything that decides the result, as JSON values, and today's date."""
+    def identity(self, input_fingerprint: str | None = None) -> dict[str, object]:
+        """Return everything that decides the result, as JSON values, and today's date.
+
+        Parameters
+        ----------
+        input_fingerprint : str, optional
+            That of the catalog, where it is known; by default it is computed.
+        """
         position, options = self.catalog.position_columns, self.options
         fingerprint = getattr(self.source, "fingerprint", None)
         return {
-            "input": self.catalog.fingerprint(),
+            "input": input_fingerprint or self.catalog.fingerprint(),
             "table": options.table,
             "position": [position.ra, position.dec, position.unit],
             "select": None if self.selection is None else self.selection.text,
@@ -145,6 +154,16 @@ class Job:
             },
             "software": software_name(),
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        }
+
+    def identity_of_writing(self) -> dict[str, object]:
+        """Return what decides how files are written while others are scored, as JSON values."""
+        options = self.options
+        return {
+            "threshold": self.threshold,
+            "names": [column.name for column in self.columns],
+            "overwrite_columns": options.overwrite_columns,
+            "vo_metadata": options.vo_metadata,
         }
 
 
@@ -219,7 +238,7 @@ def prepare(input_path: str | Path, output: str | Path | None, options: Options)
     selection = None if select is None else find_selection(select, catalog)
     if not options.allow_mismatch:
         check_match(weights.card, source, "--allow-mismatch")
-    slurm = None if options.cluster is None else _slurm(options.cluster)
+    slurm = None if options.cluster is None else _slurm(options.cluster, options.adapt)
     engine = plan_engine(weights, options.engine)
     job = Job(catalog, output, source, weights, options, engine, selection, slurm, scale)
     catalog.check_annotated(job.columns, overwrite_columns=options.overwrite_columns)
@@ -228,10 +247,10 @@ def prepare(input_path: str | Path, output: str | Path | None, options: Options)
     return job
 
 
-def _slurm(description: str | Path) -> "SlurmJobs":
+def _slurm(description: str | Path, adapt: tuple[int, int] | None) -> "SlurmJobs":
     from pipeline.slurm import SlurmJobs
 
-    return SlurmJobs(description)
+    return SlurmJobs(description, adapt)
 
 
 def _check_outputs(input_path: str | Path, output: str | Path, options: Options):

@@ -3,9 +3,10 @@
 import fcntl
 import json
 import os
+import shutil
 import struct
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -18,6 +19,9 @@ from catalogs.output import naming
 
 VERSION = 2
 """Of the files of a journal; another version is refused."""
+
+PARTS_LOG = "parts.log"
+"""Name of the file that says which files of an output in a folder are written."""
 
 _HEADER = struct.Struct("<4sQI")
 _MAGIC = b"LSBG"
@@ -74,11 +78,7 @@ class Journal:
         folder.mkdir(exist_ok=True)
         self._lock = _locked(folder)
         try:
-            if started.exists() and not resume:
-                raise InputError(
-                    f"{folder}: holds an unfinished run; add --resume to continue it, or delete "
-                    "the folder to start again"
-                )
+            refuse_unfinished(folder, resume=resume)
             if started.exists():
                 _compare(started, identity, self._dtype, words or {})
             else:
@@ -97,10 +97,27 @@ class Journal:
 
     def append(self, records: np.ndarray):
         """Add the results of some rows: an array of the journal's data type."""
-        payload = np.asarray(records, self._dtype).tobytes()
         with naming(self._log.name):
-            self._log.write(_HEADER.pack(_MAGIC, len(records), zlib.crc32(payload)) + payload)
+            self._log.write(_record_bytes(np.asarray(records, self._dtype)))
             self._log.flush()
+
+    def retain(self, wanted: Callable[[np.ndarray], np.ndarray]):
+        """Forget the results of all rows but those that are wanted.
+
+        Parameters
+        ----------
+        wanted : callable
+            Given the numbers of some rows, tells for each whether its result stays: bool.
+        """
+        partial = self.folder / "results.partial"
+        with naming(partial), open(partial, "wb") as log:
+            for records in self.results():
+                kept = records[wanted(records["row"])]
+                if len(kept):
+                    log.write(_record_bytes(kept))
+        self._log.close()
+        os.replace(partial, self.folder / "results.log")
+        self._log = open(self.folder / "results.log", "a+b")
 
     def results(self) -> Iterator[np.ndarray]:
         """Yield the recorded units of work as arrays of the journal's data type."""
@@ -109,8 +126,10 @@ class Journal:
                 yield records
 
     def is_empty(self) -> bool:
-        """Tell whether no results are recorded."""
-        return next(self.results(), None) is None
+        """Tell whether no results are recorded, and no file of the output is written."""
+        parts = self.folder / PARTS_LOG
+        written = parts.exists() and parts.stat().st_size > 0
+        return not written and next(self.results(), None) is None
 
     def close(self):
         """Let go of the files; the journal stays for a resume."""
@@ -155,6 +174,33 @@ def read_identity(started: Path) -> dict | None:
     return identity if stored.get("version") == VERSION and isinstance(identity, dict) else None
 
 
+def _record_bytes(records: np.ndarray) -> bytes:
+    payload = records.tobytes()
+    return _HEADER.pack(_MAGIC, len(records), zlib.crc32(payload)) + payload
+
+
+def refuse_unfinished(folder: Path, *, resume: bool):
+    """Refuse to start a run again that is unfinished.
+
+    Parameters
+    ----------
+    folder : Path
+        Of its journal.
+    resume : bool
+        Whether it may be continued.
+
+    Raises
+    ------
+    InputError
+        If there is a journal and it may not.
+    """
+    if (folder / "job.json").exists() and not resume:
+        raise InputError(
+            f"{folder}: holds an unfinished run; add --resume to continue it, or delete the folder "
+            "to start again"
+        )
+
+
 def _read_record(log: IO[bytes], dtype: np.dtype) -> np.ndarray | None:
     """Read the next record, or None at the end or where the log is damaged."""
     header = log.read(_HEADER.size)
@@ -170,7 +216,9 @@ def _read_record(log: IO[bytes], dtype: np.dtype) -> np.ndarray | None:
 
 def _delete(folder: Path):
     """Delete what a journal wrote; other files in the folder, and then the folder, stay."""
-    for name in ("results.log", "job.json", "job.partial", "lock"):
+    for name in ("output", "drafts"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in ("results.log", "results.partial", PARTS_LOG, "job.json", "job.partial", "lock"):
         (folder / name).unlink(missing_ok=True)
     with suppress(OSError):
         folder.rmdir()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, get_args, get_type_hints
+from typing import Any, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
 
 from catalogs.columns import OUTPUT_COLUMNS
 from catalogs.errors import InputError
@@ -19,7 +19,7 @@ from catalogs.formats import FORMATS
 from lsbg_classifier.engines.choice import ENGINES
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS
 
-_KINDS: tuple[type, ...] = (bool, int, float, str)
+_KINDS: tuple[type, ...] = (bool, int, float, str, tuple)
 _SOURCE_OPTIONS = ("bands", "survey", "tiles", "url", "connections")
 
 _Parameters = ParamSpec("_Parameters")
@@ -35,7 +35,7 @@ class Option:
     name : str
         As in Python; on the command line with hyphens.
     kind : type
-        ``bool``, ``int``, ``float`` or ``str``; paths are ``str``.
+        ``bool``, ``int``, ``float`` or ``str``; paths are ``str``. ``tuple``: two whole numbers.
     default : bool, int, float, str or None
         None: none, or decided by something else.
     help : str
@@ -191,9 +191,20 @@ class Options:
         ),
     )
     source_options: Mapping[str, object] = field(default_factory=dict)
-    scheduler: str | None = field(
+    scheduler: str | Any | None = field(
         default=None,
-        metadata=_about("Use a running Dask scheduler, such as tcp://host:8786.", whole_run=True),
+        metadata=_about(
+            "Use a running Dask scheduler, such as tcp://host:8786; from Python also a Client, or "
+            "current for the one that is open.",
+            whole_run=True,
+        ),
+    )
+    scheduler_file: str | Path | None = field(
+        default=None,
+        metadata=_about(
+            "Use the Dask scheduler that this file describes, as its --scheduler-file wrote it.",
+            whole_run=True,
+        ),
     )
     workers: int | None = field(
         default=None,
@@ -206,6 +217,15 @@ class Options:
         metadata=_about(
             "Start jobs of Slurm as workers, which this TOML file describes; --dry-run prints the "
             "script.",
+            whole_run=True,
+        ),
+    )
+    adapt: tuple[int, int] | None = field(
+        default=None,
+        metadata=_about(
+            "Run from MIN to MAX jobs of --cluster, as the work needs them, and replace jobs that "
+            "end.",
+            metavar="MIN MAX",
             whole_run=True,
         ),
     )
@@ -273,8 +293,19 @@ class Options:
         check(OPTIONS, {option.name: getattr(self, option.name) for option in OPTIONS})
         if self.engine not in ENGINES:
             raise InputError(f"unknown engine {self.engine!r}: choose one of {', '.join(ENGINES)}")
-        if sum(how is not None for how in (self.scheduler, self.workers, self.cluster)) > 1:
+        if sum(how is not None for how in self._places) > 1:
             raise InputError("a scheduler, workers and a cluster exclude each other; choose one")
+        if self.adapt is not None and self.cluster is None:
+            raise InputError("--adapt is for jobs of Slurm; name their file with --cluster")
+
+    @property
+    def has_workers(self) -> bool:
+        """Whether other processes than this one do the work."""
+        return any(how is not None for how in self._places)
+
+    @property
+    def _places(self) -> tuple[Any, ...]:
+        return self.scheduler, self.scheduler_file, self.workers, self.cluster
 
     @property
     def of_source(self) -> dict[str, Any]:
@@ -298,8 +329,8 @@ def with_value(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def kind_of(annotation: object) -> type:
-    """Return ``bool``, ``int``, ``float`` or ``str`` for the type of an option, or of a path."""
-    kinds = {*(get_args(annotation) or (annotation,))}
+    """Return one of the kinds of `Option` for the type of an option, or of a path."""
+    kinds = {get_origin(kind) or kind for kind in get_args(annotation) or (annotation,)}
     return next((kind for kind in _KINDS if kind in kinds), str)
 
 

@@ -163,24 +163,93 @@ def make_plan(
     block_groups = []
     with _Spool(np.float64, scratch, 2) as positions, _Spool(np.int64, scratch) as rows:
         for start in range(0, total, BLOCK_ROWS):
-            stop = min(start + BLOCK_ROWS, total)
-            block = on_sphere(catalog.read_positions(start, stop))
-            if selection is not None:
-                passing = selection.keep(catalog, start, stop)
-                rows.append(np.flatnonzero(passing) + start)
-                block = block[passing]
-            positions.append(block)
-            block_groups.append(_groups(source, block))
+            block = read_selected(catalog, source, selection, start)
+            if block.rows is not None:
+                rows.append(block.rows)
+            positions.append(block.positions)
+            block_groups.append(block.groups)
         degrees, selected_rows = positions.array(), None if selection is None else rows.array()
-    groups = _joined(block_groups)
+    return plan_of(total, selected_rows, degrees, _joined(block_groups), chunk_size)
+
+
+class SelectedRows(NamedTuple):
+    """Some selected rows of a catalog.
+
+    Attributes
+    ----------
+    rows : array of int64, shape (n,), or None
+        Numbers in the catalog, ascending. None: all rows are selected.
+    positions : array of float64, shape (n, 2)
+        Degrees; NaN where there is no usable position.
+    groups : array of int32, shape (n,), or None
+        The image of each, -1 for none. None: the source groups no rows.
+    """
+
+    rows: np.ndarray | None
+    positions: np.ndarray
+    groups: np.ndarray | None
+
+
+def read_selected(
+    catalog: Catalog, source: CutoutSource, selection: Selection | None, start: int
+) -> SelectedRows:
+    """Read the selected among the 65,536 rows from a row on.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    source : CutoutSource
+        Says which positions share an image.
+    selection : Selection or None
+        None: all rows.
+    start : int
+
+    Returns
+    -------
+    SelectedRows
+
+    Raises
+    ------
+    InputError
+        If the catalog is damaged, or its columns do not suit the selection.
+    """
+    stop = min(start + BLOCK_ROWS, catalog.row_count)
+    block, rows = on_sphere(catalog.read_positions(start, stop)), None
+    if selection is not None:
+        passing = selection.keep(catalog, start, stop)
+        rows, block = np.flatnonzero(passing) + start, block[passing]
+    return SelectedRows(rows, block, _groups(source, block))
+
+
+def plan_of(
+    row_count: int,
+    rows: np.ndarray | None,
+    positions: np.ndarray,
+    groups: np.ndarray | None,
+    chunk_size: int,
+) -> Plan:
+    """Divide selected rows into units of about `chunk_size`.
+
+    Parameters
+    ----------
+    row_count : int
+        Rows of the catalog.
+    rows, positions, groups : array or None
+        As of `SelectedRows`.
+    chunk_size : int
+
+    Returns
+    -------
+    Plan
+    """
     if groups is None:
-        bounds = np.append(np.arange(0, len(degrees), chunk_size), len(degrees))
+        bounds = np.append(np.arange(0, len(positions), chunk_size), len(positions))
         none_continued = np.zeros(len(bounds) - 1, bool)
-        return Plan(total, selected_rows, degrees, None, bounds, none_continued)
+        return Plan(row_count, rows, positions, None, bounds, none_continued)
     order = np.argsort(groups, kind="stable")
     groups = groups[order]
     bounds = _bounds(groups, chunk_size)
-    return Plan(total, selected_rows, degrees, order, bounds, _continued(groups, bounds))
+    return Plan(row_count, rows, positions, order, bounds, _continued(groups, bounds))
 
 
 def _joined(block_groups: list[np.ndarray | None]) -> np.ndarray | None:

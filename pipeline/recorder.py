@@ -1,6 +1,6 @@
 """Where the results of a run go as they come: results on disk, journal, kept cutouts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -16,7 +16,7 @@ from pipeline.plan import Plan, Unit, make_plan
 from pipeline.results import Results
 from pipeline.worker import UnitResult
 
-_TRIED_AGAIN = Flag.FETCH_FAILED | Flag.BAD_IMAGE
+TRIED_AGAIN = Flag.FETCH_FAILED | Flag.BAD_IMAGE
 """Flags of candidates that a resumed run fetches again: the source may be whole by then."""
 
 
@@ -35,8 +35,13 @@ class Recorder:
         self.journal, self.keeper, self.results = journal, keeper, results
         self.plan = plan
 
-    def take_up(self):
+    def take_up(self, belong: Callable[[np.ndarray], np.ndarray] | None = None):
         """Take the results of an earlier start from the journal.
+
+        Parameters
+        ----------
+        belong : callable, optional
+            Tells which of some rows are of this plan, where the journal has others too.
 
         Raises
         ------
@@ -45,7 +50,9 @@ class Recorder:
         """
         scored_count = 0
         for records in self.journal.results():
-            records = records[records["flags"] & _TRIED_AGAIN == 0]
+            records = records[records["flags"] & TRIED_AGAIN == 0]
+            if belong is not None:
+                records = records[belong(records["row"])]
             if not self.plan.has_rows(records["row"]):
                 raise InputError(
                     f"{self.journal.folder}: damaged, it has results of rows that are none of "
@@ -54,6 +61,10 @@ class Recorder:
             self.results.put(records)
             scored_count += int(np.count_nonzero(records["flags"] & NOT_SCORED == 0))
         self.keeper.compare(self.results, scored_count)
+
+    def is_missing(self) -> bool:
+        """Tell whether a selected row has no result yet."""
+        return self.results.done_count() < self.results.selected_count()
 
     def missing_units(self) -> Iterator[Unit]:
         """Yield the units with the rows that have no result yet."""
@@ -84,16 +95,7 @@ def opened_recorder(job: Job) -> Iterator[Recorder]:
     InputError
         If an unfinished run must not be continued, or what it left is damaged.
     """
-    journal = Journal(
-        job.journal_folder,
-        job.identity(),
-        record_dtype(job.options.column_keys),
-        resume=job.options.resume,
-        words=IDENTITY_WORDS,
-    )
-    keeper = None
-    try:
-        keeper = CutoutKeeper(journal, job.output, _kept_manifest(job, journal))
+    with opened_journal(job, job.identity()) as (journal, keeper):
         plan = make_plan(
             job.catalog, job.source, job.options.chunk_size, journal.folder, job.selection
         )
@@ -101,6 +103,37 @@ def opened_recorder(job: Job) -> Iterator[Recorder]:
         recorder = Recorder(journal, keeper, plan, results)
         recorder.take_up()
         yield recorder
+
+
+@contextmanager
+def opened_journal(
+    job: Job, identity: Mapping[str, object]
+) -> Iterator[tuple[Journal, CutoutKeeper]]:
+    """Open the journal of a job, and what keeps its cutouts.
+
+    The journal is removed at the end. After a failure it stays for a resume, if it has results.
+
+    Parameters
+    ----------
+    job : Job
+    identity : mapping
+        Everything that decides the results; see `pipeline.journal.Journal`.
+
+    Yields
+    ------
+    Journal, CutoutKeeper
+    """
+    journal = Journal(
+        job.journal_folder,
+        identity,
+        record_dtype(job.options.column_keys),
+        resume=job.options.resume,
+        words=IDENTITY_WORDS,
+    )
+    keeper = None
+    try:
+        keeper = CutoutKeeper(journal, job.output, _kept_manifest(job, journal))
+        yield journal, keeper
     except BaseException:
         journal.abandon()
         if keeper is not None:

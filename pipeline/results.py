@@ -1,6 +1,7 @@
 """The added columns while a job runs, on disk."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -87,16 +88,94 @@ class Results:
             values = self._read(start, min(start + BLOCK_ROWS, total))
             summary.count(values["probability"], values["flags"])
 
+    def between(self, start: int, stop: int) -> "RowValues":
+        """Return a copy in memory of the results of the rows [start, stop), numbered from 0.
+
+        Parameters
+        ----------
+        start, stop : int
+            Numbers of rows in the catalog, from 0; `stop` is not included.
+
+        Returns
+        -------
+        RowValues
+        """
+        places, rows = self._plan.selected_between(start, stop)
+        values = {key: np.array(values[places]) for key, values in self._values.items()}
+        return RowValues(stop - start, None if rows is None else np.array(rows) - start, values)
+
     def _read(self, start: int, stop: int) -> dict[str, np.ndarray]:
         places, rows = self._plan.selected_between(start, stop)
-        if rows is None:
-            return {key: values[places] for key, values in self._values.items()}
-        values = {}
-        for column in self._columns:
-            unselected = _without_score(column, Flag.NOT_SELECTED)
-            values[column.key] = np.full(stop - start, unselected, column.dtype)
-            values[column.key][rows - start] = self._values[column.key][places]
+        values = {key: values[places] for key, values in self._values.items()}
+        return spread(values, None if rows is None else rows - start, stop - start)
+
+
+@dataclass(frozen=True)
+class RowValues:
+    """The added columns in consecutive rows, without values of rows that are not selected.
+
+    Attributes
+    ----------
+    count : int
+        Rows, also those that are not selected.
+    rows : array of int64, shape (selected,), or None
+        The selected rows, ascending, from 0. None: all.
+    values : dict of str to array, shape (selected,)
+        By the keys of `catalogs.columns.OUTPUT_COLUMNS`.
+    """
+
+    count: int
+    rows: np.ndarray | None
+    values: dict[str, np.ndarray]
+
+    def by_key(self, start: int, stop: int) -> dict[str, np.ndarray]:
+        """Return the values in the rows [start, stop) of each column.
+
+        Parameters
+        ----------
+        start, stop : int
+
+        Returns
+        -------
+        dict of str to array, shape (stop - start,)
+        """
+        if self.rows is None:
+            return {key: values[start:stop] for key, values in self.values.items()}
+        places = slice(*np.searchsorted(self.rows, (start, stop)))
+        chosen = {key: values[places] for key, values in self.values.items()}
+        return spread(chosen, self.rows[places] - start, stop - start)
+
+    def read(self, start: int, stop: int) -> list[np.ndarray]:
+        """Return the same in the order of the columns; see `Results.read`."""
+        return list(self.by_key(start, stop).values())
+
+
+def spread(
+    values: dict[str, np.ndarray], rows: np.ndarray | None, count: int
+) -> dict[str, np.ndarray]:
+    """Put the values of selected rows among the rows that are not selected.
+
+    Parameters
+    ----------
+    values : dict of str to array
+        By the keys of `catalogs.columns.OUTPUT_COLUMNS`.
+    rows : array of int64 or None
+        Where they belong; None: in all rows.
+    count : int
+        Rows in all.
+
+    Returns
+    -------
+    dict of str to array, shape (count,)
+    """
+    if rows is None:
         return values
+    whole = {}
+    for column in columns_of(values):
+        unselected = _without_score(column, Flag.NOT_SELECTED)
+        whole[column.key] = np.full(count, unselected, column.dtype)
+        whole[column.key][rows] = values[column.key]
+    return whole
 
 
 def _without_score(column: OutputColumn, flags: Flag) -> float | int:

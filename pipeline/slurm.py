@@ -1,10 +1,12 @@
 """Jobs of Slurm as workers, started through dask-jobqueue as a TOML file says."""
 
+import asyncio
 import logging
 import signal
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import dask
@@ -42,6 +44,15 @@ JOB_KEYS = {
 _OWN_KEYS = {"jobs": int, "wait": str, "scheduler_options": dict}
 _NAMES = {str: "text", int: "a whole number", bool: "true or false", list: "a list of texts"}
 _WAIT = "24 h"
+_SBATCH_SECONDS = 20
+"""How long a command that was interrupted waits for Slurm to accept a job, to cancel it."""
+
+_LOGS = "/./././."
+"""Stands for ``log_directory`` in a job that is only shown: a folder that is there already."""
+
+_ADAPTING = {"interval": "5 s", "wait_count": 60, "target_duration": "500 ms"}
+"""Jobs are asked for at once where units of work wait, and ended after five minutes without."""
+
 _LOST_SECONDS = 60
 """Time without any worker after which a run is given up; ``--resume`` goes on."""
 
@@ -56,6 +67,8 @@ class SlurmJobs:
         worker; "24 h"), ``scheduler_options`` (a table), and those of `JOB_KEYS`, of which
         ``cores`` and ``memory`` must be there. What it does not say is looked for in Dask's own
         configuration (``jobqueue.slurm``).
+    adapt : tuple of int, optional
+        The least and the largest number of jobs, in place of ``jobs``; jobs that end are replaced.
 
     Raises
     ------
@@ -63,10 +76,11 @@ class SlurmJobs:
         If the file is not readable, or says what is not known, or dask-jobqueue is missing.
     """
 
-    def __init__(self, path: str | Path):
-        self._path = path
+    def __init__(self, path: str | Path, adapt: tuple[int, int] | None = None):
+        self._path, self._adapt = path, adapt
         options = _read(path)
-        self.count = options.pop("jobs", 1)
+        jobs = options.pop("jobs", 1)
+        self.count = jobs if adapt is None else adapt[1]
         # The dashboard must not take 8787, which another process may use.
         self._scheduler = {"dashboard_address": "127.0.0.1:0"} | options.pop(
             "scheduler_options", {}
@@ -77,6 +91,9 @@ class SlurmJobs:
         self._example = self._make_example()
 
     def _check_numbers(self):
+        if self._adapt is not None and not 0 <= self._adapt[0] <= self._adapt[1]:
+            least, most = self._adapt
+            raise InputError(f"--adapt {least} {most}: the first number must not be the larger one")
         for key in ("cores", "processes", "job_cpu"):
             if self._job.get(key, 1) < 1 or self.count < 1:
                 raise InputError(f"{self._path}: jobs, cores and processes must be at least 1")
@@ -95,19 +112,22 @@ class SlurmJobs:
 
         In place of the scheduler's address and the worker's name there are words.
         """
-        script = self._example.job_script()
-        return [f"jobs of Slurm: {self.count}, each with this script", *script.splitlines()]
+        script = self._example.job_script().replace(_LOGS, self._job.get("log_directory", ""))
+        count = str(self.count) if self._adapt is None else f"{self._adapt[0]} to {self.count}"
+        return [f"jobs of Slurm: {count}, each with this script", *script.splitlines()]
 
     def _make_example(self):
-        job_class = _jobqueue().slurm.SLURMJob
+        """Make a job that is never submitted; no folder for its logs is made."""
+        logs = self._job.get("log_directory")
+        if logs is not None:
+            _check_can_be_made(self._path, Path(logs))
+        job_class, job = _jobqueue().slurm.SLURMJob, dict(self._job)
+        if logs is not None:
+            job["log_directory"] = _LOGS
         try:
-            return job_class("tcp://SCHEDULER:PORT", name="WORKER", **self._job)
+            return job_class("tcp://SCHEDULER:PORT", name="WORKER", **job)
         except (TypeError, ValueError, AttributeError) as error:
             raise InputError(f"{self._path}: {str(error).partition(':')[0]}") from error
-        except OSError as error:
-            raise InputError(
-                f"{self._path}: log_directory {error.filename}: {error.strerror}"
-            ) from error
 
     @contextmanager
     def started(self) -> Iterator[Client]:
@@ -118,8 +138,9 @@ class SlurmJobs:
         InputError
             If Slurm refuses the jobs, or no worker appears in time.
         """
+        patience = f"{_LOST_SECONDS} s" if self._adapt is None else self._wait
         with (
-            dask.config.set({"distributed.scheduler.no-workers-timeout": f"{_LOST_SECONDS} s"}),
+            dask.config.set({"distributed.scheduler.no-workers-timeout": patience}),
             self._cluster() as cluster,
             Client(cluster, set_as_default=False) as client,
         ):
@@ -132,17 +153,39 @@ class SlurmJobs:
                     "(slurm-*.out, or in log_directory), or wait for longer"
                 ) from error
             except (RuntimeError, OSError, ValueError) as error:
-                for job in cluster.workers.values():
-                    if job.job_id is None:
-                        job.status = Status.failed  # otherwise the cluster cannot be closed
+                _give_up(cluster)
                 raise InputError(f"{self._path}: sbatch failed ({_failure(error)})") from error
+            except BaseException:
+                _give_up(cluster)
+                raise
+            self._start_adapting(cluster)
             yield client
 
     def _submit(self, cluster):
-        """Submit the jobs as `cluster.scale` does, which says nothing where that fails."""
-        for _ in range(self.count):
+        """Submit the jobs as `cluster.scale` does, which says nothing where that fails.
+
+        When a signal ends the command meanwhile, a job that Slurm is just accepting is waited for,
+        so that it can be cancelled.
+        """
+        count = self.count if self._adapt is None else max(1, self._adapt[0])
+        for _ in range(count):
             cluster.worker_spec.update(cluster.new_worker_spec())
-        cluster.sync(cluster._correct_state)
+        submitting = asyncio.run_coroutine_threadsafe(
+            cluster._correct_state_internal(), cluster.loop.asyncio_loop
+        )
+        try:
+            submitting.result()
+        except KeyboardInterrupt:
+            with suppress(Exception, CancelledError):
+                submitting.result(_SBATCH_SECONDS)
+            submitting.cancel()
+            raise
+
+    def _start_adapting(self, cluster):
+        """Let the number of jobs follow the work, if that is wanted."""
+        if self._adapt is not None:
+            least, most = self._adapt
+            cluster.adapt(minimum_jobs=least, maximum_jobs=most, **_ADAPTING)
 
     def _cluster(self):
         try:
@@ -158,6 +201,25 @@ def file_keys() -> dict[str, str]:
     """Return each key that a file of jobs may have, and what its value must be."""
     kinds = JOB_KEYS | _OWN_KEYS
     return {key: _NAMES.get(kinds[key], "a table") for key in sorted(kinds)}
+
+
+def _give_up(cluster):
+    """Mark the jobs that were not accepted; otherwise the cluster cannot be closed."""
+    for job in (*cluster.workers.values(), *cluster._created):
+        if job.job_id is None:
+            job.status = Status.failed
+
+
+def _check_can_be_made(path: str | Path, folder: Path):
+    """Refuse a folder for logs that cannot be made; none is left behind."""
+    above = (folder, *folder.parents)
+    missing = [one for one in above if not one.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for made in missing:
+            made.rmdir()
+    except OSError as error:
+        raise InputError(f"{path}: log_directory {error.filename}: {error.strerror}") from error
 
 
 def _read(path: str | Path) -> dict:

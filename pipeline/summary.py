@@ -66,6 +66,14 @@ class Summary:
         for flag in Flag:
             self.flags[str(flag.name)] += int(np.count_nonzero(flags & flag))
 
+    def add_counts(self, other: "Summary"):
+        """Add the rows that another summary has counted."""
+        self.rows += other.rows
+        self.scored += other.scored
+        self.above_threshold += other.above_threshold
+        for name, count in other.flags.items():
+            self.flags[name] += count
+
     def add_unit(self, result: "UnitResult"):
         """Add the reasons and the times of one unit of work."""
         self.reasons.update(result.reasons)

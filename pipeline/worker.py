@@ -95,8 +95,7 @@ def score_unit(rows: np.ndarray, positions: np.ndarray, settings: WorkerSettings
     UnitResult
     """
     classifier = loaded_classifier(settings.weights, settings.sha256, settings.engine)
-    with _opening:
-        source = _source(settings)
+    source = opened_source(settings)
     with left_to_caller():
         scores = score_positions(positions, source, classifier, rows=rows, keys=settings.keys)
     records = _records(rows, scores, settings.keys)
@@ -116,6 +115,12 @@ def _records(rows: np.ndarray, scores: Scores, keys: tuple[str, ...]) -> np.ndar
 
 
 _opening = Lock()
+
+
+def opened_source(settings: WorkerSettings) -> CutoutSource:
+    """Return the source, opened once a process and run."""
+    with _opening:
+        return _source(settings)
 
 
 @lru_cache(maxsize=8)

@@ -1,10 +1,14 @@
-"""Dask workers import our packages, whatever files of the user's have their names."""
+"""Dask workers import our packages, whatever files of the user's have their names.
+
+And each worker process uses as many cores as it has threads: a node runs several of them.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from distributed import Client, WorkerPlugin
+from distributed import Client, WorkerPlugin, get_worker
 
+from lsbg_classifier.cores import use_cores
 from lsbg_classifier.floors import prefer_own
 
 _NAME = "packages of lsbg_classifier"
@@ -39,5 +43,21 @@ def _plugin() -> WorkerPlugin:
         def setup(self, worker):
             prefer_own("catalogs")
             prefer_own("pipeline")
+            if not worker.address.startswith("inproc"):
+                use_cores(worker.state.nthreads)
 
     return OwnPackages()
+
+
+def is_in_worker() -> bool:
+    """Tell whether a task of a Dask worker calls this; then the worker's share of cores is used.
+
+    So it is where lsdb, or a user's own graph, scores partitions.
+    """
+    try:
+        worker = get_worker()
+    except ValueError:
+        return False
+    if not worker.address.startswith("inproc"):
+        use_cores(worker.state.nthreads)
+    return True

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from dask.system import CPU_COUNT
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, get_worker
 from viewer import Viewer
 
 from catalogs.errors import InputError
-from pipeline import annotate, cluster, plan
+from pipeline import annotate, cluster, plan, schedulers
 
 DASK = Path(sys.executable).with_name("dask")
 
@@ -193,6 +193,71 @@ def test_worker_processes_divide_the_cores():
     assert set(shares.values()) == {(str(max(1, CPU_COUNT // 2)),) * 2}
 
 
+@pytest.mark.slow
+def test_a_client_of_the_user_s_stays_open(run, scheduler, tmp_path):
+    """Given as it is, as the one that is open, and by the file of its scheduler."""
+    with pytest.raises(InputError, match="no Dask client is open"):
+        run(tmp_path / "none.fits", scheduler="current")
+    with Client(scheduler, set_as_default=True) as client:
+        run(tmp_path / "given.fits", scheduler=client)
+        run(tmp_path / "current.fits", scheduler="current")
+        assert client.status == "running" and client.submit(abs, -1).result() == 1
+        threads = client.run(lambda: sys.modules["lsbg_classifier.cores"].usable_cores())
+    assert set(threads.values()) == {1}, "each of these workers has one thread"
+    file = tmp_path / "scheduler.json"
+    file.write_text(json.dumps({"address": scheduler}))
+    run(tmp_path / "file.fits", scheduler_file=file)
+    run(tmp_path / "threads.fits")
+    expected = (tmp_path / "threads.fits").read_bytes()
+    for name in ("given", "current", "file"):
+        assert (tmp_path / f"{name}.fits").read_bytes() == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "No such file"), ("{", "not the file of a Dask"), ("[1]", "not the file of a Dask")],
+)
+def test_a_wrong_scheduler_file_is_one_line(run, tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "s.json").write_text(content)
+    with pytest.raises(InputError, match=f"s.json: .*{message}"):
+        run(tmp_path / "out.fits", scheduler_file=tmp_path / "s.json")
+
+
+def test_clients_that_cannot_be_used(run, tmp_path):
+    with pytest.raises(InputError, match="scheduler must be an address or a Client, not a int"):
+        run(tmp_path / "out.fits", scheduler=3)
+    local = {"processes": False, "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(n_workers=0, **local) as few, Client(few, set_as_default=False) as client:
+        client.close()
+        with pytest.raises(InputError, match="this Dask client is closed; open another"):
+            run(tmp_path / "out.fits", scheduler=client)
+
+
+def test_a_cluster_that_adapts_from_no_worker(monkeypatch):
+    """Work that waits starts the first worker, and more of them."""
+    monkeypatch.setattr(cluster, "_LOOK_SECONDS", 0)
+    local = {"protocol": "tcp", "host": "127.0.0.1", "processes": False, "threads_per_worker": 1}
+    with (
+        LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", **local) as empty,
+        Client(empty, set_as_default=False) as client,
+    ):
+        empty.adapt(minimum=0, maximum=3, interval="100 ms", target_duration="100 ms")
+        assert not client.nthreads()
+        with cluster.connect(client) as same:
+            assert same is client
+            calls = ((None, (number, 0.2)) for number in range(30))
+            results = list(cluster.in_order_of_completion(client, named_worker, calls))
+        assert sorted(number for number, _ in results) == list(range(30))
+        assert len({worker for _, worker in results}) > 1
+
+
+def named_worker(number, seconds):
+    """Take some time, and say who took it."""
+    time.sleep(seconds)
+    return number, get_worker().address
+
+
 def test_the_cluster_stays_for_its_owner(run, scheduler, tmp_path):
     for name in ("once.fits", "again.fits"):
         run(tmp_path / name, scheduler=scheduler)
@@ -261,7 +326,7 @@ def closed_port():
 
 @pytest.mark.parametrize("address", [None, "127.0.0.1", "carrier-pigeon://127.0.0.1:1"])
 def test_no_scheduler_there(run, tmp_path, monkeypatch, address):
-    monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 1)
+    monkeypatch.setattr(schedulers, "_CONNECT_SECONDS", 1)
     address = address or closed_port()
     started = time.monotonic()
     message = f"no Dask scheduler.*{address}.*check" if "://" in address else "not the address"
@@ -272,7 +337,7 @@ def test_no_scheduler_there(run, tmp_path, monkeypatch, address):
 
 
 def test_scheduler_without_workers(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(cluster, "_WORKER_SECONDS", 1)
+    monkeypatch.setattr(schedulers, "_WORKER_SECONDS", 1)
     (tmp_path / "out").mkdir()
     with (
         running_scheduler(tmp_path) as (address, _),

@@ -201,27 +201,6 @@ def test_threads_that_are_no_number_are_as_many_as_cores(value, monkeypatch):
     assert usable_cores() >= 1
 
 
-@pytest.mark.parametrize(
-    ("files", "expected"),
-    [
-        ({"cpu.max": "max 100000"}, 8),
-        ({"cpu.max": "250000 100000"}, 2),
-        ({"cpu.max": "10000 100000"}, 1),
-        ({"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000"}, 3),
-        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 8),
-    ],
-)
-def test_a_container_has_its_share_of_the_cores(files, expected, tmp_path, monkeypatch):
-    for name in (cores.THREADS, "OMP_NUM_THREADS"):
-        monkeypatch.delenv(name, raising=False)
-    (tmp_path / "cpu").mkdir()
-    for name, text in files.items():
-        (tmp_path / name).write_text(f"{text}\n")
-    monkeypatch.setattr(cores, "_GROUP", tmp_path)
-    monkeypatch.setattr(cores.os, "sched_getaffinity", lambda _: {*range(8)}, raising=False)
-    assert usable_cores() == expected
-
-
 _COMPILE = """
 import logging
 logging.basicConfig(format="%(message)s")

@@ -96,6 +96,8 @@ def test_an_unknown_option_is_answered_with_those_that_exist():
         ({"threshold": -0.1}, r"threshold must be at least 0, not -0\.1"),
         ({"engine": "tpu"}, "unknown engine 'tpu': choose one of auto, onnx, keras"),
         ({"workers": 1, "scheduler": "tcp://a:1"}, "exclude each other"),
+        ({"scheduler_file": "a.json", "scheduler": "tcp://a:1"}, "exclude each other"),
+        ({"adapt": (0, 2)}, "--adapt is for jobs of Slurm; name their file with --cluster"),
     ],
 )
 def test_values_out_of_range_are_refused(wrong, message):
@@ -124,7 +126,7 @@ def test_the_stages_have_the_options_of_the_table_but_for_their_own():
         assert all(option in OPTIONS for option in options)
         return {*NAMES} - {option.name for option in options}
 
-    not_in_ceci = {"resume", "overwrite", "in_place", "only"}
+    not_in_ceci = {"resume", "overwrite", "in_place", "only", "adapt"}
     assert missing(ceci.ClassifyLsbgStage.options) == not_in_ceci
     assert missing(ceci.ClassifyLsbgParquetStage.options) == not_in_ceci
     of_one_file = {"format", "table", "keep_cutouts", "log"}
@@ -137,4 +139,5 @@ def test_the_step_for_lsdb_has_the_options_of_the_table_that_suit_a_partition():
 
     of_whole_runs = {"format", "table", "scheduler", "workers", "cluster", "keep_cutouts", "resume"}
     of_whole_runs |= {"overwrite", "in_place", "only", "vo_metadata", "log"}
+    of_whole_runs |= {"scheduler_file", "adapt"}
     assert {*NAMES} - {option.name for option in PARTITION_OPTIONS} == of_whole_runs | {"cutouts"}

@@ -34,7 +34,7 @@ def test_what_the_page_names_is_there():
     """Every other word of code on it is an option, a command or a pattern that is in the code."""
     others = set(re.findall(r"`([^`]+)`", PAGE)) - {"::".join(pair) for pair in NAMED}
     code = "".join(
-        path.read_text(encoding="utf-8") for path in (TESTS.parent / "pipeline").glob("*.py")
+        path.read_text(encoding="utf-8") for path in (TESTS.parent / "pipeline").rglob("*.py")
     )
     code += (TESTS.parent / "catalogs" / "output.py").read_text(encoding="utf-8")
     code += (TESTS.parent / "Makefile").read_text(encoding="utf-8")
@@ -42,9 +42,11 @@ def test_what_the_page_names_is_there():
         "--resume": "\n    resume: bool = field(",
         "--connections": "\n    connections: int | None = field(",
         "--log": "\n    log: str | Path | None = field(",
+        "--adapt": "\n    adapt: tuple[int, int] | None = field(",
         "make test": "\ntest:",
         ".npy": ".npy file",
         ".NAME.PID.partial": ".{output.name}.{os.getpid()}.partial",
+        "NAME.journal/output": 'self.folder = journal / "output"',
     }
     assert others == set(known)
     for said in known.values():

@@ -13,6 +13,7 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
+import dask
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -264,3 +265,70 @@ def test_jobs_end_with_the_command(survey, catalog, queue, describe, tmp_path, e
 def test_only_one_place_to_work(survey, catalog, describe, tmp_path):
     with pytest.raises(InputError, match="exclude each other"):
         annotate(catalog, tmp_path / "o.fits", cutouts="tiles:x", workers=1, cluster=describe(JOB))
+
+
+def test_a_dry_run_makes_no_folder(survey, catalog, describe, tmp_path, lsbg):
+    logs = tmp_path / "deep" / "logs"
+    text = f"cores = 1\nmemory = '1 GB'\nlog_directory = '{logs}'\njob_name = 'lsbg'"
+    code, out, err = lsbg(
+        "classify", catalog, tmp_path / "out.fits", "--cutouts", f"tiles:{survey.tiles}",
+        "--cluster", describe(text), "--dry-run", "--adapt", "1", "4",
+    )  # fmt: skip
+    assert code == 0, err
+    assert f"#SBATCH -o {logs}/lsbg-%J.out" in out and "jobs of Slurm: 1 to 4, each" in out
+    assert not logs.parent.exists()
+
+
+def test_adapt_needs_two_numbers_in_order(describe):
+    with pytest.raises(InputError, match="--adapt 4 1: the first number must not be the larger"):
+        slurm.SlurmJobs(describe(JOB), (4, 1))
+
+
+@pytest.mark.slow
+def test_a_signal_during_a_slow_submission_is_one_line(survey, catalog, queue, describe, tmp_path):
+    """The job that Slurm is just accepting is cancelled too."""
+    queue.command(
+        "sbatch", SBATCH.replace("#!/bin/sh\n", '#!/bin/sh\ntouch "$JOBS/asked"\nsleep 3\n')
+    )
+    command = [Path(sys.executable).with_name("lsbg"), "classify", catalog, tmp_path / "o.fits"]
+    command += ["--cutouts", f"tiles:{survey.tiles}", "--cluster", describe(JOB), "--quiet"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    with process.stderr:
+        deadline = time.monotonic() + 100
+        while not (queue.folder / "asked").exists():
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 130
+        message = process.stderr.read()
+    assert message == "lsbg: interrupted; to finish, go on with --resume\n"
+    assert not queue.running()
+    assert not (tmp_path / "o.fits").exists()
+
+
+@pytest.mark.slow
+def test_jobs_that_end_are_replaced(survey, catalog, queue, describe, tmp_path, monkeypatch):
+    """The first job is killed at the first results; another comes and does the rest."""
+    monkeypatch.setitem(slurm._ADAPTING, "interval", "200 ms")
+    killed = []
+
+    def kill_the_first(done, total):
+        if done and not killed:
+            killed.extend(queue.running())
+            queue.kill()
+            for job in killed:
+                (queue.folder / f"{job}.job").unlink()
+
+    options = {"cutouts": f"tiles:{survey.tiles}", "chunk_size": 1}
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "1 s"}):
+        annotate(
+            catalog,
+            tmp_path / "out.fits",
+            cluster=describe(JOB),
+            adapt=(1, 2),
+            progress=kill_the_first,
+            **options,
+        )
+    annotate(catalog, tmp_path / "threads.fits", **options)
+    assert (tmp_path / "out.fits").read_bytes() == (tmp_path / "threads.fits").read_bytes()
+    assert killed and len(queue.submitted()) > len(killed)

@@ -20,7 +20,7 @@ from pipeline.stages._lsst import (
 )
 
 _NOT_HERE = (
-    "format", "table", "keep_cutouts", "resume", "overwrite", "in_place", "only", "log",
+    "format", "table", "keep_cutouts", "resume", "overwrite", "in_place", "only", "log", "adapt",
 )  # fmt: skip
 """Options that the Butler or pipetask decide themselves, or that are for files only."""
 

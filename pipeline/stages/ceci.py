@@ -58,9 +58,9 @@ __all__ = [
 
 _OF_CECI = (
     *("input_path", "annotated", "output", "folder"),
-    *("resume", "overwrite", "in_place", "only", "dry_run", "quiet"),
+    *("resume", "overwrite", "in_place", "only", "dry_run", "quiet", "adapt"),
 )
-"""Options of commands that ceci decides itself: names of files, and what happens to old ones."""
+"""Options of commands that ceci decides itself, or that its files cannot express as one value."""
 
 
 class ClassifyLsbgStage(LsbgStage):

@@ -1,0 +1,53 @@
+"""A run by partitions, from hashing the files to the name of the output."""
+
+from catalogs.partitions import partitions_of
+from pipeline.job import Job
+from pipeline.observers import Observers
+from pipeline.partitions.hands import Hands, opened_hands
+from pipeline.partitions.recorder import (
+    PartsRecorder,
+    check_unfinished,
+    opened_parts_recorder,
+)
+from pipeline.partitions.survey import survey_partitions
+from pipeline.remarks import remarks_on
+from pipeline.work import finish, score_missing
+
+
+def run_partitions(job: Job, observers: Observers):
+    """Run a job whose catalog is in the files of a folder.
+
+    Parameters
+    ----------
+    job : Job
+    observers : Observers
+
+    Raises
+    ------
+    InputError
+        As of `pipeline.annotate`.
+    """
+    check_unfinished(job)
+    partitions = partitions_of(job.catalog)
+    with opened_hands(job) as hands:
+        first = partitions[0]
+        remarks = [hands.keep_to_itself(first.path, first.path.stat().st_size)]
+        survey = survey_partitions(job, partitions, hands)
+        with opened_parts_recorder(job, survey, hands) as recorder:
+            remarks.append(hands.keep_to_itself(recorder.written.folder.absolute(), None))
+            warnings = [f"warning: {remark}" for remark in remarks if remark is not None]
+            observers.remarks(warnings + remarks_on(job, survey.extent))
+            _score_and_write(recorder, hands, observers)
+            recorder.count(observers.summary)
+            with recorder.keeper.published():
+                recorder.publish()
+            finish(job, observers.summary)
+
+
+def _score_and_write(recorder: PartsRecorder, hands: Hands, observers: Observers):
+    """Score the rows of each portion that have no result yet, and write its files."""
+    observers.begin(recorder.done_count(), recorder.survey.selected)
+    for portion in recorder.portions():
+        if portion.recorder.is_missing():
+            score_missing(hands.client(), hands.settings, portion.recorder, observers)
+        recorder.write(portion)
