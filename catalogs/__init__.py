@@ -221,7 +221,8 @@ class Catalog(Protocol):
             for at most 65,536 rows at a time. NaN stands for "no value".
         provenance : mapping
             What is said once about the new columns: ``weights``, ``weights_sha256``, ``source``,
-            ``software``, ``threshold``, ``date``, and ``select`` where not all rows were looked at.
+            ``software``, ``threshold``, ``prior``, ``date``, and ``select`` where not all rows
+            were looked at.
         overwrite_columns : bool
             Drop columns of the same names; otherwise they are an error.
 

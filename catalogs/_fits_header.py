@@ -33,11 +33,15 @@ PROVENANCE = {
     "software": ("LSBGSOFT", "software that added the columns"),
     "engine": ("LSBGENG", "what ran the network"),
     "threshold": ("LSBGTHR", "probability called LSBG"),
+    "prior": ("LSBGPRI", "fraction of LSBGs that probabilities are for"),
     "date": ("LSBGDATE", "date of the classification"),
     "select": ("LSBGSEL", "selection of the rows"),
     "mismatch": ("LSBGMIS", "how the images differ from those of the weights"),
 }
 """Header keyword and comment of each item of provenance."""
+
+NUMBERS = ("threshold", "prior")
+"""Items of provenance that FITS holds as numbers."""
 
 
 def column_bytes(form: str) -> int:
@@ -178,7 +182,7 @@ class Cards:
         for name, value in provenance.items():
             keyword, comment = PROVENANCE[name]
             encoded = quote(value, _PRINTABLE, errors="surrogateescape")
-            cards += _images(keyword, float(value) if name == "threshold" else encoded, comment)
+            cards += _images(keyword, float(value) if name in NUMBERS else encoded, comment)
         self._cards = cards
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from catalogs._fits_checksum import add_to_sum, encode
-from catalogs._fits_header import BLOCK, PROVENANCE, Cards
+from catalogs._fits_header import BLOCK, NUMBERS, PROVENANCE, Cards
 from catalogs._votable_scan import ScannedTable, scan
 from catalogs._votable_text import (
     added_fields,
@@ -107,5 +107,5 @@ def _edits(content: bytes, table: ScannedTable, changes: Changes):
 def _params(provenance: Mapping[str, str], prefix: str):
     for name, value in provenance.items():
         keyword, comment = PROVENANCE[name]
-        datatype = "double" if name == "threshold" else "unicodeChar"
+        datatype = "double" if name in NUMBERS else "unicodeChar"
         yield param_text(keyword, value, prefix=prefix, datatype=datatype, description=comment)

@@ -32,6 +32,37 @@ def scale(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     return (1 / (1 + np.exp(-logit(probabilities) / temperature))).astype(np.float32)
 
 
+def for_prior(probabilities: np.ndarray, before: float, now: float) -> np.ndarray:
+    """Correct probabilities for candidates of which another fraction is LSBGs.
+
+    Saerens, Latinne & Decaestecker 2002 (Neural Computation 14, 21, section 2.2): where both
+    classes look as before, the odds change by the ratio of the odds of the two fractions. The
+    order stays.
+
+    Parameters
+    ----------
+    probabilities : array of float, shape (N,)
+    before, now : float
+        Fraction of LSBGs that the probabilities are for, and that of the candidates, both between
+        0 and 1, ends excluded.
+
+    Returns
+    -------
+    array of float32, shape (N,)
+
+    Examples
+    --------
+    What is as likely as not where every second candidate is an LSBG is at 5% where one in twenty
+    is:
+
+    >>> float(for_prior(np.array([0.5]), 0.5, 0.05)[0].round(4))
+    0.05
+    """
+    probabilities = np.asarray(probabilities, np.float64)
+    lsbg, other = probabilities * (now / before), (1 - probabilities) * ((1 - now) / (1 - before))
+    return (lsbg / (lsbg + other)).astype(np.float32)
+
+
 def fit_temperature(
     labels: np.ndarray,
     probabilities: np.ndarray,

@@ -6,8 +6,9 @@ from threading import Lock
 
 import numpy as np
 
+from catalogs.errors import InputError
 from lsbg_classifier.backend import start_backend
-from lsbg_classifier.calibration import scale
+from lsbg_classifier.calibration import for_prior, scale
 from lsbg_classifier.engines.batches import in_batches
 from lsbg_classifier.engines.choice import Engine, choose_engine
 from lsbg_classifier.networks.dropout import PASSES, random_masks
@@ -17,7 +18,7 @@ from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, WeightSet, find_we
 
 
 def load_classifier(
-    name: str | os.PathLike = DEFAULT_WEIGHTS, engine: str = "auto"
+    name: str | os.PathLike = DEFAULT_WEIGHTS, engine: str = "auto", prior: float | None = None
 ) -> "Classifier":
     """Load a weight set.
 
@@ -30,6 +31,9 @@ def load_classifier(
         What runs the network: ``onnx`` (ONNX Runtime, on the CPU), ``keras``, or ``auto``: Keras
         where it has a GPU or where ONNX Runtime cannot run the network, else ONNX Runtime.
         Probabilities of two engines agree to 1e-5; on one they are equal to the bit.
+    prior : float, optional
+        Fraction of LSBGs among the candidates that the probabilities are for, between 0 and 1,
+        ends excluded; by default that on the card. The order of probabilities stays.
 
     Returns
     -------
@@ -38,8 +42,8 @@ def load_classifier(
     Raises
     ------
     InputError
-        If the name or the engine is unknown, the file is not what its card describes, or the
-        engine cannot run its network.
+        If the name or the engine is unknown, the file is not what its card describes, the engine
+        cannot run its network, or the prior cannot be one.
 
     Examples
     --------
@@ -48,7 +52,7 @@ def load_classifier(
     >>> classifier.card.survey, classifier.card.bands
     ('des', ('g', 'r', 'z'))
     """
-    return Classifier(find_weights(name), engine)
+    return Classifier(find_weights(name), engine, prior)
 
 
 class Classifier:
@@ -58,6 +62,7 @@ class Classifier:
     ----------
     weights : WeightSet
     engine : str
+    prior : float, optional
         As for `load_classifier`.
 
     Attributes
@@ -68,6 +73,8 @@ class Classifier:
         What runs the network; its `name` and `version` are for provenance.
     engine_reason : str
         Why it is this engine.
+    prior : float
+        Fraction of LSBGs among the candidates that the probabilities are for.
 
     Raises
     ------
@@ -84,8 +91,9 @@ class Classifier:
     True
     """
 
-    def __init__(self, weights: WeightSet, engine: str = "auto"):
+    def __init__(self, weights: WeightSet, engine: str = "auto", prior: float | None = None):
         self.card: Card = weights.card
+        self.prior: float = chosen_prior(weights.card, prior)
         from lsbg_classifier.likeness import load_likeness  # numba takes a while to import
 
         self._weights = weights
@@ -139,7 +147,9 @@ class Classifier:
 
         answers = in_batches(self.engine, infer, cutouts)
         probabilities = np.concatenate([np.empty(0, np.float32), *answers])
-        return scale(probabilities, self.card.temperature) if calibrated else probabilities
+        return self._corrected(
+            scale(probabilities, self.card.temperature) if calibrated else probabilities
+        )
 
     def spread(self, cutouts: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return how much the probability of each cutout spreads under Monte Carlo dropout.
@@ -198,7 +208,7 @@ class Classifier:
                     np.repeat(values[number : number + 1], PASSES, axis=0) for values in features
                 ]
                 masks = random_masks(part, int(row_numbers[place]), self._seed)
-                answers = self.engine.infer_with_masks(one, masks)
+                answers = self._corrected(self.engine.infer_with_masks(one, masks))
                 spread[place] = answers.std(dtype=np.float64, ddof=1)
 
         in_batches(self.engine, measure, cutouts)
@@ -254,6 +264,12 @@ class Classifier:
         if self._likeness is None:
             return np.full(len(cutouts), np.nan, np.float32)
         return (self._likeness.score(cutouts) - self._likeness.threshold).astype(np.float32)
+
+    def _corrected(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return probabilities for the prior that is asked for; those of the card as they are."""
+        if self.prior == self.card.prior:
+            return probabilities
+        return for_prior(probabilities, self.card.prior, self.prior)
 
     @property
     def _seed(self) -> int:
@@ -332,6 +348,23 @@ class Classifier:
         from lsbg_classifier.network import load_network
 
         return load_network(self._weights)
+
+
+def chosen_prior(card: Card, prior: float | None) -> float:
+    """Return the fraction of LSBGs that probabilities are for: a given one, or that on the card.
+
+    Raises
+    ------
+    InputError
+        If it is not between 0 and 1, or the card has none that can be changed.
+    """
+    if prior is None:
+        return card.prior
+    if not 0 < prior < 1:
+        raise InputError(f"prior must be between 0 and 1, ends excluded, not {prior:g}")
+    if not 0 < card.prior < 1:
+        raise InputError(f"the weights {card.name} are for a prior of {card.prior:g} alone")
+    return prior
 
 
 def _checked_rows(rows: np.ndarray, count: int) -> np.ndarray:

@@ -18,6 +18,7 @@ def annotate(
     cutouts: str,
     weights: str = DEFAULT_WEIGHTS,
     threshold: float | None = None,
+    prior: float | None = None,
     uncertainty: bool = False,
     engine: str = "auto",
     format: str | None = None,
@@ -72,6 +73,9 @@ def annotate(
     threshold : float, optional
         Probability above which the summary counts a candidate, between 0 and 1; by default the
         threshold of the weights.
+    prior : float, optional
+        Fraction of LSBGs among the candidates that the probabilities are for, between 0.001 and
+        0.999; by default the one on the card of the weights. The order of candidates stays.
     uncertainty : bool
         Add a column with the spread of the probability: its standard deviation when parts of the
         network are dropped at random, 32 times.

@@ -39,6 +39,7 @@ def describe_job(job: Job) -> list[str]:
         f"cutouts: {masked(job.source.spec)}, units of work: {unit_count}",
         *_outside(job, positions),
         f"weights: {job.weights.card.name} ({job.weights.card.description})",
+        f"probabilities: {job.about_prior()}",
         f"engine: {job.engine.software} ({job.engine.reason})",
         f"output: {job.output}, with {_listed([column.name for column in job.columns])}",
         *_only(job),

@@ -20,6 +20,7 @@ from catalogs.formats import check_name, format_named
 from catalogs.software import software_name
 from catalogs.urls import is_url, masked
 from lsbg_classifier import CutoutSource, open_source
+from lsbg_classifier.classifier import chosen_prior
 from lsbg_classifier.engines.choice import PlannedEngine, plan_engine
 from lsbg_classifier.scoring import check_match
 from lsbg_classifier.weights.registry import WeightSet, find_weights
@@ -89,6 +90,17 @@ class Job:
         return self.weights.card.threshold if threshold is None else threshold
 
     @property
+    def prior(self) -> float:
+        """The fraction of LSBGs among the candidates that the probabilities are for."""
+        return chosen_prior(self.weights.card, self.options.prior)
+
+    def about_prior(self) -> str:
+        """Say what mix of candidates the probabilities are for."""
+        own = self.weights.card.prior
+        text = f"for candidates of which {self.prior:.3g} are LSBGs"
+        return text if self.prior == own else f"{text}, corrected from {own:.3g} of the weights"
+
+    @property
     def columns(self) -> tuple[AddedColumn, ...]:
         """The columns that are added."""
         names, options = self.catalog.column_names, self.options
@@ -121,6 +133,7 @@ class Job:
             engine=self.engine.software,
             date=date,
             threshold=f"{self.threshold:g}",
+            prior=f"{self.prior:g}",
             select=None if self.selection is None else self.selection.text,
             mismatch="; ".join(self.weights.card.imaging.differences(self.source.imaging)) or None,
         )
@@ -142,6 +155,7 @@ class Job:
             "select": None if self.selection is None else self.selection.text,
             "weights": self.weights.card.name,
             "weights_sha256": self.weights.card.sha256,
+            "prior": self.prior,
             "source": masked(self.source.spec),
             "images_state": fingerprint() if fingerprint is not None else None,
             "keep_cutouts": options.keep_cutouts,

@@ -99,6 +99,15 @@ class Options:
             high=1,
         ),
     )
+    prior: float | None = field(
+        default=None,
+        metadata=_about(
+            "Give probabilities for candidates of which this fraction are LSBGs, such as 0.05; by "
+            "default the fraction that the weights are for.",
+            low=0.001,
+            high=0.999,
+        ),
+    )
     uncertainty: bool = field(
         default=False,
         metadata=_about(

@@ -22,6 +22,8 @@ class Provenance:
         Day on which the run was started, in UTC, as ``2026-11-29``; a resume does not change it.
     threshold : str
         Probability above which a candidate counts as an LSBG.
+    prior : str or None
+        Fraction of LSBGs among the candidates that the probabilities are for.
     select : str or None
         The selection; None: all rows were looked at.
     mismatch : str or None
@@ -36,6 +38,7 @@ class Provenance:
     engine: str
     date: str
     threshold: str
+    prior: str | None = None
     select: str | None = None
     mismatch: str | None = None
 

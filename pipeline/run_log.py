@@ -35,6 +35,7 @@ class RunLog:
         _LOGGER.info("input: %s, %d rows", job.catalog.path, job.catalog.row_count)
         _LOGGER.info("cutouts: %s", masked(job.source.spec))
         _LOGGER.info("weights: %s (sha256 %s)", card.name, card.sha256)
+        _LOGGER.info("probabilities: %s", job.about_prior())
         _LOGGER.info("engine: %s (%s)", job.engine.software, job.engine.reason)
         _LOGGER.info("output: %s, with %s", job.output, ", ".join(c.name for c in job.columns))
 

@@ -60,7 +60,7 @@ def worker_settings(job: Job, client: Hand | None) -> WorkerSettings:
         to_come = 0 if job.slurm is None else job.slurm.processes
         processes = 1 if client is None else max(processes_of(client), to_come)
         source_options["connections"] = max(1, job.source.connections // processes)
-    weights, sha256, engine = _weights_of(job)
+    weights, sha256, engine, prior = _weights_of(job)
     return WorkerSettings(
         run=uuid.uuid4().hex,
         cutouts=cutouts,
@@ -70,6 +70,7 @@ def worker_settings(job: Job, client: Hand | None) -> WorkerSettings:
         engine=engine,
         keys=job.options.column_keys,
         keep_cutouts=job.options.keep_cutouts,
+        prior=prior,
     )
 
 
@@ -109,6 +110,7 @@ def _try_to_load(job: Job):
         loaded_classifier(*_weights_of(job))
 
 
-def _weights_of(job: Job) -> tuple[str, str, str]:
-    """Return path and sha256 of the weights, and what runs the network."""
-    return str(job.weights.path.resolve()), job.weights.card.sha256, job.engine.name
+def _weights_of(job: Job) -> tuple[str, str, str, float]:
+    """Return path and sha256 of the weights, what runs the network, and the prior."""
+    card = job.weights.card
+    return str(job.weights.path.resolve()), card.sha256, job.engine.name, job.prior

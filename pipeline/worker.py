@@ -37,6 +37,8 @@ class WorkerSettings:
         Keys of the columns to compute; see `catalogs.columns.OUTPUT_COLUMNS`.
     keep_cutouts : bool
         Whether the cutouts travel back with the results.
+    prior : float, optional
+        Fraction of LSBGs that the probabilities are for; none: that on the card.
     """
 
     run: str
@@ -47,6 +49,7 @@ class WorkerSettings:
     engine: str
     keys: tuple[str, ...]
     keep_cutouts: bool = False
+    prior: float | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,9 @@ def score_unit(rows: np.ndarray, positions: np.ndarray, settings: WorkerSettings
     -------
     UnitResult
     """
-    classifier = loaded_classifier(settings.weights, settings.sha256, settings.engine)
+    classifier = loaded_classifier(
+        settings.weights, settings.sha256, settings.engine, settings.prior
+    )
     source = opened_source(settings)
     with left_to_caller():
         scores = score_positions(positions, source, classifier, rows=rows, keys=settings.keys)
@@ -129,7 +134,9 @@ def _source(settings: WorkerSettings) -> CutoutSource:
     return open_source(settings.cutouts, **dict(settings.source_options))
 
 
-def loaded_classifier(path: str, sha256: str, engine: str) -> Classifier:
+def loaded_classifier(
+    path: str, sha256: str, engine: str, prior: float | None = None
+) -> Classifier:
     """Return a classifier that is loaded once a process.
 
     Parameters
@@ -140,6 +147,8 @@ def loaded_classifier(path: str, sha256: str, engine: str) -> Classifier:
         What the weights must be.
     engine : str
         What runs the network.
+    prior : float, optional
+        Fraction of LSBGs that the probabilities are for; none: that on the card.
 
     Returns
     -------
@@ -151,12 +160,12 @@ def loaded_classifier(path: str, sha256: str, engine: str) -> Classifier:
         If the weights cannot be loaded, or are others.
     """
     with _opening:
-        return _classifier(path, sha256, engine)
+        return _classifier(path, sha256, engine, prior)
 
 
 @lru_cache(maxsize=8)
-def _classifier(path: str, sha256: str, engine: str) -> Classifier:
-    classifier = load_classifier(path, engine)
+def _classifier(path: str, sha256: str, engine: str, prior: float | None) -> Classifier:
+    classifier = load_classifier(path, engine, prior)
     if classifier.card.sha256 != sha256:
         raise InputError(f"{path}: this worker has other weights than the job; copy them")
     return classifier
