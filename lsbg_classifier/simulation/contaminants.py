@@ -85,7 +85,7 @@ def add_wisps(sky: Sky, count: int, rng: np.random.Generator) -> list[Placed]:
     blur = np.mean(sky.conditions.seeing) / 2.355 / sky.pixel_scale
     for x, y in rng.uniform(0, sky.size, (count, 2)):
         radius = rng.uniform(3.0, 8.0)
-        patch = _patch(radius / sky.pixel_scale, rng)
+        patch = mottled_patch(radius / sky.pixel_scale, rng)
         patch = ndimage.gaussian_filter(patch, blur)
         brightness = rng.uniform(25.7, 27.4)
         magnitude = brightness - 2.5 * np.log10(2 * np.pi * radius**2)
@@ -96,7 +96,7 @@ def add_wisps(sky: Sky, count: int, rng: np.random.Generator) -> list[Placed]:
     return placed
 
 
-def _patch(radius, rng):
+def mottled_patch(radius, rng):
     """Draw a mottled cloud of unit flux; `radius` is about its half-light radius in pixels."""
     side = int(6 * radius) | 1
     offsets = np.arange(side, dtype=np.float32) - side // 2

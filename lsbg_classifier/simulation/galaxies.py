@@ -58,19 +58,19 @@ def _lsbg(sky, x, y, rng) -> Placed:
     r_z = rng.normal(0.38, 0.1) if red else rng.normal(0.22, 0.14)
     fluxes = sky.fluxes([magnitude, magnitude - g_r, magnitude - g_r - r_z])
     index = round(float(np.clip(rng.lognormal(-0.15, 0.4), 0.4, 2.5)), 1)
-    body = _sersic(index, radius, min(rng.beta(2.0, 4.0), 0.7), rng.uniform(0, np.pi))
+    body = sersic(index, radius, min(rng.beta(2.0, 4.0), 0.7), rng.uniform(0, np.pi))
     side = int(np.clip(10 * radius / sky.pixel_scale, 64, 640))
     clumps = 0.0 if red or rng.random() < 0.5 else rng.uniform(0.05, 0.4)
     nucleus = rng.uniform(0.01, 0.05) if rng.random() < (0.3 if red else 0.1) else 0.0
     sky.place(body, fluxes * (1 - clumps - nucleus), x, y, side)
     if clumps:
-        _add_knots(sky, fluxes * clumps, x, y, radius, rng)
+        add_knots(sky, fluxes * clumps, x, y, radius, rng)
     if nucleus:
         sky.place(galsim.Gaussian(fwhm=0.1), fluxes * nucleus, x, y, 31)
     return Placed("lsbg", x, y, magnitude, radius)
 
 
-def _add_knots(sky, fluxes, x, y, radius, rng):
+def add_knots(sky, fluxes, x, y, radius, rng):
     """Break part of a galaxy's light into clumps within its half-light radius."""
     count = int(rng.integers(3, 10))
     shares = rng.dirichlet(np.full(count, 1.5))
@@ -119,7 +119,7 @@ def add_background(sky: Sky, rng: np.random.Generator) -> list[Placed]:
 
 def _paste_background(sky, position, magnitude, rng):
     library = _library(sky, 120, rng)
-    colour = _galaxy_colours(len(magnitude), rng)
+    colour = galaxy_colours(len(magnitude), rng)
     fluxes = sky.fluxes(
         np.stack([magnitude + colour[:, 0], magnitude, magnitude - colour[:, 1]], axis=1)
     ).astype(np.float32)
@@ -140,7 +140,7 @@ def _library(sky, count, rng):
     for _ in range(count):
         radius = float(np.clip(rng.lognormal(-0.9, 0.55), 0.12, 1.6))
         index = float(rng.choice([1.0, 1.5, 2.5, 4.0], p=[0.5, 0.2, 0.15, 0.15]))
-        profile = _sersic(index, radius, rng.beta(2, 3), rng.uniform(0, np.pi))
+        profile = sersic(index, radius, rng.beta(2, 3), rng.uniform(0, np.pi))
         side = 20 * radius * index / sky.pixel_scale
         side = int(np.clip(side, _SMALLEST_STAMP, _LARGEST_STAMP)) | 1
         shapes.append((radius, sky.draw(profile, side, *rng.uniform(-0.5, 0.5, 2))))
@@ -175,18 +175,18 @@ def _spiral(sky, x, y, rng) -> Placed:
     bulge = rng.uniform(0.03, 0.35)
     ellipticity, angle = rng.uniform(0.0, 0.85), rng.uniform(0, np.pi)
     side = int(9 * radius / sky.pixel_scale) | 1
-    disc = sky.draw(_sersic(1.0, radius, ellipticity, angle), side)
-    disc *= _arms(side, radius / sky.pixel_scale, ellipticity, angle, rng)
+    disc = sky.draw(sersic(1.0, radius, ellipticity, angle), side)
+    disc *= spiral_arms(side, radius / sky.pixel_scale, ellipticity, angle, rng)
     disc *= (fluxes * (1 - bulge) / disc.sum(axis=(1, 2)))[:, None, None]
     sky.paste(disc.astype(np.float32), round(x), round(y))
-    core = _sersic(2.5, radius * 0.2, ellipticity / 2, angle)
+    core = sersic(2.5, radius * 0.2, ellipticity / 2, angle)
     sky.place(core, fluxes * bulge * np.array([0.7, 1.0, 1.2]), x, y, side // 2)
     if rng.random() < 0.7:
-        _add_knots(sky, fluxes * rng.uniform(0.02, 0.1), x, y, radius * 1.4, rng)
+        add_knots(sky, fluxes * rng.uniform(0.02, 0.1), x, y, radius * 1.4, rng)
     return Placed("spiral", x, y, magnitude, radius)
 
 
-def _arms(side, radius, ellipticity, angle, rng):
+def spiral_arms(side, radius, ellipticity, angle, rng, contrast=None):
     """Brightness of logarithmic spiral arms around their mean, shape (side, side), in pixels."""
     half = side // 2
     dy, dx = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float32)
@@ -195,8 +195,8 @@ def _arms(side, radius, ellipticity, angle, rng):
     distance = np.hypot(along, across) / radius + 0.05
     winding = np.log(distance) * rng.uniform(1.0, 3.0)
     phase = rng.integers(1, 4) * (np.arctan2(across, along) - winding)
-    contrast = rng.uniform(0.2, 0.9) * np.clip(distance, 0, 1)
-    return 1 + contrast * np.cos(phase + rng.uniform(0, 2 * np.pi))
+    strength = rng.uniform(0.2, 0.9) if contrast is None else contrast
+    return 1 + strength * np.clip(distance, 0, 1) * np.cos(phase + rng.uniform(0, 2 * np.pi))
 
 
 def add_ellipticals(sky: Sky, count: int, rng: np.random.Generator) -> list[Placed]:
@@ -219,7 +219,7 @@ def add_ellipticals(sky: Sky, count: int, rng: np.random.Generator) -> list[Plac
         radius = rng.uniform(2.0, 12.0)
         magnitude = rng.normal(22.6, 0.6) - 2.5 * np.log10(2 * np.pi * radius**2)
         fluxes = sky.fluxes(magnitude - np.array([0.0, 0.85, 1.5]))
-        body = _sersic(float(rng.choice([2.0, 3.0, 4.0])), radius, rng.beta(2, 5), 0.0)
+        body = sersic(float(rng.choice([2.0, 3.0, 4.0])), radius, rng.beta(2, 5), 0.0)
         body = body.rotate(rng.uniform(0, 180) * galsim.degrees)
         sky.place(body, fluxes, x, y, min(int(24 * radius / sky.pixel_scale), 1000))
         placed.append(Placed("elliptical", x, y, magnitude, radius))
@@ -231,7 +231,7 @@ def add_ellipticals(sky: Sky, count: int, rng: np.random.Generator) -> list[Plac
 def _add_family(sky, x, y, rng):
     for dx, dy in rng.normal(0, 20 / sky.pixel_scale, (rng.integers(5, 25), 2)):
         fluxes = sky.fluxes(_magnitudes(1, 19.5, 23.5, 0.3, rng)[0] - [0, 0.9, 1.5])
-        member = _sersic(2.5, rng.uniform(0.3, 1.2), rng.beta(2, 4), rng.uniform(0, np.pi))
+        member = sersic(2.5, rng.uniform(0.3, 1.2), rng.beta(2, 4), rng.uniform(0, np.pi))
         sky.place(member, fluxes, x + dx, y + dy, 65)
 
 
@@ -254,24 +254,24 @@ def add_blends(sky: Sky, count: int, rng: np.random.Generator) -> list[Placed]:
     for x, y in rng.uniform(0, sky.size, (count, 2)):
         members = int(rng.integers(2, 7))
         magnitudes = rng.uniform(22.3, 24.8, members) + sky.conditions.model.deeper / 2
-        colours = _galaxy_colours(members, rng)
+        colours = galaxy_colours(members, rng)
         offsets = rng.normal(0, rng.uniform(1.2, 2.6) / sky.pixel_scale, (members, 2))
         for magnitude, (g_r, r_z), (dx, dy) in zip(magnitudes, colours, offsets, strict=True):
             fluxes = sky.fluxes([magnitude, magnitude - g_r, magnitude - g_r - r_z])
-            shape = _sersic(1.0, rng.uniform(0.2, 0.9), rng.beta(2, 3), rng.uniform(0, np.pi))
+            shape = sersic(1.0, rng.uniform(0.2, 0.9), rng.beta(2, 3), rng.uniform(0, np.pi))
             sky.place(shape, fluxes, x + dx, y + dy, 41)
         total = -2.5 * np.log10((10 ** (-0.4 * magnitudes)).sum())
         placed.append(Placed("blend", x, y, total, 2.0))
     return placed
 
 
-def _sersic(index: float, radius: float, ellipticity: float, angle: float) -> galsim.GSObject:
+def sersic(index: float, radius: float, ellipticity: float, angle: float) -> galsim.GSObject:
     """Build a Sersic profile; `ellipticity` is 1 - b/a, `angle` in radians from the x axis."""
     profile = galsim.Sersic(n=index, half_light_radius=radius)
     return profile.shear(q=1 - min(ellipticity, 0.85), beta=angle * galsim.radians)
 
 
-def _galaxy_colours(count, rng):
+def galaxy_colours(count, rng):
     """Draw (g - r, r - z) of field galaxies, two thirds of them blue; shape (count, 2)."""
     red = rng.random(count) < 1 / 3
     g_r = np.where(red, rng.normal(1.1, 0.3, count), rng.normal(0.5, 0.22, count))

@@ -35,14 +35,37 @@ def add_stars(sky: Sky, rng: np.random.Generator) -> list[Placed]:
     count = len(magnitudes)
     placed = []
     for magnitude, (x, y) in zip(magnitudes, rng.uniform(0, sky.size, (count, 2)), strict=True):
-        magnitudes_of_bands = _magnitudes(magnitude, rng)
-        fluxes = sky.fluxes(magnitudes_of_bands)
-        side = int(np.clip(10 ** (0.17 * (24.5 - magnitude)) * 15, 25, 301))
-        sky.place(galsim.DeltaFunction(), fluxes, x, y, side)
+        star = add_star(sky, magnitude, x, y, rng)
         if magnitude < _HALO_FROM:
-            _add_glare(sky, fluxes, magnitude, x, y, rng)
-            placed.append(Placed("star", x, y, magnitudes_of_bands[0], 0.5))
+            placed.append(star)
     return placed
+
+
+def add_star(sky: Sky, magnitude: float, x: float, y: float, rng: np.random.Generator) -> Placed:
+    """Add one star, with an aureole and spikes if it is bright.
+
+    Parameters
+    ----------
+    sky : Sky
+        Its images are changed.
+    magnitude : float
+        AB, in r.
+    x, y : float
+        Pixel, from 0.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Placed
+        Its truth.
+    """
+    magnitudes_of_bands = _magnitudes(magnitude, rng)
+    fluxes = sky.fluxes(magnitudes_of_bands)
+    side = int(np.clip(10 ** (0.17 * (24.5 - magnitude)) * 15, 25, 301))
+    sky.place(galsim.DeltaFunction(), fluxes, x, y, side)
+    if magnitude < _HALO_FROM:
+        _add_glare(sky, fluxes, magnitude, x, y, rng)
+    return Placed("star", x, y, magnitudes_of_bands[0], 0.5)
 
 
 def _magnitudes(magnitude, rng):
