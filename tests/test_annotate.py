@@ -18,7 +18,7 @@ from catalogs import open_catalog
 from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED, Flag
 from lsbg_classifier import load_classifier, open_source
-from lsbg_classifier.weights.registry import find_weights
+from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, find_weights
 from pipeline import annotate
 from pipeline.journal import Journal, record_dtype
 from pipeline.report import ReportOptions, write_report
@@ -112,7 +112,7 @@ def test_fits_in_fits_out(survey, candidates, expected, tmp_path):
         assert [str(column.format) for column in table.columns[-2:]] == ["E", "I"]
         rows = np.array(table)[list(candidates.dtype.names)]
         assert rows.tolist() == candidates.tolist()
-        weights = find_weights("des-simulated").card
+        weights = find_weights(DEFAULT_WEIGHTS).card
         assert header["LSBGWGT"] == weights.name and header["LSBGSHA"] == weights.sha256
         assert header["LSBGSRC"] == f"tiles:{survey.tiles}"
         assert header["SEED"] == 77
@@ -132,7 +132,7 @@ def test_parquet_in_parquet_out(survey, candidates, expected, tmp_path):
     assert after.schema.types[-2:] == [pa.float32(), pa.int16()]
     assert_scores(tmp_path / "out.parquet", expected)
     metadata = after.schema.metadata
-    assert metadata[b"lsbg.weights_sha256"].decode() == find_weights("des-simulated").card.sha256
+    assert metadata[b"lsbg.weights_sha256"].decode() == find_weights(DEFAULT_WEIGHTS).card.sha256
     assert metadata[b"lsbg.source"].decode() == f"tiles:{survey.tiles}"
 
 
@@ -326,8 +326,8 @@ def test_unfinished_run_is_not_started_again(survey, stopped):
 
 def renamed_weights(folder):
     """The default weights under another name, as somebody's own set."""
-    found = find_weights("des-simulated")
-    card = json.loads(found.path.with_name("des-simulated.json").read_text())
+    found = find_weights(DEFAULT_WEIGHTS)
+    card = json.loads(found.path.with_name(f"{DEFAULT_WEIGHTS}.json").read_text())
     (folder / "mine.json").write_text(json.dumps(card | {"name": "mine"}))
     shutil.copy(found.path, folder / "mine.weights.h5")
     return folder / "mine.weights.h5"

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from viewer import Viewer
 
 from catalogs.flags import Flag
-from lsbg_classifier.weights.registry import find_weights
+from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, find_weights
 from pipeline.cli import app
 from pipeline.program import _again
 
@@ -160,9 +160,9 @@ def test_flags(lsbg):
 
 def test_weights(lsbg):
     code, said, errors = lsbg("weights")
-    assert code == 0 and errors == "" and "des-simulated (default): " in said
-    code, said, errors = lsbg("weights", "des-simulated")
-    card = find_weights("des-simulated").card
+    assert code == 0 and errors == "" and f"{DEFAULT_WEIGHTS} (default): " in said
+    code, said, errors = lsbg("weights", DEFAULT_WEIGHTS)
+    card = find_weights(DEFAULT_WEIGHTS).card
     assert code == 0 and errors == "" and card.sha256 in said and card.limitations in said
 
 
@@ -253,7 +253,7 @@ OPTIONS = {
     "no folder": (["--cutouts", "tiles:no/where"], r"no/where: no such folder of tiles"),
     "other survey": (
         ["--cutouts", "legacysurvey:hsc2"],
-        r"legacysurvey:hsc2: .*weights 'des-simulated'.*survey is 'hsc'.*--allow-mismatch",
+        rf"legacysurvey:hsc2: .*weights '{DEFAULT_WEIGHTS}'.*survey is 'hsc'.*--allow-mismatch",
     ),
     "--url": (["--cutouts", "legacysurvey:des-dr1", "--url", "ftp://x"], r"ftp://x: .*give --url"),
 }

@@ -5,7 +5,7 @@ from importlib.metadata import version
 import pytest
 
 from lsbg_classifier.engines.choice import plan_engine
-from lsbg_classifier.weights.registry import find_weights
+from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, find_weights
 from pipeline.information import describe_installation
 
 
@@ -23,7 +23,7 @@ def test_versions_of_this_environment_are_named():
 
 
 def test_the_engine_is_the_one_that_scores():
-    planned = plan_engine(find_weights("des-simulated"))
+    planned = plan_engine(find_weights(DEFAULT_WEIGHTS))
     line = line_of(describe_installation(devices=False), "scored by")
     assert line == f"scored by: {planned.software} ({planned.reason})"
 
@@ -32,7 +32,7 @@ def test_weights_are_named_with_their_sha256(monkeypatch, tmp_path):
     (tmp_path / "own.weights.h5").write_bytes(b"")
     monkeypatch.setenv("LSBG_WEIGHTS", str(tmp_path))
     lines = describe_installation(devices=False)
-    assert line_of(lines, "weights: des-simulated (default), ")
+    assert line_of(lines, f"weights: {DEFAULT_WEIGHTS} (default), ")
     assert "cannot be used" in line_of(lines, "weights: own, ")
     assert (
         line_of(lines, "weights of your own") == f"weights of your own: {tmp_path}, 1 file(s), 0 B"

@@ -13,6 +13,7 @@ from lsbg_classifier.classifier import load_classifier
 from lsbg_classifier.cutouts.source import open_source
 from lsbg_classifier.positions import degrees_of
 from lsbg_classifier.scoring import check_match, classify_positions, score_positions
+from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS
 
 OUTSIDE = (212.0, 45.0)
 NOWHERE = ((np.nan, 0.0), (10.0, 359.0), (10.0, -90.1), (np.inf, 0.0), (10.0, np.nan))
@@ -45,7 +46,7 @@ def test_scores_are_those_of_cutouts_one_by_one(positions, source, classifier):
 
 
 def test_strings_name_source_and_weights(positions, survey, source, classifier):
-    named = classify_positions(positions[:3], f"tiles:{survey.tiles}", "des-simulated")
+    named = classify_positions(positions[:3], f"tiles:{survey.tiles}", DEFAULT_WEIGHTS)
     np.testing.assert_array_equal(named, classify_positions(positions[:3], source, classifier))
 
 

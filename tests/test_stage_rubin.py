@@ -19,7 +19,7 @@ from catalogs import InputError, lsbg_columns
 from catalogs.columns import OUTPUT_COLUMNS
 from catalogs.flags import Flag
 from lsbg_classifier.cores import THREADS, usable_cores
-from lsbg_classifier.weights.registry import find_weights
+from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, find_weights
 from pipeline import annotate
 
 pytest.importorskip("lsst.ctrl.mpexec", reason="needs the extra rubin")
@@ -215,7 +215,7 @@ def test_it_is_read_as_the_page_says(repository, commands):
     assert found["frame"]["lsbgFlags"].dtype == np.int16
     assert found["frame"]["refBand"].tolist() == ["g", "r"] * 6
     np.testing.assert_array_equal(np.ma.filled(found["table"]["lsbgProbability"], np.nan), expected)
-    assert found["weights"] == b"des-simulated"
+    assert found["weights"] == DEFAULT_WEIGHTS.encode()
 
 
 @pytest.mark.slow
@@ -236,7 +236,7 @@ def test_astropy_finds_the_provenance_of_this_dataset(by_tract, tract):
     source = by_tract.find_dataset("object", skymap="sky", tract=tract, collections="input")
     path = by_tract.getURI(ref).ospath
     for table in (by_tract.get(ref, parameters=KEEP), Table.read(path, format="parquet")):
-        assert table.meta["lsbg.weights"] == "des-simulated"
+        assert table.meta["lsbg.weights"] == DEFAULT_WEIGHTS
         assert table.meta["LSST.BUTLER.ID"] == str(ref.id)
         assert table.meta["LSST.BUTLER.INPUT.0.ID"] == str(source.id)
         assert table["lsbgFlags"].meta["ucd"] == "meta.code.qual"
@@ -269,14 +269,14 @@ def test_a_healpix_pixel_with_weights_from_the_butler(survey, tables, repository
     )  # fmt: skip
     (ref,) = butler.query_datasets("object_healpix_lsbg")
     table = butler.get(ref, storageClass="ArrowTable")
-    card = find_weights("des-tuned").card
-    assert table.schema.metadata[b"lsbg.weights"] == b"des-tuned"
+    card = find_weights("des-simulated").card
+    assert table.schema.metadata[b"lsbg.weights"] == b"des-simulated"
     assert table.schema.metadata[b"lsbg.weights_sha256"] == card.sha256.encode()
     annotate(
         tables / "1.parquet",
         tables / "tuned.parquet",
         cutouts=f"tiles:{survey.tiles}",
-        weights="des-tuned",
+        weights="des-simulated",
         style="rubin",
     )
     assert table.equals(pq.read_table(tables / "tuned.parquet"))

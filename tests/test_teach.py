@@ -13,6 +13,7 @@ from lsbg_classifier.cutouts.kept import KeptSource
 from lsbg_classifier.training.dataset import CutoutDataset
 from lsbg_classifier.training.judgements import read_judgements
 from lsbg_classifier.weights.cards import Card
+from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS
 from pipeline import annotate
 from pipeline.report.comparison import compare
 from pipeline.train import des
@@ -122,14 +123,14 @@ def test_nothing_random_to_judge_by(annotated, labels, tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text(labels.read_text().replace(",random", ",browsed"))
     with pytest.raises(InputError, match="no label was chosen at random"):
-        compare(read_judgements(path), KeptSource(annotated), "des-simulated", "des-tuned")
+        compare(read_judgements(path), KeptSource(annotated), DEFAULT_WEIGHTS, "des-simulated")
 
 
 def test_labels_of_another_sky(annotated, tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("ra,dec,label,chosen\n200,50,LSBG,random\n201,50,artifact,random\n")
     with pytest.raises(InputError, match="has no cutout of the candidates labelled in"):
-        compare(read_judgements(path), KeptSource(annotated), "des-simulated", "des-tuned")
+        compare(read_judgements(path), KeptSource(annotated), DEFAULT_WEIGHTS, "des-simulated")
 
 
 def truth_rows(truth, rows, chosen, decimals=7):
@@ -258,7 +259,7 @@ def test_hostile_names_are_text(annotated, truth, tmp_path):
             lines.append(f"{ra},{dec},{int(label)},{labeller},random")
     path = tmp_path / "labels.csv"
     path.write_text("\n".join(lines) + "\n")
-    found = compare(read_judgements(path), KeptSource(annotated), "des-simulated", "des-tuned")
+    found = compare(read_judgements(path), KeptSource(annotated), DEFAULT_WEIGHTS, "des-simulated")
     (line,) = [line for line in found.to_markdown().splitlines() if "ada" in line]
     assert line == r"| \*ben\* and \<b\>\|ada | 12 | 100% | 1.00 |"
 

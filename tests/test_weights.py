@@ -18,7 +18,7 @@ from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, find_weights, known_weights
 from pipeline.describe import describe_card, describe_weights
 
-SHIPPED = ("des-simulated", "des-tuned")
+SHIPPED = ("des-real", "des-simulated")
 
 CARD = Card(
     name="mine",
