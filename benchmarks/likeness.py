@@ -1,9 +1,12 @@
 """How well a small network tells simulated cutouts from real ones, and what gives them away.
 
     python -m benchmarks.likeness REAL.npy SIMULATED OUT [--folds 5] [--epochs 40] [--seed 1]
+        [--rejects LABELS.csv]
 
 REAL.npy holds real cutouts, uint8 of shape (N, 64, 64, 3); SIMULATED is the folder of a training
-on simulated sky, of whose test split as many are drawn. Prints the cross-validated AUC, 0.5 where
+on simulated sky, of whose test split as many are drawn, or the .npz file of scenes that
+benchmarks.real_weights writes. With --rejects, what is no LSBG alone is compared, as the columns
+index and label of LABELS.csv say of the real ones. Prints the cross-validated AUC, 0.5 where
 they cannot be told apart, and draws OUT/sheet.png: random ones of both kinds, and those of each
 kind that the network is surest of.
 """
@@ -15,6 +18,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
+from benchmarks.real_weights import read_labels
 from lsbg_classifier.backend import start_backend
 from lsbg_classifier.training.dataset import open_dataset
 from lsbg_classifier.training.intervals import scores_with_intervals
@@ -88,6 +92,18 @@ def draw(images, real, probabilities, path: Path, seed: int):
     figure.savefig(path, dpi=100)
 
 
+def simulated(path: Path, rejects: bool) -> np.ndarray:
+    """Return the simulated cutouts, or those of them that are no LSBGs."""
+    if path.suffix == ".npz":
+        with np.load(path) as stored:
+            names = [name.removesuffix("_images") for name in stored if name.endswith("_images")]
+            images = np.concatenate([stored[f"{name}_images"] for name in names])
+            labels = np.concatenate([stored[f"{name}_labels"] for name in names])
+    else:
+        images, labels = open_dataset(path).load("test")
+    return images[labels == 0] if rejects else images
+
+
 def main():
     """Train, print, draw."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -96,11 +112,14 @@ def main():
     parser.add_argument("out", type=Path)
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--rejects", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     start_backend()
-    theirs = np.load(options.real)
-    ours, _ = open_dataset(options.simulated).load("test")
+    theirs, ours = np.load(options.real), simulated(options.simulated, options.rejects is not None)
+    if options.rejects is not None:
+        index, labels, _ = read_labels(options.rejects)
+        theirs = theirs[index[labels == 0]]
     rng = np.random.default_rng(options.seed)
     ours = ours[rng.permutation(len(ours))[: len(theirs)]]
     images = np.concatenate([theirs, ours])

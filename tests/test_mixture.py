@@ -35,13 +35,15 @@ def test_fluxes_change_by_their_factor_and_saturated_pixels_stay():
 
 def test_warped_cutouts_keep_their_middle():
     varied = Variation(1.0, flux=0.0).apply(disc(3, 200, 60), np.random.default_rng(3))
-    weights = varied.mean(-1) - 32 / 255
+    weights = varied.mean(-1)
+    weights -= np.median(weights, axis=(1, 2), keepdims=True)
+    weights[weights < 3 / 255] = 0
     y, x = np.mgrid[:64, :64] - 31.5
     total = weights.sum(axis=(1, 2))
     shifts = np.stack([(weights * axis).sum(axis=(1, 2)) / total for axis in (x, y)])
     assert abs(shifts.mean()) < 0.4 and 0.6 < shifts.std() < 1.4
     sizes = np.sqrt(total / np.median(total))
-    assert 0.85 < sizes.min() < 0.95 and 1.05 < sizes.max() < 1.2
+    assert 0.8 < sizes.min() < 0.95 and 1.05 < sizes.max() < 1.2
 
 
 def test_half_of_what_is_drawn_are_lsbgs():
@@ -55,9 +57,9 @@ def network():
     keras.utils.set_random_seed(1)
     layers = [
         keras.Input((64, 64, 3)),
-        keras.layers.Conv2D(4, 3, strides=2, activation="relu"),
+        keras.layers.Conv2D(4, 5, strides=4, activation="relu"),
         keras.layers.BatchNormalization(),
-        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Flatten(),
         keras.layers.Dense(1, activation="sigmoid"),
     ]
     return keras.Sequential(layers)
@@ -66,7 +68,7 @@ def network():
 def test_it_learns_and_keeps_the_normalisation_and_the_seed():
     images, labels = np.concatenate([disc(9, 110, 8), disc(1, 250, 8)]), np.repeat([1, 0], 8)
     sources = [Source(images, labels, 8, Variation(0.5))]
-    trained = [train_on_mixture(network(), sources, Course(60, 0.05), 4) for _ in range(2)]
+    trained = [train_on_mixture(network(), sources, Course(80, 0.005), 4) for _ in range(2)]
     for one, other in zip(*(net.get_weights() for net in trained), strict=True):
         np.testing.assert_array_equal(one, other)
     normalisation = trained[0].layers[1]
