@@ -353,6 +353,11 @@ class Classifier:
 def chosen_prior(card: Card, prior: float | None) -> float:
     """Return the fraction of LSBGs that probabilities are for: a given one, or that on the card.
 
+    Parameters
+    ----------
+    card : Card
+    prior : float or None
+
     Raises
     ------
     InputError

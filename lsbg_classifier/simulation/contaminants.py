@@ -96,8 +96,19 @@ def add_wisps(sky: Sky, count: int, rng: np.random.Generator) -> list[Placed]:
     return placed
 
 
-def mottled_patch(radius, rng):
-    """Draw a mottled cloud of unit flux; `radius` is about its half-light radius in pixels."""
+def mottled_patch(radius: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw a mottled cloud of unit flux.
+
+    Parameters
+    ----------
+    radius : float
+        About its half-light radius, in pixels.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    array of float32, square
+    """
     side = int(6 * radius) | 1
     offsets = np.arange(side, dtype=np.float32) - side // 2
     angle, ratio = rng.uniform(0, np.pi), rng.uniform(0.4, 1.0)

@@ -70,8 +70,23 @@ def _lsbg(sky, x, y, rng) -> Placed:
     return Placed("lsbg", x, y, magnitude, radius)
 
 
-def add_knots(sky, fluxes, x, y, radius, rng):
-    """Break part of a galaxy's light into clumps within its half-light radius."""
+def add_knots(
+    sky: Sky, fluxes: np.ndarray, x: float, y: float, radius: float, rng: np.random.Generator
+):
+    """Break part of a galaxy's light into clumps within its half-light radius.
+
+    Parameters
+    ----------
+    sky : Sky
+        Its images are changed.
+    fluxes : array of float, shape (3,)
+        Counts of all clumps in g, r and z.
+    x, y : float
+        Pixel of the galaxy's middle.
+    radius : float
+        Half-light radius in arcseconds.
+    rng : numpy.random.Generator
+    """
     count = int(rng.integers(3, 10))
     shares = rng.dirichlet(np.full(count, 1.5))
     reach = 0.7 * radius / sky.pixel_scale
@@ -176,7 +191,7 @@ def _spiral(sky, x, y, rng) -> Placed:
     ellipticity, angle = rng.uniform(0.0, 0.85), rng.uniform(0, np.pi)
     side = int(9 * radius / sky.pixel_scale) | 1
     disc = sky.draw(sersic(1.0, radius, ellipticity, angle), side)
-    disc *= spiral_arms(side, radius / sky.pixel_scale, ellipticity, angle, rng)
+    disc *= spiral_arms((side, radius / sky.pixel_scale), ellipticity, angle, rng)
     disc *= (fluxes * (1 - bulge) / disc.sum(axis=(1, 2)))[:, None, None]
     sky.paste(disc.astype(np.float32), round(x), round(y))
     core = sersic(2.5, radius * 0.2, ellipticity / 2, angle)
@@ -186,8 +201,30 @@ def _spiral(sky, x, y, rng) -> Placed:
     return Placed("spiral", x, y, magnitude, radius)
 
 
-def spiral_arms(side, radius, ellipticity, angle, rng, contrast=None):
-    """Brightness of logarithmic spiral arms around their mean, shape (side, side), in pixels."""
+def spiral_arms(
+    size: tuple[int, float],
+    ellipticity: float,
+    angle: float,
+    rng: np.random.Generator,
+    contrast: float | None = None,
+) -> np.ndarray:
+    """Draw logarithmic spiral arms: their brightness around the mean, 1.
+
+    Parameters
+    ----------
+    size : (int, float)
+        Side of the image and half-light radius of the galaxy, in pixels.
+    ellipticity, angle : float
+        Of the disc: 1 - b/a, and radians from the x axis.
+    rng : numpy.random.Generator
+    contrast : float, optional
+        Of the arms outside of the half-light radius; none: drawn from 0.2 to 0.9.
+
+    Returns
+    -------
+    array of float32, shape (side, side)
+    """
+    side, radius = size
     half = side // 2
     dy, dx = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float32)
     along = dx * np.cos(angle) + dy * np.sin(angle)
@@ -266,13 +303,37 @@ def add_blends(sky: Sky, count: int, rng: np.random.Generator) -> list[Placed]:
 
 
 def sersic(index: float, radius: float, ellipticity: float, angle: float) -> galsim.GSObject:
-    """Build a Sersic profile; `ellipticity` is 1 - b/a, `angle` in radians from the x axis."""
+    """Build a Sersic profile of unit flux.
+
+    Parameters
+    ----------
+    index, radius : float
+        Sersic index, and half-light radius in arcseconds.
+    ellipticity : float
+        1 - b/a; at most 0.85 is drawn.
+    angle : float
+        Radians from the x axis.
+
+    Returns
+    -------
+    galsim.GSObject
+    """
     profile = galsim.Sersic(n=index, half_light_radius=radius)
     return profile.shear(q=1 - min(ellipticity, 0.85), beta=angle * galsim.radians)
 
 
-def galaxy_colours(count, rng):
-    """Draw (g - r, r - z) of field galaxies, two thirds of them blue; shape (count, 2)."""
+def galaxy_colours(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw (g - r, r - z) of field galaxies, two thirds of them blue.
+
+    Parameters
+    ----------
+    count : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    array of float64, shape (count, 2)
+    """
     red = rng.random(count) < 1 / 3
     g_r = np.where(red, rng.normal(1.1, 0.3, count), rng.normal(0.5, 0.22, count))
     return np.stack([g_r, 0.75 * g_r + rng.normal(0.05, 0.2, count)], axis=1)

@@ -51,13 +51,26 @@ def _side(sky, radius):
     return int(np.clip(10 * radius / sky.pixel_scale, 48, 400))
 
 
-def _galaxy(sky, x, y, rng, *, radius, brightness, index, colours, flattest=0.7, clumps=0.0):
+class _Light(NamedTuple):
+    """A galaxy's light: R_eff in arcsec, mean surface brightness in g, g - r and r - z."""
+
+    radius: float
+    brightness: float
+    colours: tuple[float, float]
+
+    def fluxes(self, sky: Sky) -> np.ndarray:
+        """Return counts in g, r, z."""
+        return _fluxes(sky, self.brightness, self.radius, *self.colours)
+
+
+def _galaxy(sky, at, rng, index, light: _Light, flattest=0.7, clumps=0.0):
     """Draw a Sersic galaxy, part of its light in clumps."""
-    fluxes = _fluxes(sky, brightness, radius, *colours)
-    body = sersic(index, radius, min(rng.beta(2.0, 4.0), flattest), rng.uniform(0, np.pi))
-    sky.place(body, fluxes * (1 - clumps), x, y, _side(sky, radius))
+    fluxes = light.fluxes(sky)
+    flattening = min(rng.beta(2.0, 4.0), flattest)
+    body = sersic(index, light.radius, flattening, rng.uniform(0, np.pi))
+    sky.place(body, fluxes * (1 - clumps), *at, _side(sky, light.radius))
     if clumps:
-        add_knots(sky, fluxes * clumps, x, y, radius, rng)
+        add_knots(sky, fluxes * clumps, *at, light.radius, rng)
 
 
 def _index(rng, most=2.0):
@@ -67,156 +80,79 @@ def _index(rng, most=2.0):
 def _smooth(sky, x, y, rng):
     radius = min(2.5 * rng.pareto(2.6) + 2.5, 12.0)
     brightness = 24.2 + min(rng.gamma(1.7, 0.55), 3.3)
-    _galaxy(
-        sky,
-        x,
-        y,
-        rng,
-        radius=radius,
-        brightness=brightness,
-        index=_index(rng),
-        colours=_red(rng) if rng.random() < 0.4 else _blue(rng),
-    )
+    index = _index(rng)
+    colours = _red(rng) if rng.random() < 0.4 else _blue(rng)
+    _galaxy(sky, (x, y), rng, index, _Light(radius, brightness, colours))
 
 
 def _clumpy(sky, x, y, rng):
     radius = min(2.5 * rng.pareto(2.6) + 2.6, 9.0)
     brightness = 24.3 + min(rng.gamma(1.6, 0.4), 2.4)
-    _galaxy(
-        sky,
-        x,
-        y,
-        rng,
-        radius=radius,
-        brightness=brightness,
-        index=_index(rng, 1.2),
-        colours=_blue(rng),
-        clumps=rng.uniform(0.05, 0.35),
-    )
+    index, light = _index(rng, 1.2), _Light(radius, brightness, _blue(rng))
+    _galaxy(sky, (x, y), rng, index, light, clumps=rng.uniform(0.05, 0.35))
 
 
 def _nucleated(sky, x, y, rng):
     radius = min(2.5 * rng.pareto(2.2) + 2.7, 10.0)
     brightness = 24.5 + min(rng.gamma(1.6, 0.5), 2.4)
-    colours = _red(rng) if rng.random() < 0.7 else _blue(rng)
-    _galaxy(
-        sky,
-        x,
-        y,
-        rng,
-        radius=radius,
-        brightness=brightness,
-        index=_index(rng, 1.4),
-        colours=colours,
-        flattest=0.5,
-    )
-    nucleus = _fluxes(sky, brightness, radius, *colours) * rng.uniform(0.005, 0.04)
+    light = _Light(radius, brightness, _red(rng) if rng.random() < 0.7 else _blue(rng))
+    _galaxy(sky, (x, y), rng, _index(rng, 1.4), light, flattest=0.5)
+    nucleus = light.fluxes(sky) * rng.uniform(0.005, 0.04)
     sky.place(galsim.Gaussian(fwhm=0.1), nucleus, x, y, 31)
 
 
 def _faint_dwarf(sky, x, y, rng):
-    radius = rng.uniform(3.0, 10.0)
-    _galaxy(
-        sky,
-        x,
-        y,
-        rng,
-        radius=radius,
-        brightness=rng.uniform(25.2, 27.5),
-        index=round(rng.uniform(0.5, 1.2), 1),
-        colours=_red(rng),
-        flattest=0.5,
-    )
+    radius, brightness = rng.uniform(3.0, 10.0), rng.uniform(25.2, 27.5)
+    index = round(rng.uniform(0.5, 1.2), 1)
+    _galaxy(sky, (x, y), rng, index, _Light(radius, brightness, _red(rng)), flattest=0.5)
 
 
 def _faint_disc(sky, x, y, rng):
-    radius = rng.uniform(3.0, 7.0)
-    _spiral(
-        sky,
-        x,
-        y,
-        rng,
-        radius=radius,
-        brightness=rng.uniform(24.3, 25.6),
-        bulge=rng.uniform(0.0, 0.06),
-        contrast=rng.uniform(0.1, 0.5),
-        colours=_blue(rng),
-    )
+    radius, brightness = rng.uniform(3.0, 7.0), rng.uniform(24.3, 25.6)
+    bulge, contrast = rng.uniform(0.0, 0.06), rng.uniform(0.1, 0.5)
+    _spiral(sky, (x, y), rng, bulge, contrast, _Light(radius, brightness, _blue(rng)))
 
 
-def _spiral(sky, x, y, rng, *, radius, brightness, bulge, contrast, colours, flattest=0.65):
+def _spiral(sky, at, rng, bulge, contrast, light: _Light):
     """Draw an exponential disc with arms and a bulge."""
-    fluxes = _fluxes(sky, brightness, radius, *colours)
-    ellipticity, angle = rng.uniform(0.0, flattest), rng.uniform(0, np.pi)
+    fluxes, radius = light.fluxes(sky), light.radius
+    ellipticity, angle = rng.uniform(0.0, 0.65), rng.uniform(0, np.pi)
     side = int(9 * radius / sky.pixel_scale) | 1
     disc = sky.draw(sersic(1.0, radius, ellipticity, angle), side)
-    disc *= spiral_arms(side, radius / sky.pixel_scale, ellipticity, angle, rng, contrast)
+    disc *= spiral_arms((side, radius / sky.pixel_scale), ellipticity, angle, rng, contrast)
     disc *= (fluxes * (1 - bulge) / disc.sum(axis=(1, 2)))[:, None, None]
-    sky.paste(disc.astype(np.float32), round(x), round(y))
+    sky.paste(disc.astype(np.float32), *map(round, at))
     core = sersic(1.5, max(radius * 0.15, 0.25), ellipticity / 2, angle)
-    sky.place(core, fluxes * bulge * np.array([0.7, 1.0, 1.2]), x, y, side // 2)
+    sky.place(core, fluxes * bulge * np.array([0.7, 1.0, 1.2]), *at, side // 2)
     if rng.random() < 0.5:
-        add_knots(sky, fluxes * rng.uniform(0.02, 0.12), x, y, radius * 1.3, rng)
+        add_knots(sky, fluxes * rng.uniform(0.02, 0.12), *at, radius * 1.3, rng)
 
 
 def _small_galaxy(sky, x, y, rng):
     colours = galaxy_colours(1, rng)[0]
-    _galaxy(
-        sky,
-        x,
-        y,
-        rng,
-        radius=rng.uniform(0.7, 2.1),
-        brightness=rng.uniform(22.3, 24.6),
-        index=_index(rng, 4.0),
-        colours=colours,
-    )
+    radius, brightness = rng.uniform(0.7, 2.1), rng.uniform(22.3, 24.6)
+    _galaxy(sky, (x, y), rng, _index(rng, 4.0), _Light(radius, brightness, colours))
 
 
 def _small_spiral(sky, x, y, rng):
-    _spiral(
-        sky,
-        x,
-        y,
-        rng,
-        radius=rng.uniform(1.4, 3.4),
-        brightness=rng.uniform(22.8, 24.1),
-        bulge=rng.uniform(0.02, 0.25),
-        contrast=rng.uniform(0.4, 1.0),
-        colours=_blue(rng),
-    )
+    radius, brightness = rng.uniform(1.4, 3.4), rng.uniform(22.8, 24.1)
+    bulge, contrast = rng.uniform(0.02, 0.25), rng.uniform(0.4, 1.0)
+    _spiral(sky, (x, y), rng, bulge, contrast, _Light(radius, brightness, _blue(rng)))
 
 
 def _spiral_galaxy(sky, x, y, rng):
-    _spiral(
-        sky,
-        x,
-        y,
-        rng,
-        radius=rng.uniform(2.6, 7.0),
-        brightness=rng.uniform(21.8, 24.0),
-        bulge=rng.uniform(0.05, 0.35),
-        contrast=rng.uniform(0.3, 0.9),
-        colours=(rng.normal(0.55, 0.14), rng.normal(0.35, 0.08)),
-    )
+    radius, brightness = rng.uniform(2.6, 7.0), rng.uniform(21.8, 24.0)
+    bulge, contrast = rng.uniform(0.05, 0.35), rng.uniform(0.3, 0.9)
+    light = _Light(radius, brightness, (rng.normal(0.55, 0.14), rng.normal(0.35, 0.08)))
+    _spiral(sky, (x, y), rng, bulge, contrast, light)
 
 
 def _irregular(sky, x, y, rng):
     """Draw a small blue galaxy with a bright knot off its middle."""
-    radius, brightness, colours = rng.uniform(1.4, 3.2), rng.uniform(23.2, 24.8), _blue(rng)
-    _galaxy(
-        sky,
-        x,
-        y,
-        rng,
-        radius=radius,
-        brightness=brightness,
-        index=0.7,
-        colours=colours,
-        clumps=rng.uniform(0.2, 0.6),
-    )
-    knot = _fluxes(sky, brightness, radius, *colours) * rng.uniform(0.1, 0.5)
-    dx, dy = rng.normal(0, 0.7 * radius / sky.pixel_scale, 2)
+    light = _Light(rng.uniform(1.4, 3.2), rng.uniform(23.2, 24.8), _blue(rng))
+    _galaxy(sky, (x, y), rng, 0.7, light, clumps=rng.uniform(0.2, 0.6))
+    knot = light.fluxes(sky) * rng.uniform(0.1, 0.5)
+    dx, dy = rng.normal(0, 0.7 * light.radius / sky.pixel_scale, 2)
     sky.place(galsim.Gaussian(fwhm=rng.uniform(0.2, 1.0)), knot, x + dx, y + dy, 65)
 
 
@@ -225,31 +161,15 @@ def _outskirts(sky, x, y, rng):
     radius = rng.uniform(3.0, 9.0)
     away = rng.uniform(0.9, 2.2) * radius / sky.pixel_scale
     angle = rng.uniform(0, 2 * np.pi)
-    x, y = x + away * np.cos(angle), y + away * np.sin(angle)
+    at = x + away * np.cos(angle), y + away * np.sin(angle)
     brightness = rng.uniform(21.5, 23.8)
     if rng.random() < 0.6:
-        _spiral(
-            sky,
-            x,
-            y,
-            rng,
-            radius=radius,
-            brightness=brightness,
-            bulge=rng.uniform(0.02, 0.3),
-            contrast=rng.uniform(0.4, 1.0),
-            colours=(rng.normal(0.5, 0.14), rng.normal(0.3, 0.1)),
-        )
+        bulge, contrast = rng.uniform(0.02, 0.3), rng.uniform(0.4, 1.0)
+        light = _Light(radius, brightness, (rng.normal(0.5, 0.14), rng.normal(0.3, 0.1)))
+        _spiral(sky, at, rng, bulge, contrast, light)
     else:
-        _galaxy(
-            sky,
-            x,
-            y,
-            rng,
-            radius=radius,
-            brightness=brightness,
-            index=round(rng.uniform(1.0, 4.0), 1),
-            colours=(0.75, 0.6),
-        )
+        index = round(rng.uniform(1.0, 4.0), 1)
+        _galaxy(sky, at, rng, index, _Light(radius, brightness, (0.75, 0.6)))
 
 
 def _group(sky, x, y, rng):
@@ -278,16 +198,8 @@ def _debris(sky, x, y, rng):
     centre_y = y + np.sin(angle) * radius / sky.pixel_scale
     sky.paste((peak[:, None, None] * arc).astype(np.float32), round(centre_x), round(centre_y))
     if rng.random() < 0.6:
-        _galaxy(
-            sky,
-            centre_x,
-            centre_y,
-            rng,
-            radius=rng.uniform(1.5, 4.0),
-            brightness=rng.uniform(21.0, 23.0),
-            index=2.5,
-            colours=(0.7, 0.5),
-        )
+        light = _Light(rng.uniform(1.5, 4.0), rng.uniform(21.0, 23.0), (0.7, 0.5))
+        _galaxy(sky, (centre_x, centre_y), rng, 2.5, light)
 
 
 def _beside_star(sky, x, y, rng):
