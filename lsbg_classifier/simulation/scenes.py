@@ -70,7 +70,7 @@ def _galaxy(sky, at, rng, index, light: _Light, flattest=0.7, clumps=0.0):
     body = sersic(index, light.radius, flattening, rng.uniform(0, np.pi))
     sky.place(body, fluxes * (1 - clumps), *at, _side(sky, light.radius))
     if clumps:
-        add_knots(sky, fluxes * clumps, *at, light.radius, rng)
+        add_knots(sky, fluxes * clumps, at[0], at[1], light.radius, rng)
 
 
 def _index(rng, most=2.0):
@@ -125,7 +125,7 @@ def _spiral(sky, at, rng, bulge, contrast, light: _Light):
     core = sersic(1.5, max(radius * 0.15, 0.25), ellipticity / 2, angle)
     sky.place(core, fluxes * bulge * np.array([0.7, 1.0, 1.2]), *at, side // 2)
     if rng.random() < 0.5:
-        add_knots(sky, fluxes * rng.uniform(0.02, 0.12), *at, radius * 1.3, rng)
+        add_knots(sky, fluxes * rng.uniform(0.02, 0.12), at[0], at[1], radius * 1.3, rng)
 
 
 def _small_galaxy(sky, x, y, rng):
