@@ -8,7 +8,7 @@ from astropy.io import fits
 
 from catalogs.errors import InputError
 from lsbg_classifier.engines import choice
-from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, find_weights
+from lsbg_classifier.weights.registry import find_weights
 from pipeline import annotate
 from pipeline.describe import describe_job
 from pipeline.job import prepare
@@ -67,7 +67,7 @@ def test_an_unfinished_run_is_not_resumed_with_another_engine(survey, candidates
 
 
 def test_what_onnx_cannot_run_is_refused_before_anything_is_read(survey, candidates, tmp_path):
-    weights = find_weights(DEFAULT_WEIGHTS)
+    weights = find_weights("des-simulated")
     path = tmp_path / "other.weights.h5"
     path.write_bytes(weights.path.read_bytes())
     replace(weights.card, architecture="residual").write(tmp_path / "other.json")
