@@ -47,11 +47,11 @@ class Threads:
 
     def in_order_of_completion(self, function: Callable, calls: Calls) -> Iterator:
         """Run a function for each call and yield the results; see `in_order_of_completion`."""
-        self._start(function)
+        self._start()
         under_way = 0
         while True:
             for _, arguments in islice(calls, _CALLS_A_THREAD * self._count - under_way):
-                self._calls.put(arguments)
+                self._calls.put((function, arguments))
                 under_way += 1
             if not under_way:
                 return
@@ -80,17 +80,20 @@ class Threads:
         for thread in self._threads:
             thread.join(None if until is None else max(0.0, until - monotonic()))
 
-    def _start(self, function: Callable):
-        """Start the threads; they end with the process, even if a server never answers."""
+    def _start(self):
+        """Start the threads once; they end with the process, even if a server never answers."""
+        if self._threads:
+            return
         self._threads = [
-            Thread(target=self._work, args=(function,), name=f"lsbg-unit-{number}", daemon=True)
+            Thread(target=self._work, name=f"lsbg-unit-{number}", daemon=True)
             for number in range(self._count)
         ]
         for thread in self._threads:
             thread.start()
 
-    def _work(self, function: Callable):
-        while (arguments := self._calls.get()) is not None:
+    def _work(self):
+        while (call := self._calls.get()) is not None:
+            function, arguments = call
             try:
                 self._results.put((function(*arguments), None))
             except BaseException as error:  # whoever waits for the result raises it

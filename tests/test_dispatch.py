@@ -31,6 +31,15 @@ def test_results_come_as_they_are_done():
     assert sorted(results) == [0, 2, 4, 6, 8, 10] and results.index(0) >= 3
 
 
+def test_one_connection_serves_several_rounds():
+    before = threading.active_count()
+    with connect() as threads:
+        for _ in range(3):
+            results = list(in_order_of_completion(threads, abs, calls(range(-20, 0))))
+            assert sorted(results) == list(range(1, 21))
+    assert threading.active_count() == before
+
+
 def test_few_calls_are_taken_in_advance():
     asked = []
 
@@ -73,8 +82,8 @@ def test_an_interrupt_does_not_wait_for_a_server_that_hangs(monkeypatch):
     def work():
         with connect() as threads:
             results = in_order_of_completion(threads, wait, calls(range(1)))
-            threads._start(wait)
-            threads._calls.put((0,))
+            threads._start()
+            threads._calls.put((wait, (0,)))
             begun.wait(30)
             del results
             raise KeyboardInterrupt

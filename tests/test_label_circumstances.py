@@ -26,7 +26,7 @@ def labels(tmp_path):
     """Thirty drawn at random, two of them in sight of the probability; thirty others."""
     rows = [
         f"{10 + number / 10:.5f},1,{('artifact', 'LSBG')[number % 3 == 0]},ada,,"
-        f"{('taught', 'random')[number < 30]},f00d,des-tuned 2916199a,"
+        f"{('taught', 'random')[number < 30]},f00d,des-real 2916199a,"
         f"{int(number not in (3, 9, 44))}"
         for number in range(60)
     ]
@@ -36,13 +36,13 @@ def labels(tmp_path):
 def test_labels_know_how_they_were_given(labels):
     judgements = read_judgements(labels)
     entry = judgements.entries[0]
-    assert (entry.report, entry.weights, entry.blind) == ("f00d", "des-tuned 2916199a", True)
+    assert (entry.report, entry.weights, entry.blind) == ("f00d", "des-real 2916199a", True)
     assert judgements.entries[3].blind is False and judgements.entries[-1].blind is None
     assert circumstance_notes(judgements) == (
         "57 labels were given blind, 3 with the probability shown, of 1 it is not known",
         "2 labels of candidates drawn at random were given with the probability shown, which can "
         "lead the eye: scores against them flatter the weights that gave it",
-        "labels were given in 1 report of the weights des-tuned 2916199a",
+        "labels were given in 1 report of the weights des-real 2916199a",
     )
     notes = sample_of_labels(labels, seed=1).notes
     assert set(circumstance_notes(judgements)) <= set(notes)

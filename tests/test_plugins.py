@@ -68,7 +68,7 @@ def test_a_package_with_a_source_and_weights(packages, survey, tmp_path):
     run(lsbg, "classify", "in.fits", "out.fits", *options, **where)
     with fits.open(tmp_path / "out.fits") as hdus:
         table, header = hdus[1].data, hdus[1].header
-        expected = load_classifier("des-simulated").predict(cutouts[1:])
+        expected = load_classifier("des-real").predict(cutouts[1:])
         np.testing.assert_allclose(table["P_LSBG"][1:], expected, atol=1e-5)
         assert np.isnan(table["P_LSBG"][0]) and table["FLAGS_LSBG"][0] == Flag.NO_COVERAGE
         assert header["LSBGWGT"] == "stamps" and header["LSBGSRC"].startswith("stamps:/")
@@ -148,7 +148,7 @@ def test_weights_of_a_package_and_broken_ones(install, lsbg):
     (folder / "fine_weights" / "damaged.weights.h5").touch()
     (folder / "fine_weights" / "damaged.json").write_text(json.dumps({"name": "damaged"}))
 
-    assert {"fine", DEFAULT_WEIGHTS, "des-simulated"} <= set(known_weights())
+    assert {"fine", DEFAULT_WEIGHTS, "des-real"} <= set(known_weights())
     assert "not the shipped" not in find_weights(DEFAULT_WEIGHTS).card.description
     find_weights("fine").check_intact()
     with pytest.raises(InputError, match="sha256 differs"):

@@ -41,7 +41,7 @@ def run(tmp_path_factory):
 @pytest.fixture(scope="module")
 def report(run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report") / "report"
-    write_report(run, folder, ReportOptions(heat_maps=0, against="des-tuned"))
+    write_report(run, folder, ReportOptions(heat_maps=0, against="des-real"))
     return folder
 
 
@@ -65,11 +65,11 @@ def test_features_of_all_that_have_a_cutout_in_sixteen_bytes(report, images):
 
 def test_the_other_weights_are_asked_without_labels_too(report, images):
     data = received(report / "data" / "run.js")[1]
-    card = find_weights("des-tuned").card
-    names = {"name": "des-tuned", "oldName": "des-simulated"}
+    card = find_weights("des-real").card
+    names = {"name": "des-real", "oldName": "des-simulated"}
     assert data["other"] == names | {"threshold": card.threshold}
     other = unpacked(received(report / "data" / "other.js")[1])
-    expected = load_classifier("des-tuned").predict(images)
+    expected = load_classifier("des-real").predict(images)
     np.testing.assert_array_equal(other[:36], expected)
     assert np.isnan(other[36:]).all()
     page = (report / "index.html").read_text("utf-8")
@@ -80,7 +80,7 @@ def test_the_other_weights_are_asked_without_labels_too(report, images):
 
 
 def test_agreement_counts_by_the_threshold_of_each():
-    other = OtherWeights("des-tuned", "old")
+    other = OtherWeights("des-real", "old")
     other.threshold = 0.8
     other.probability = np.array([0.9, 0.7, 0.9, 0.1, np.nan, 0.9], np.float32)
     old = np.array([0.6, 0.6, 0.4, 0.4, 0.6, np.nan], np.float32)
@@ -88,9 +88,9 @@ def test_agreement_counts_by_the_threshold_of_each():
 
 
 def test_weights_for_other_images_are_said_to_be():
-    other = OtherWeights("des-tuned", "des-tuned")
-    assert other.name == "des-tuned"
-    imaging = find_weights("des-tuned").card.imaging
+    other = OtherWeights("des-real", "des-real")
+    assert other.name == "des-real"
+    imaging = find_weights("des-real").card.imaging
     assert other.mismatch(imaging) is None
     from lsbg_classifier.surveys import SURVEYS
 

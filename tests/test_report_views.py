@@ -30,7 +30,7 @@ def folder(survey, tmp_path_factory):
     Table.read(survey.truth)[:ROWS].write(folder / "truth.fits")
     source, annotated = f"tiles:{survey.tiles}", folder / "annotated.fits"
     annotate(folder / "candidates.fits", annotated, cutouts=source, keep_cutouts=True)
-    wanted = {"truth": folder / "truth.fits", "cutouts": source, "against": "des-tuned"}
+    wanted = {"truth": folder / "truth.fits", "cutouts": source, "against": "des-real"}
     options = ReportOptions(**wanted, context=90, to_label=6, heat_maps=0)
     write_report(annotated, folder / "report", options)
     return folder
@@ -195,7 +195,7 @@ def test_odd_ones_first(gallery, cutouts):
 
 def test_where_two_weight_sets_disagree(gallery, table, cutouts):
     page = gallery()
-    new, card = load_classifier("des-tuned"), load_classifier("des-tuned").card
+    new, card = load_classifier("des-real"), load_classifier("des-real").card
     old, other = np.asarray(table["P_LSBG"]), new.predict(cutouts)
     page.locator("#weights-choice").select_option("disagree")
     differ = (old > 0.5) != (other > card.threshold)
@@ -212,10 +212,10 @@ def test_where_two_weight_sets_disagree(gallery, table, cutouts):
     assert caption == f"{old[first]:.3f} → {other[first]:.3f}"
     page.locator("#cards .card").first.click()
     dialog = page.get_by_role("dialog")
-    assert f"With des-tuned\n{other[first]:.3f}" in dialog.inner_text()
+    assert f"With des-real\n{other[first]:.3f}" in dialog.inner_text()
     page.keyboard.press("Escape")
     page.get_by_role("link", name="Summary").click()
-    said = page.get_by_alt_text(re.compile("^Probabilities with des-tuned against")).first
+    said = page.get_by_alt_text(re.compile("^Probabilities with des-real against")).first
     same = int((~differ).sum())
     assert f"for {same} candidates they say the same" in said.get_attribute("alt")
 
@@ -363,7 +363,7 @@ def test_what_is_marked_is_exported_alone(gallery, tmp_path, table):
         page.get_by_role("button", name="Export 2 marked").click()
     rows = list(csv.DictReader(io.StringIO(caught.value.path().read_text())))
     assert [int(row["row"]) for row in rows] == [shown[3], shown[9]]
-    assert float(rows[0]["probability_des-tuned"]) == pytest.approx(
+    assert float(rows[0]["probability_des-real"]) == pytest.approx(
         page.evaluate("LSBG.otherProbability(LSBG.gallery.order[3])"), rel=1e-6
     )
 

@@ -153,7 +153,7 @@ def test_what_is_there_is_not_replaced(searched):
     assert code == 1 and "exists already; add --overwrite" in err
     assert searched("--row", 3, "--overwrite", "-q")[0] == 0
     # features of other weights than the catalog's are not taken for its own
-    assert searched("--weights", "des-tuned", "--overwrite", "-q")[0] == 0
+    assert searched("--weights", "des-real", "--overwrite", "-q")[0] == 0
     code, _, err, _ = searched("--row", 4)
     assert code == 1 and "made of another run (weights differ)" in err
     features_path(path).write_bytes(b"no Parquet")

@@ -269,14 +269,14 @@ def test_a_healpix_pixel_with_weights_from_the_butler(survey, tables, repository
     )  # fmt: skip
     (ref,) = butler.query_datasets("object_healpix_lsbg")
     table = butler.get(ref, storageClass="ArrowTable")
-    card = find_weights("des-simulated").card
-    assert table.schema.metadata[b"lsbg.weights"] == b"des-simulated"
+    card = find_weights("des-real").card
+    assert table.schema.metadata[b"lsbg.weights"] == b"des-real"
     assert table.schema.metadata[b"lsbg.weights_sha256"] == card.sha256.encode()
     annotate(
         tables / "1.parquet",
         tables / "tuned.parquet",
         cutouts=f"tiles:{survey.tiles}",
-        weights="des-simulated",
+        weights="des-real",
         style="rubin",
     )
     assert table.equals(pq.read_table(tables / "tuned.parquet"))

@@ -123,14 +123,14 @@ def test_nothing_random_to_judge_by(annotated, labels, tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text(labels.read_text().replace(",random", ",browsed"))
     with pytest.raises(InputError, match="no label was chosen at random"):
-        compare(read_judgements(path), KeptSource(annotated), DEFAULT_WEIGHTS, "des-simulated")
+        compare(read_judgements(path), KeptSource(annotated), DEFAULT_WEIGHTS, "des-real")
 
 
 def test_labels_of_another_sky(annotated, tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("ra,dec,label,chosen\n200,50,LSBG,random\n201,50,artifact,random\n")
     with pytest.raises(InputError, match="has no cutout of the candidates labelled in"):
-        compare(read_judgements(path), KeptSource(annotated), DEFAULT_WEIGHTS, "des-simulated")
+        compare(read_judgements(path), KeptSource(annotated), DEFAULT_WEIGHTS, "des-real")
 
 
 def truth_rows(truth, rows, chosen, decimals=7):
@@ -259,7 +259,7 @@ def test_hostile_names_are_text(annotated, truth, tmp_path):
             lines.append(f"{ra},{dec},{int(label)},{labeller},random")
     path = tmp_path / "labels.csv"
     path.write_text("\n".join(lines) + "\n")
-    found = compare(read_judgements(path), KeptSource(annotated), DEFAULT_WEIGHTS, "des-simulated")
+    found = compare(read_judgements(path), KeptSource(annotated), DEFAULT_WEIGHTS, "des-real")
     (line,) = [line for line in found.to_markdown().splitlines() if "ada" in line]
     assert line == r"| \*ben\* and \<b\>\|ada | 12 | 100% | 1.00 |"
 
@@ -327,7 +327,7 @@ def test_labels_that_all_fell_to_ties_say_so(train, annotated, truth, classes, t
     assert code == 1 and "30 left out: ties between labellers" in err and err.count("\n") == 1
     path.write_text(path.read_text().replace("browsed", "random"))
     with pytest.raises(InputError, match=r"of 30 candidates .* none .*30 left out: ties"):
-        compare(read_judgements(path), KeptSource(annotated), "des-simulated", "des-tuned")
+        compare(read_judgements(path), KeptSource(annotated), "des-simulated", "des-real")
 
 
 @pytest.fixture(scope="module")
