@@ -443,7 +443,8 @@ def test_what_is_supposed_of_a_layout(tmp_path, write, count):
     """Colours, pixels and zero points that no file and no name tells; nothing of known surveys."""
     write(tmp_path)
     bands = "gri" if write is kids else "grz"
-    assert len(open_source(f"tiles:{tmp_path}", bands=bands).assumptions()) == count
+    said = open_source(f"tiles:{tmp_path}", bands=bands).assumptions()
+    assert len([line for line in said if "hardly right" not in line]) == count
 
 
 def test_many_objects_in_folders_of_their_own(tmp_path):

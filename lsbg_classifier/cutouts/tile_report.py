@@ -16,7 +16,6 @@ from lsbg_classifier.cutouts.tile_files import ScienceImage
 from lsbg_classifier.cutouts.tile_folder import RemoteFolder
 from lsbg_classifier.cutouts.tile_groups import Tile, counts_to_nanomaggies, supposed_zero_point
 from lsbg_classifier.cutouts.tile_index import TileIndex
-from lsbg_classifier.surveys import SURVEYS
 
 _SOME_PIXELS = 64
 """Rows and columns of an image that its noise is measured in."""
@@ -131,8 +130,9 @@ def _doubt(index: TileIndex, images: list[tuple[Tile, ScienceImage]]) -> str:
         return ""
     return (
         f". That is hardly right: the noise of its sky would be {noise:.1g} nanomaggies a pixel, "
-        f"{'less' if noise < _PLAUSIBLE_NOISE[0] else 'more'} than any survey's; write MAGZERO or "
-        "BUNIT into the headers, or give the zero point in a .toml file for --survey"
+        f"{'less' if noise < _PLAUSIBLE_NOISE[0] else 'more'} than any survey's, and cutouts nearly "
+        f"{'black' if noise < _PLAUSIBLE_NOISE[0] else 'white'}; write MAGZERO or BUNIT into the "
+        "headers, or give the zero point in a .toml file for --survey"
     )
 
 
@@ -169,9 +169,8 @@ def _by_statement(index: TileIndex, bands) -> list[list[tuple[Tile, ScienceImage
 def refuse_absurd_scales(index: TileIndex, bands: tuple[str, ...]):
     """Refuse flux scales with which the sky would be like that of no survey.
 
-    Of scales that only a survey's name tells, because no file does, all that are not plausible are
-    refused; of those that files state, or a file that describes a survey, the absurd ones. Of
-    remote folders nothing is fetched for that: a doubt is only said, see `describe_assumptions`.
+    Only absurd ones are refused; a doubt is said, see `describe_assumptions`. Of remote folders
+    nothing is fetched for that: a doubt is only said.
 
     Parameters
     ----------
@@ -190,9 +189,8 @@ def refuse_absurd_scales(index: TileIndex, bands: tuple[str, ...]):
     groups = _by_statement(index, bands)[:_MOST_MEASURED] + ([silent] if silent else [])
     for images in groups:
         noise, (_, image) = _first_noise(index, images), images[0]
-        is_supposed = images is silent and index.survey.name in SURVEYS
-        room = 1.0 if is_supposed else _ABSURD
-        if noise is None or _PLAUSIBLE_NOISE[0] / room <= noise <= _PLAUSIBLE_NOISE[1] * room:
+        least, most = _PLAUSIBLE_NOISE
+        if noise is None or least / _ABSURD <= noise <= most * _ABSURD:
             continue
         stated = image.scale.source or (
             "it says neither unit nor zero point, and that of its survey, "

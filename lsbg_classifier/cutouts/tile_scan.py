@@ -175,6 +175,8 @@ def _contents(
         try:
             return read_file(scan.folder, path, scan.names[path])
         except InputError as error:
+            if _is_of_no_image(scan, path):
+                return FileContent(passed_over=str(error))
             if not all_files:
                 raise
             scan.refused[path] = str(error)
@@ -183,6 +185,15 @@ def _contents(
     with warnings.catch_warnings(action="ignore"):
         known |= dict(zip(new, scan.folder.each(read, new), strict=True))
     return {path: (stamps[path], content) for path in paths if (content := known[path]) is not None}
+
+
+def _is_of_no_image(scan: Scan, path: str) -> bool:
+    """Tell whether a file is a weight or mask whose name is that of no image."""
+    sides = (Kind.WEIGHT, Kind.MASK)
+    own = scan.names[path]
+    return own.kind in sides and not any(
+        name.tile == own.tile and name.kind not in sides for name in scan.names.values()
+    )
 
 
 def _reading(name: FileName) -> str:
