@@ -130,9 +130,9 @@ def _doubt(index: TileIndex, images: list[tuple[Tile, ScienceImage]]) -> str:
         return ""
     return (
         f". That is hardly right: the noise of its sky would be {noise:.1g} nanomaggies a pixel, "
-        f"{'less' if noise < _PLAUSIBLE_NOISE[0] else 'more'} than any survey's, and cutouts nearly "
-        f"{'black' if noise < _PLAUSIBLE_NOISE[0] else 'white'}; write MAGZERO or BUNIT into the "
-        "headers, or give the zero point in a .toml file for --survey"
+        f"{'less' if noise < _PLAUSIBLE_NOISE[0] else 'more'} than any survey's, and cutouts "
+        f"nearly {'black' if noise < _PLAUSIBLE_NOISE[0] else 'white'}; write MAGZERO or BUNIT "
+        "into the headers, or give the zero point in a .toml file for --survey"
     )
 
 

@@ -52,7 +52,7 @@ def similar(
     weights: Annotated[
         str | None,
         typer.Option(
-            help="Look with the network of these weights: a name or a file.",
+            help="Use the network of these weights: a name or a file.",
             show_default="those of ANNOTATED",
         ),
     ] = None,
