@@ -57,9 +57,10 @@ def test_the_command_has_the_options_of_the_table():
 
 
 VERBS = """
-    Accept Add Append Apply Ask Build Check Choose Compare Compute Continue Copy Count Describe Detect
-    Draw Fetch Fill Find Fine-tune Give Inject Judge Keep Leave List Make Match Measure Name Open
-    Print Put Read Replace Run Score Send Show Simulate Start Take Train Use Write
+    Accept Add Append Apply Ask Build Check Choose Compare Compute Continue Copy Count
+    Describe Detect Draw Fetch Fill Find Fine-tune Give Inject Judge Keep Leave List Make
+    Match Measure Name Open Print Put Read Replace Run Score Send Show Simulate Start Take
+    Train Use Write
     """.split()
 
 
