@@ -8,6 +8,7 @@ import numpy as np
 from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED, Flag
 from catalogs.remote import RemoteError
+from lsbg_classifier.cores import is_shared
 from lsbg_classifier.cutouts.source import empty_cutouts, flags_bad_positions
 from lsbg_classifier.cutouts.tile_cutter import CutoutRecipe, Cuts, TileCutter
 from lsbg_classifier.cutouts.tile_index import TileIndex
@@ -78,7 +79,8 @@ class TileSource:
         self._recipe = CutoutRecipe(self._index.survey, self._bands, jpeg, finely)
         self._has_survey = survey is not None
         self._check_bands()
-        refuse_absurd_scales(self._index, self._bands)
+        if not is_shared():  # a worker opens what its command has looked at
+            refuse_absurd_scales(self._index, self._bands)
 
     @classmethod
     def from_spec(cls, detail: str, **options) -> "TileSource":
