@@ -39,7 +39,7 @@ def _write_hats(folder, table):
             ra_column="ALPHA_J2000",
             dec_column="DELTA_J2000",
             partition_rows=len(table) // 4,
-            highest_order=12,
+            highest_order=10,
             margin_threshold=None,
         )
         catalog.write_catalog(folder, as_collection=False, progress_bar=False)
