@@ -67,5 +67,5 @@ clean:
 
 .venv-oldest/.installed: .venv/.python setup.cfg tests/oldest.txt
 	$(PYTHON) -m venv .venv-oldest
-	.venv-oldest/bin/pip install -q -c tests/oldest.txt -e '.[ceci,hpc,remote,simulate,test-tools,train]'
+	.venv-oldest/bin/pip install -q -c tests/oldest.txt -e '.[ceci,hpc,remote,simulate,test-tools]'
 	touch $@

@@ -36,7 +36,7 @@ def bounds():
     config = ConfigParser()
     config.read(ROOT / "setup.cfg")
     extras = config["options.extras_require"]
-    lists = [extras[name] for name in ("ceci", "hpc", "remote", "simulate", "test-tools", "train")]
+    lists = [extras[name] for name in ("ceci", "hpc", "remote", "simulate", "test-tools")]
     lines = "\n".join([config["options"]["install_requires"], *lists])
     return dict(re.findall(r"^([\w-]+)>=([\d.]+)", lines, re.MULTILINE))
 

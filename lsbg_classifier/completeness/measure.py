@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from itertools import pairwise
 
 import numpy as np
@@ -214,7 +213,6 @@ def measure(mocks: Mocks, candidates: Candidates, settings: Settings) -> Complet
     InputError
         If there are no mocks, or they have no size or no surface brightness in the band.
     """
-    _need_scikit_learn()
     brightness, radius = _shape_of(mocks, settings.band)
     recovery = recover(mocks, candidates, settings)
     above = recovery.passed["above"]
@@ -236,15 +234,6 @@ def measure(mocks: Mocks, candidates: Candidates, settings: Settings) -> Complet
         model,
         calibration,
     )
-
-
-def _need_scikit_learn():
-    """Raise `InputError` if scikit-learn is not installed."""
-    if find_spec("sklearn") is None:
-        raise InputError(
-            "a completeness needs scikit-learn, which is not installed here: "
-            "pip install lsbg-classifier[simulate]"
-        )
 
 
 def _shape_of(mocks: Mocks, band: str) -> tuple[np.ndarray, np.ndarray]:

@@ -92,9 +92,8 @@ def baseline_probabilities(
     Raises
     ------
     InputError
-        If scikit-learn is not installed, or the columns are not there.
+        If the columns are not there.
     """
-    need_scikit_learn()
     from sklearn.model_selection import GridSearchCV
 
     train, labels = _table(dataset, "train")
@@ -132,7 +131,6 @@ def first_stage(
         Takes features, shape (K, M); returns who passes, array of bool, shape (K,). Candidates
         with a feature that is not finite pass.
     """
-    need_scikit_learn()
     model = _models(seed)["support-vector machine"]
     model.set_params(svc__class_weight={0: 1, 1: 10})
     known = np.isfinite(features).all(axis=1)
@@ -146,16 +144,6 @@ def first_stage(
         return passed
 
     return passes
-
-
-def need_scikit_learn():
-    """Raise `InputError` if scikit-learn is not installed."""
-    try:
-        import sklearn  # noqa: F401
-    except ImportError as error:
-        raise InputError(
-            "baselines and simulated samples need scikit-learn: pip install lsbg-classifier[train]"
-        ) from error
 
 
 def _probability(model, features: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ from lsbg_classifier.cutouts.tiles import TileSource
 from lsbg_classifier.simulation.models import model_named
 from lsbg_classifier.simulation.survey import SimulatedSurvey, SurveyPlan, simulate_survey
 from lsbg_classifier.surveys import CUTOUT_SIZE
-from lsbg_classifier.training.baselines import features_of_table, first_stage, need_scikit_learn
+from lsbg_classifier.training.baselines import features_of_table, first_stage
 from lsbg_classifier.training.dataset import CutoutDataset, Manifest, claim, finished
 from lsbg_classifier.training.dataset_parts import (
     part_columns,
@@ -119,13 +119,11 @@ def simulated_dataset(
     Raises
     ------
     InputError
-        If the folder holds another dataset, the survey has no model, or scikit-learn is not
-        installed.
+        If the folder holds another dataset, or the survey has no model.
     """
     surveys = plan.surveys
     if surveys < 4:
         raise InputError(f"{surveys} simulated surveys cannot be split; make at least 4")
-    need_scikit_learn()
     folder = Path(folder)
     claim(folder, plan.manifest())
     missing = [number for number in range(surveys) if not part_path(folder, number).exists()]
