@@ -75,6 +75,8 @@ def messages_of_file(source: pa.NativeFile) -> Messages:
 
 
 def _message_at(source, place: int, size: int, body: int) -> Message:
+    if min(place, size, body) < 0:
+        raise ValueError("the list of its batches is damaged")
     content = source.read_at(size, place)
     start = 8 if content.startswith(_CONTINUED) else 4
     return content[start:], body
@@ -133,7 +135,12 @@ def _told(version: int, dictionaries: list[Message], batches: list[Message]) -> 
 
 
 def _codec_of(batch: "_Table") -> str | None:
-    return _CODECS[int(batch.table(3).number(0, "b", 0))] if batch.has(3) else None
+    if not batch.has(3):
+        return None
+    codec = batch.table(3).number(0, "b", 0)
+    if codec not in range(len(_CODECS)):
+        raise ValueError(f"a batch is compressed in an unknown way ({codec})")
+    return _CODECS[codec]
 
 
 def _unpacked(form: str, content: bytes, place: int = 0):

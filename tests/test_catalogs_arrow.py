@@ -285,6 +285,28 @@ def test_damaged_bytes_are_told_in_one_line(kind, tmp_path):
             assert "\n" not in str(error)
 
 
+def test_each_damaged_byte_is_told_in_one_line(kind, tmp_path):
+    """What says where batches are, how large, and how compressed, is not believed blindly."""
+    name, new = KINDS[kind]
+    batch = pa.RecordBatch.from_pydict({"ra": [1.0, 2.0], "dec": [3.0, 4.0]})
+    options = ipc.IpcWriteOptions(compression="zstd")
+    with new(str(tmp_path / name), batch.schema, options=options) as writer:
+        writer.write_batch(batch)
+    content, opener = (tmp_path / name).read_bytes(), format_named(kind).load()
+    refused = 0
+    for place in range(8, len(content)):
+        (tmp_path / name).write_bytes(
+            content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
+        )
+        try:
+            catalog = opener(tmp_path / name)
+            catalog.read_positions(0, min(catalog.row_count, 10))
+        except InputError as error:
+            assert "\n" not in str(error)
+            refused += 1
+    assert refused > 100
+
+
 def test_memory_does_not_grow_with_the_file(tmp_path):
     """Never more than two batches, the old and the new one, are in memory; there are twenty."""
     schema = pa.schema({name: pa.float64() for name in ("ra", "dec", "a", "b", "c", "d")})
