@@ -114,6 +114,8 @@ def tables_of(file: h5py.File, where: Path) -> list[Table]:
     ------
     InputError
         If pandas wrote the file: its description of a table is a pickle.
+    ValueError
+        If the name of a dataset is not UTF-8.
     """
     tables = []
     for path, node in _nodes(file):
@@ -184,6 +186,9 @@ def _of_columns(path: str, node: h5py.Group) -> list[Table]:
         for name, column in node.items()
         if isinstance(column, h5py.Dataset) and column.ndim and not column.dtype.names
     }
+    for name in datasets:
+        if not isinstance(name, str):
+            raise ValueError(f"the name {name!r} in {path} is not UTF-8")
     lengths = [column.shape[0] for column in datasets.values()]
     if len(lengths) < 2:
         return []

@@ -35,6 +35,9 @@ from catalogs.positions import (
 
 _OURS = "lsbg."
 
+_DAMAGED = (OSError, RuntimeError, KeyError, TypeError, ValueError)
+"""What h5py raises where a file is damaged: types and texts too are of the file."""
+
 
 class Hdf5Catalog:
     """A catalog in an HDF5 file; see `catalogs.Catalog`."""
@@ -63,7 +66,7 @@ class Hdf5Catalog:
         try:
             with h5py.File(self.path, "r", locking=False) as file:
                 yield file
-        except (OSError, RuntimeError, KeyError) as error:
+        except _DAMAGED as error:
             reason = one_line(error)
             raise InputError(f"{self.path}: not a readable HDF5 file ({reason})") from error
 
@@ -260,7 +263,7 @@ class Hdf5Catalog:
         for start in range(0, self.row_count, BLOCK_ROWS):
             try:
                 rows = old[start : start + BLOCK_ROWS]
-            except (OSError, RuntimeError) as error:
+            except _DAMAGED as error:
                 reason = one_line(error)
                 raise InputError(f"{self.path}: damaged ({reason}); fetch it again") from error
             yield start, rows

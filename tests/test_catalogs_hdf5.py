@@ -275,6 +275,14 @@ def test_damaged_files_are_told_in_one_line(tmp_path, make):
             raise AssertionError(file)
 
 
+@pytest.mark.parametrize(("make", "name"), [(of_astropy, b"ID\0"), (of_columns, b"other_length")])
+def test_names_that_are_not_utf8_are_told_in_one_line(tmp_path, make, name):
+    path = make(tmp_path / "in.h5")
+    path.write_bytes(path.read_bytes().replace(name, b"\xff" + name[1:]))
+    with pytest.raises(InputError, match=r"^[^\n]*not a readable HDF5 file \([^\n]*$"):
+        open_catalog(path)
+
+
 @pytest.mark.parametrize("make", [of_astropy, of_columns])
 def test_no_rows(tmp_path, make):
     path = make(tmp_path / "in.h5")
