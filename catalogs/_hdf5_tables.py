@@ -64,6 +64,8 @@ class Table:
         Whether it is one dataset, with a structure for each row.
     header : mapping or None
         What astropy says of it in YAML.
+    other_lengths : tuple of str
+        Datasets of the group that are no columns, for they have another length.
     """
 
     path: str
@@ -71,6 +73,7 @@ class Table:
     columns: tuple[Column, ...]
     in_rows: bool
     header: Mapping | None = None
+    other_lengths: tuple[str, ...] = ()
 
     def read(self, file: h5py.File, names: Sequence[str], start: int, stop: int):
         """Return columns as they are in the file, in the rows [start, stop).
@@ -196,7 +199,8 @@ def _of_columns(path: str, node: h5py.Group) -> list[Table]:
     columns = tuple(
         _column(name, column) for name, column in datasets.items() if column.shape[0] == rows
     )
-    return [Table(path, rows, columns, False)]
+    others = tuple(name for name, column in datasets.items() if column.shape[0] != rows)
+    return [Table(path, rows, columns, False, other_lengths=others)]
 
 
 def _column(name: str, node: h5py.Dataset) -> Column:

@@ -60,6 +60,18 @@ class Hdf5Catalog:
             first = self.read_positions(0, sample.looked_at)
             check_not_radians(first, self.position_columns, where)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Return what is doubtful about the table: datasets beside it of another length."""
+        others = self._table.other_lengths
+        if not others:
+            return ()
+        names = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
+        return (
+            f"datasets of {self._table.path} with another number of values than the "
+            f"{self.row_count} rows are no columns and are copied as they are: {names}",
+        )
+
     @contextmanager
     def _opened(self) -> Iterator[h5py.File]:
         """Open the file to read it; refuse one that is damaged."""

@@ -146,6 +146,9 @@ def test_a_group_of_columns(tmp_path):
     path = of_columns(tmp_path / "in.hdf5")
     catalog = open_catalog(path)
     assert set(catalog.column_names) == {"ra", "dec", "id", "v", "ok", "name"}
+    (warning,) = catalog.warnings
+    assert "datasets of /shear" in warning and warning.endswith("as they are: other_length")
+    assert open_catalog(of_astropy(tmp_path / "whole.h5")).warnings == ()
     assert find_selection("name == 'n4 é' or v[0] > 31", catalog).keep(
         catalog, 0, ROWS
     ).nonzero()[0].tolist() == [4, 11]  # fmt: skip
