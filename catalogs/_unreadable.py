@@ -28,14 +28,19 @@ def why_no_table(beginning: bytes) -> str:
 
 
 def _with_nul(beginning: bytes) -> str:
-    """Return what is wrong with a file that has NUL bytes: often it is text in UTF-16."""
-    even, odd = (beginning[start : 2000 + start : 2].count(0) for start in (0, 1))
-    most = len(beginning[:2000]) // 3
-    if max(even, odd) > most:
-        encoding = "UTF-16LE" if odd > even else "UTF-16BE"
+    """Return what is wrong with a file that has NUL bytes: it may be text in UTF-16."""
+    start = beginning[:2000]
+    encoding = "UTF-16LE" if start[1::2].count(0) > start[::2].count(0) else "UTF-16BE"
+    letters = start.decode(encoding, "replace")
+    latin = sum(letter < "\u0100" for letter in letters)
+    if latin > len(letters) * 2 / 3 and all(map(_is_of_text, letters)):
         return f"it is text in {encoding}; convert it: iconv -f {encoding} -t UTF-8 FILE > NEW"
     line = beginning[: beginning.index(b"\0")].count(b"\n") + 1
     return f"it has a NUL byte in line {line}, so it is no text; fetch it again"
+
+
+def _is_of_text(letter: str) -> bool:
+    return letter.isprintable() or letter.isspace()
 
 
 def _values(count: int) -> str:
