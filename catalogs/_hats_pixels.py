@@ -17,6 +17,29 @@ _EDGE_DEGREES = 1e-6
 """Points this close to a pixel are taken for points in it: they may have been rounded."""
 
 
+def pixel_of(path: Path) -> tuple[int, int] | None:
+    """Return the HEALPix order and pixel that the path of a file names; None: it names none.
+
+    Parameters
+    ----------
+    path : Path
+        Such as ``Norder=3/Dir=0/Npix=12.parquet``, also with parts of a pixel in a folder of it.
+
+    Returns
+    -------
+    (int, int) or None
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from catalogs._hats_pixels import pixel_of
+    >>> pixel_of(Path("dataset/Norder=3/Dir=0/Npix=12.parquet"))
+    (3, 12)
+    """
+    match = _PIXEL.search(path.as_posix())
+    return None if match is None else (int(match[1]), int(match[2]))
+
+
 class PixelChecked:
     """Reads positions of a HATS catalog, and refuses files with points of other pixels.
 
@@ -74,13 +97,12 @@ class PixelPartition(ParquetPartition):
 
 def _check(path: Path, positions: np.ndarray):
     """Refuse points outside of the pixel of a file; files of other names are left alone."""
-    named = _PIXEL.search(path.as_posix())
+    named = pixel_of(path)
     ra, dec = positions.T
     valid = np.isfinite(ra) & np.isfinite(dec) & (abs(dec) <= 90)
     if named is None or not valid.any():
         return
-    order, pixel = map(int, named.groups())
-    outside = np.flatnonzero(valid)[~_inside(order, pixel, ra[valid], dec[valid])]
+    outside = np.flatnonzero(valid)[~_inside(*named, ra[valid], dec[valid])]
     if len(outside):
         place = positions[outside[0]]
         raise InputError(

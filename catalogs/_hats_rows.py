@@ -1,16 +1,15 @@
 """Writes a HATS catalog with some of its rows: fewer partitions, and a new description of them."""
 
-import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 
+from catalogs._hats_pixels import pixel_of
 from catalogs.output import files_below
 from catalogs.parquet import ParquetCatalog
 
-_PIXEL = re.compile(r"Norder=(\d+)/.*?Npix=(\d+)")
 _MAPS = ("skymap.fits", "skymap.*.fits", "point_map.fits")
 _OF_MAPS = ("hats_skymap_order", "hats_skymap_alt_orders")
 _DATASET, _PARTITIONS = "dataset", "partition_info.csv"
@@ -49,9 +48,8 @@ def _without_empty(dataset: Path) -> list[tuple[int, int]]:
     rows: dict[tuple[int, int], int] = {}
     files: dict[tuple[int, int], list[Path]] = {}
     for path in sorted(files_below(dataset)):
-        match = _PIXEL.search(path.relative_to(dataset).as_posix())
-        if match is not None and path.suffix == ".parquet":
-            pixel = int(match[1]), int(match[2])
+        pixel = pixel_of(path.relative_to(dataset))
+        if pixel is not None and path.suffix == ".parquet":
             rows[pixel] = rows.get(pixel, 0) + pq.read_metadata(path).num_rows
             files.setdefault(pixel, []).append(path)
     remaining = [pixel for pixel in files if rows[pixel]] or list(files)[:1]
