@@ -165,6 +165,19 @@ def test_damaged_rows_are_an_error_of_their_own(tmp_path):
         np.testing.assert_allclose(read_section(image, rows, COLUMNS), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("keyword", ["ZVAL1", "ZDITHER0", "ZBLANK"])
+@pytest.mark.parametrize("value", ["x", 1.5, True, -(1 << 41)])
+def test_numbers_of_a_compression_that_make_no_sense(tmp_path, keyword, value):
+    """They are an error of their own, not one of the compiler, and no wrong pixels."""
+    path = tmp_path / "image.fits.fz"
+    hdu = fits.CompImageHDU(noise(np.float32), quantize_method=1, dither_seed=1)
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
+    with fits.open(path, disable_image_compression=True, mode="update") as hdus:
+        hdus[1].header[keyword] = value
+    with ImageFile(path) as file, pytest.raises(UnreadableImageError, match="(BLOCKSIZE|Z.*) is "):
+        file.image(1)
+
+
 @pytest.mark.parametrize("compressed", [False, True])
 def test_an_image_that_is_smaller_than_its_tile(tmp_path, compressed):
     path = tmp_path / "image.fits"

@@ -17,7 +17,6 @@ from lsbg_classifier.cutouts.rice_rows import (
     decode_flux_signs,
     decode_fluxes,
     decode_numbers,
-    decode_signs,
     random_numbers,
 )
 from lsbg_classifier.cutouts.tile_folder import FetchedFile, LocalFile, UnpackedFile
@@ -28,6 +27,9 @@ _DITHERS = {"NO_DITHER": 0, "SUBTRACTIVE_DITHER_1": 1, "SUBTRACTIVE_DITHER_2": 2
 _OTHER_KEYS = {"BZERO", "BSCALE", "ZSCALE", "ZZERO"}
 _OTHER_COLUMNS = {"ZBLANK", "UNCOMPRESSED_DATA"}
 """Keywords and columns that this class does not know; astropy reads images that have them."""
+
+_NO_CODE = 1 << 40
+"""A number that no pixel is coded as."""
 
 _GZIP = 16 + zlib.MAX_WBITS
 """Tells zlib to expect the header of gzip."""
@@ -47,7 +49,7 @@ class RiceImage:
     Raises
     ------
     ValueError
-        If its numbers contradict each other.
+        If its numbers make no sense, or contradict each other.
     """
 
     def __init__(
@@ -60,7 +62,7 @@ class RiceImage:
         header, self._only_signs = hdu.header, only_signs
         self._width, self._height = header["ZNAXIS1"], header["ZNAXIS2"]
         self._coded_type = np.dtype(_coded_type(header))
-        block = _options(header).get("BLOCKSIZE", 32)
+        block = _whole("BLOCKSIZE", _options(header).get("BLOCKSIZE", 32), 1)
         self._coding = coding_of(self._coded_type.itemsize, block)
         self._zipped_type = np.dtype(_ZIPPED[header["ZBITPIX"]])
         start = hdu.fileinfo()["datLoc"]
@@ -153,13 +155,12 @@ class RiceImage:
         content, start = self._content(np.concatenate([coded, zipped]))
         packed = PackedRows(content, coded - [0, start], rows.start)
         numbers = np.empty(columns.stop, self._coded_type)
+        wanted = columns.start, lines
         if self._quantization is None:
-            decode = decode_signs if self._only_signs else decode_numbers
-            failed = decode(packed, self._coding, numbers, columns.start, lines)
+            failed = decode_numbers(packed, self._coding, numbers, *wanted, self._only_signs)
         else:
-            undo = decode_flux_signs if self._only_signs else decode_fluxes
-            coding = self._coding, numbers, self._quantization
-            failed = undo(packed, *coding, columns.start, lines)
+            decode = decode_flux_signs if self._only_signs else decode_fluxes
+            failed = decode(packed, self._coding, numbers, self._quantization, *wanted)
         if failed >= 0:
             raise ValueError(f"row {rows.start + failed} is damaged (it ends early)")
         self._unzip(rows.start, content, zipped - [0, start], columns, lines)
@@ -224,7 +225,14 @@ def _quantization(header, rows: np.ndarray) -> Quantization:
         rows["ZSCALE"].astype(float),
         rows["ZZERO"].astype(float),
         _DITHERS[header.get("ZQUANTIZ", "NO_DITHER")],
-        header.get("ZBLANK", 1 << 40),
-        header.get("ZDITHER0", 1),
+        _whole("ZBLANK", header.get("ZBLANK", _NO_CODE), -_NO_CODE),
+        _whole("ZDITHER0", header.get("ZDITHER0", 1), 1),
         random_numbers(),
     )
+
+
+def _whole(name: str, value: object, least: int) -> int:
+    """Return a number that compiled code takes; refuse what is no whole number or out of range."""
+    if type(value) is not int or not least <= value <= _NO_CODE:
+        raise ValueError(f"{name} is {value!r}")
+    return value

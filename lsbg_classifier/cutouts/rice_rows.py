@@ -94,7 +94,7 @@ def _memory(packed):
 
 
 @compiled
-def decode_numbers(packed, coding, numbers, first, lines):
+def decode_numbers(packed, coding, numbers, first, lines, only_signs):
     """Decode rows of integers.
 
     Parameters
@@ -108,30 +108,8 @@ def decode_numbers(packed, coding, numbers, first, lines):
         The first pixel that is wanted.
     lines : array, shape (rows, pixels)
         Gets the pixels from the first one on.
-
-    Returns
-    -------
-    int
-        Which row is damaged, -1 for none.
-    """
-    row = _memory(packed)
-    for number in range(len(lines)):
-        length = _row(packed, number, row)
-        if length > 0:
-            if not decode_row(row, length, coding, numbers):
-                return number
-            lines[number] = numbers[first:]
-    return -1
-
-
-@compiled
-def decode_signs(packed, coding, numbers, first, lines):
-    """Decode which pixels of rows of integers are positive.
-
-    Parameters
-    ----------
-    packed, coding, numbers, first, lines
-        As for `decode_numbers`; the lines get 1 for positive, else 0.
+    only_signs : bool
+        Whether the lines get 1 for what is positive, else 0.
 
     Returns
     -------
@@ -145,8 +123,12 @@ def decode_signs(packed, coding, numbers, first, lines):
             if not decode_row(row, length, coding, numbers):
                 return number
             line = lines[number]
-            for n in range(len(line)):
-                line[n] = numbers[first + n] > 0
+            if only_signs:
+                for n in range(len(line)):
+                    line[n] = numbers[first + n] > 0
+            else:
+                for n in range(len(line)):
+                    line[n] = numbers[first + n]
     return -1
 
 
