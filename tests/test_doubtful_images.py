@@ -7,7 +7,9 @@ from painted_sky import PaintedSky, assert_same_cutout, header_of
 
 from catalogs.errors import InputError
 from catalogs.flags import Flag
-from lsbg_classifier import open_source
+from lsbg_classifier import cores, open_source
+from lsbg_classifier.cutouts import tile_index
+from lsbg_classifier.cutouts.sky_noise import measure_noise
 
 SKY, SCALE, SIZE = PaintedSky(), 0.263, 300
 HEADER = header_of(SKY.centre, SCALE)
@@ -61,6 +63,37 @@ def test_a_stated_zero_point_that_is_hardly_right_is_said(write):
     folder = write({"MAGZERO": 22.5}, noise=0.01, factor=1000)
     (line,) = open_source(f"tiles:{folder}", survey="des").assumptions()
     assert line.startswith("s_g.fits and 2 more say MAGZERO 22.5. That is hardly right: the noise")
+
+
+def test_a_single_image_that_is_doubtful_is_said_alone(write):
+    folder = write({"BUNIT": "nanomaggy"}, noise=0.01)
+    fits.setval(folder / "s_r.fits", "BUNIT", value="maggy")
+    fits.setval(folder / "s_g.fits", "BUNIT", value="1e-2 nanomaggy")
+    with pytest.raises(InputError, match=r"s_r.fits: BUNIT maggy cannot be right"):
+        open_source(f"tiles:{folder}", survey="des")
+    fits.setval(folder / "s_r.fits", "BUNIT", value="1e+3 nanomaggy")
+    (line,) = open_source(f"tiles:{folder}", survey="des").assumptions()
+    assert line.startswith("s_r.fits says BUNIT 1e+3 nanomaggy. That is hardly right: the noise")
+
+
+def test_workers_refuse_absurd_scales_too(write, monkeypatch):
+    """A user's own graph may open a source that no command has looked at."""
+    monkeypatch.setattr(cores, "_share", 2)
+    with pytest.raises(InputError, match="cannot be right: the noise of the sky"):
+        open_source(f"tiles:{write({'MAGZERO': 0.0}, noise=0.01, factor=1000)}", survey="des")
+
+
+def test_the_noise_of_an_image_is_measured_once(write, monkeypatch):
+    measured = []
+
+    def measure(folder, image):
+        measured.append(image.path)
+        return measure_noise(folder, image)
+
+    monkeypatch.setattr(tile_index, "measure_noise", measure)
+    source = open_source(f"tiles:{write({'MAGZERO': 22.5}, noise=0.01)}", survey="des")
+    assert source.assumptions() == source.assumptions() == []
+    assert measured == ["s_g.fits"]
 
 
 def test_a_zero_point_of_unknown_meaning_is_named(write):

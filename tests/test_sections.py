@@ -174,7 +174,7 @@ def test_numbers_of_a_compression_that_make_no_sense(tmp_path, keyword, value):
     fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
     with fits.open(path, disable_image_compression=True, mode="update") as hdus:
         hdus[1].header[keyword] = value
-    with ImageFile(path) as file, pytest.raises(UnreadableImageError, match="(BLOCKSIZE|Z.*) is "):
+    with ImageFile(path) as file, pytest.raises(UnreadableImageError, match=r"(BLOCKSIZE|Z.*) is "):
         file.image(1)
 
 

@@ -11,6 +11,8 @@ from catalogs.fits_headers import UNREADABLE
 from catalogs.positions import unit_vectors
 from lsbg_classifier.cutouts.geometry import SkyGrid
 from lsbg_classifier.cutouts.layouts import compile_pattern
+from lsbg_classifier.cutouts.sky_noise import measure_noise
+from lsbg_classifier.cutouts.tile_files import ScienceImage
 from lsbg_classifier.cutouts.tile_folder import open_folder
 from lsbg_classifier.cutouts.tile_groups import Tile, group_tiles, images_for
 from lsbg_classifier.cutouts.tile_memory import INDEX_NAME
@@ -43,6 +45,7 @@ class TileIndex:
         centres, radii = zip(*(_circle(tile) for tile in tiles), strict=True)
         self._tree = cKDTree(np.array(centres))
         self._reach = 2 * np.sin(max(radii) / 2) * 1.001
+        self._noises: dict[tuple, float | None] = {}
 
     @property
     def folder(self):
@@ -97,6 +100,23 @@ class TileIndex:
             raise InputError(
                 f"{folder}: the record of its tiles in {INDEX_NAME} is wrong; remove that file"
             ) from error
+
+    def noise_of(self, image: ScienceImage) -> float | None:
+        """Return the noise of an image in counts; it is measured once, see `measure_noise`.
+
+        Parameters
+        ----------
+        image : ScienceImage
+            Of one of the tiles.
+
+        Returns
+        -------
+        float or None
+        """
+        key = image.path, image.extension, image.plane
+        if key not in self._noises:
+            self._noises[key] = measure_noise(self.folder, image)
+        return self._noises[key]
 
     def locate(self, positions: np.ndarray) -> np.ndarray:
         """Find the tile of each position: where several overlap, the one it lies deepest in.

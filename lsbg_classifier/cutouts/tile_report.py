@@ -1,36 +1,20 @@
 """What a folder of images holds and what is supposed of it, in plain sentences."""
 
-import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from catalogs.errors import InputError
+from lsbg_classifier.cutouts.flux_doubts import (
+    doubt_of,
+    images_by_scale,
+    images_of,
+    images_without_scale,
+)
 from lsbg_classifier.cutouts.image_kinds import BANDS, Kind
-from lsbg_classifier.cutouts.no_data import lowest_count
-from lsbg_classifier.cutouts.sections import ImageFile, UnreadableImageError, read_section
-from lsbg_classifier.cutouts.strips import DamagedTileError
 from lsbg_classifier.cutouts.tile_files import ScienceImage
-from lsbg_classifier.cutouts.tile_folder import RemoteFolder
-from lsbg_classifier.cutouts.tile_groups import Tile, counts_to_nanomaggies, supposed_zero_point
+from lsbg_classifier.cutouts.tile_groups import Tile, counts_to_nanomaggies
 from lsbg_classifier.cutouts.tile_index import TileIndex
-
-_SOME_PIXELS = 64
-"""Rows and columns of an image that its noise is measured in."""
-
-_PLAUSIBLE_NOISE = (3e-5, 3.0)
-"""Noise of the sky of surveys, in nanomaggies a pixel, with room to both sides."""
-
-_ABSURD = 1000.0
-"""Factor beyond these limits from which what a file says of its scale is refused."""
-
-_MOST_MEASURED = 10
-"""Images of which one is looked for that has noise."""
-
-_MEDIAN_TO_SIGMA = 1.4826 / np.sqrt(2)
-"""Median absolute difference of two neighbouring pixels to the standard deviation of one."""
 
 
 def _several(count: int, noun: str) -> str:
@@ -74,13 +58,6 @@ def describe_assumptions(
     ]
 
 
-def _images(index: TileIndex, bands: Iterable[str]) -> Iterator[tuple[Tile, ScienceImage]]:
-    for tile in index.tiles:
-        for band in bands:
-            if band in tile.science:
-                yield tile, tile.science[band]
-
-
 def _assumed_survey(index: TileIndex, has_survey: bool) -> list[str]:
     layouts = {tile.layout.name: tile.layout for tile in index.tiles}
     if has_survey or all(layout.has_own_colours for layout in layouts.values()):
@@ -94,21 +71,15 @@ def _assumed_survey(index: TileIndex, has_survey: bool) -> list[str]:
 
 def _assumed_zero_points(index: TileIndex, bands) -> list[str]:
     """Say which zero points no file says, and whether they are plausible."""
-    silent: dict[tuple[str, float], list[tuple[Tile, ScienceImage]]] = {}
-    for tile, image in _images(index, bands):
-        if image.scale.nanomaggies is None:
-            zero_point = supposed_zero_point(tile.layout, index.survey)
-            is_named = zero_point != index.survey.zero_point
-            title = tile.layout.title if is_named else index.survey.title
-            silent.setdefault((title, zero_point), []).append((tile, image))
     lines = []
-    for (title, zero_point), images in silent.items():
+    for (title, zero_point), images in images_without_scale(index, bands).items():
         _, image = images[0]
         several = len({each.path for _, each in images})
         files = f"{_several(several, 'file')} {'says' if several == 1 else 'say'}"
         lines.append(
             f"{files} neither unit nor zero point of the pixels, such as {image.path}: the zero "
-            f"point of {title}, {zero_point:g}, is supposed{_unread(image)}{_doubt(index, images)}"
+            f"point of {title}, {zero_point:g}, is supposed{_unread(image)}"
+            f"{doubt_of(index, images)}"
         )
     return lines
 
@@ -123,106 +94,15 @@ def _unread(image: ScienceImage) -> str:
     )
 
 
-def _doubt(index: TileIndex, images: list[tuple[Tile, ScienceImage]]) -> str:
-    """Say that a flux scale is not plausible: no survey's sky is like that."""
-    noise = _first_noise(index, images)
-    if noise is None or _PLAUSIBLE_NOISE[0] <= noise <= _PLAUSIBLE_NOISE[1]:
-        return ""
-    return (
-        f". That is hardly right: the noise of its sky would be {noise:.1g} nanomaggies a pixel, "
-        f"{'less' if noise < _PLAUSIBLE_NOISE[0] else 'more'} than any survey's, and cutouts "
-        f"nearly {'black' if noise < _PLAUSIBLE_NOISE[0] else 'white'}; write MAGZERO or BUNIT "
-        "into the headers, or give the zero point in a .toml file for --survey"
-    )
-
-
-def _first_noise(index: TileIndex, images: list[tuple[Tile, ScienceImage]]) -> float | None:
-    """Return the noise, in nanomaggies a pixel, of the first of some images that has noise."""
-    measured = (
-        noise * counts_to_nanomaggies(image, tile.layout, index.survey)
-        for tile, image in images[:_MOST_MEASURED]
-        if (noise := _noise(index, image)) is not None
-    )
-    return next(measured, None)
-
-
 def _doubtful_statements(index: TileIndex, bands) -> list[str]:
-    """Name flux scales that files state, and that are not plausible; refuse absurd ones."""
+    """Name flux scales that files state, and that are not plausible."""
     lines = []
-    for images in _by_statement(index, bands)[:_MOST_MEASURED]:
-        if doubt := _doubt(index, images[:1]):
-            _, image = images[0]
-            lines.append(f"{image.path} and {len(images) - 1} more say {image.scale.source}{doubt}")
+    for images in images_by_scale(index, bands):
+        if doubt := doubt_of(index, images):
+            (_, image), more = images[0], len(images) - 1
+            who = f"{image.path} and {more} more say" if more else f"{image.path} says"
+            lines.append(f"{who} {image.scale.source}{doubt}")
     return lines
-
-
-def _by_statement(index: TileIndex, bands) -> list[list[tuple[Tile, ScienceImage]]]:
-    """Return the images whose files state their scale, those of about the same scale together."""
-    alike: dict[tuple[str, int], list[tuple[Tile, ScienceImage]]] = {}
-    for tile, image in _images(index, bands):
-        if image.scale.nanomaggies:
-            magnitude = round(math.log10(image.scale.nanomaggies))
-            alike.setdefault((image.scale.source.split()[0], magnitude), []).append((tile, image))
-    return sorted(alike.values(), key=len)
-
-
-def refuse_absurd_scales(index: TileIndex, bands: tuple[str, ...]):
-    """Refuse flux scales with which the sky would be like that of no survey.
-
-    Only absurd ones are refused; a doubt is said, see `describe_assumptions`. Of remote folders
-    nothing is fetched for that: a doubt is only said.
-
-    Parameters
-    ----------
-    index : TileIndex
-    bands : tuple of str
-        The bands that are used.
-
-    Raises
-    ------
-    InputError
-        With the noise of the sky that would follow.
-    """
-    if isinstance(index.folder, RemoteFolder):
-        return
-    silent = [each for each in _images(index, bands) if each[1].scale.nanomaggies is None]
-    groups = _by_statement(index, bands)[:_MOST_MEASURED] + ([silent] if silent else [])
-    for images in groups:
-        noise, (_, image) = _first_noise(index, images), images[0]
-        least, most = _PLAUSIBLE_NOISE
-        if noise is None or least / _ABSURD <= noise <= most * _ABSURD:
-            continue
-        stated = image.scale.source or (
-            "it says neither unit nor zero point, and that of its survey, "
-            f"{supposed_zero_point(images[0][0].layout, index.survey):g},"
-        )
-        raise InputError(
-            f"{index.folder.where(image.path)}: {stated} cannot be right: the noise of the sky "
-            f"would be {noise:.1g} nanomaggies a pixel, and cutouts "
-            f"{'black' if noise < _PLAUSIBLE_NOISE[0] else 'white'}; write the right MAGZERO or "
-            "BUNIT into the headers, or give the zero point in a .toml file for --survey"
-        )
-
-
-def _noise(index: TileIndex, image: ScienceImage) -> float | None:
-    """Measure the noise of an image in counts, from differences of neighbours in its middle."""
-    rows, columns = (
-        slice(max(0, length // 2 - _SOME_PIXELS), length // 2 + _SOME_PIXELS)
-        for length in image.shape
-    )
-    rows = slice(rows.start, min(rows.stop, image.shape[0]))
-    columns = slice(columns.start, min(columns.stop, image.shape[1]))
-    try:
-        with ImageFile(index.folder.file(image.path)) as file:
-            opened = file.image(image.extension, image.plane, image.scale.asinh)
-            pixels = np.array(read_section(opened, rows, columns), np.float64)
-    except (UnreadableImageError, DamagedTileError, OSError):
-        return None
-    pixels[~(pixels > lowest_count(1.0))] = np.nan
-    steps = np.diff(pixels, axis=1)
-    steps = steps[np.isfinite(steps)]
-    sigma = float(np.median(abs(steps))) * _MEDIAN_TO_SIGMA if steps.size else 0.0
-    return sigma if sigma > 0 else None
 
 
 def _converted_pixels(index: TileIndex, bands) -> list[str]:
@@ -231,7 +111,7 @@ def _converted_pixels(index: TileIndex, bands) -> list[str]:
     others = sorted(
         {
             round(image.pixel_scale, 3)
-            for _, image in _images(index, bands)
+            for _, image in images_of(index, bands)
             if abs(image.pixel_scale / scale - 1) > 0.1 and not image.scale.per_native_pixel
         }
     )
@@ -292,7 +172,7 @@ def _flux_scales(index: TileIndex) -> list[str]:
     """Say how each band's flux scale is known, and what one count is."""
     lines = []
     for band in BANDS:
-        images = list(_images(index, [band]))
+        images = list(images_of(index, [band]))
         sources = Counter(
             (
                 image.scale.source or "supposed",
@@ -309,7 +189,7 @@ def _flux_scales(index: TileIndex) -> list[str]:
 
 
 def _pixel_scales(index: TileIndex) -> list[str]:
-    scales = Counter(f"{image.pixel_scale:.3f}" for _, image in _images(index, BANDS))
+    scales = Counter(f"{image.pixel_scale:.3f}" for _, image in images_of(index, BANDS))
     listed = ", ".join(
         f"{scale} ({_several(count, 'image')})" for scale, count in scales.most_common(5)
     )
@@ -318,7 +198,7 @@ def _pixel_scales(index: TileIndex) -> list[str]:
 
 def _sides(index: TileIndex) -> list[str]:
     """Say how many images have a weight or a mask."""
-    images = [image for _, image in _images(index, BANDS)]
+    images = [image for _, image in images_of(index, BANDS)]
     counts = {
         kind: sum(getattr(image, kind.value) is not None for image in images)
         for kind in (Kind.WEIGHT, Kind.MASK)

@@ -8,15 +8,11 @@ import numpy as np
 from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED, Flag
 from catalogs.remote import RemoteError
-from lsbg_classifier.cores import is_shared
+from lsbg_classifier.cutouts.flux_doubts import refuse_absurd_scales
 from lsbg_classifier.cutouts.source import empty_cutouts, flags_bad_positions
 from lsbg_classifier.cutouts.tile_cutter import CutoutRecipe, Cuts, TileCutter
 from lsbg_classifier.cutouts.tile_index import TileIndex
-from lsbg_classifier.cutouts.tile_report import (
-    describe_assumptions,
-    describe_bands,
-    refuse_absurd_scales,
-)
+from lsbg_classifier.cutouts.tile_report import describe_assumptions, describe_bands
 from lsbg_classifier.reasons import give_reason
 
 _FAILURES_IN_A_ROW = 3
@@ -79,8 +75,7 @@ class TileSource:
         self._recipe = CutoutRecipe(self._index.survey, self._bands, jpeg, finely)
         self._has_survey = survey is not None
         self._check_bands()
-        if not is_shared():  # a worker opens what its command has looked at
-            refuse_absurd_scales(self._index, self._bands)
+        refuse_absurd_scales(self._index, self._bands)
 
     @classmethod
     def from_spec(cls, detail: str, **options) -> "TileSource":

@@ -1,0 +1,48 @@
+"""How much the sky of an image scatters, from a few pixels in its middle."""
+
+import numpy as np
+
+from lsbg_classifier.cutouts.no_data import lowest_count
+from lsbg_classifier.cutouts.sections import ImageFile, UnreadableImageError, read_section
+from lsbg_classifier.cutouts.tile_files import ScienceImage
+from lsbg_classifier.cutouts.tile_folder import TileFolder
+
+_SOME_PIXELS = 64
+"""Rows and columns to both sides of the middle that the noise is measured in."""
+
+_MEDIAN_TO_SIGMA = 1.4826 / np.sqrt(2)
+"""Median absolute difference of two neighbouring pixels to the standard deviation of one."""
+
+
+def measure_noise(folder: TileFolder, image: ScienceImage) -> float | None:
+    """Measure the noise of an image, from differences of neighbours in its middle.
+
+    Parameters
+    ----------
+    folder : TileFolder
+    image : ScienceImage
+        In this folder.
+
+    Returns
+    -------
+    float or None
+        Standard deviation of a pixel, in counts; None where there is no noise, or no image that can
+        be read: what is wrong with it is said when cutouts are made.
+    """
+    rows, columns = (_middle(length) for length in image.shape)
+    try:
+        with ImageFile(folder.file(image.path)) as file:
+            opened = file.image(image.extension, image.plane, image.scale.asinh)
+            pixels = np.array(read_section(opened, rows, columns), np.float64)
+    except (UnreadableImageError, OSError):
+        return None
+    pixels[~(pixels > lowest_count(1.0))] = np.nan
+    steps = np.diff(pixels, axis=1)
+    steps = steps[np.isfinite(steps)]
+    sigma = float(np.median(abs(steps))) * _MEDIAN_TO_SIGMA if steps.size else 0.0
+    return sigma if sigma > 0 else None
+
+
+def _middle(length: int) -> slice:
+    """Return the pixels around the middle of a side."""
+    return slice(max(0, length // 2 - _SOME_PIXELS), min(length, length // 2 + _SOME_PIXELS))
