@@ -1,6 +1,5 @@
 """Compute how the network sees all candidates of an annotated catalog, once, in little memory."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -126,16 +125,8 @@ def what_features_are_of(
     return {
         "rows": candidates.catalog.row_count,
         "weights": find_weights(name).card.sha256,
-        "candidates": _digest(candidates),
+        "candidates": candidates.identity,
     }, name
-
-
-def _digest(candidates: Candidates) -> str:
-    """Return what tells positions and probabilities from those of another run."""
-    digest = hashlib.sha256()
-    for values in (candidates.positions, candidates.probability):
-        digest.update(np.ascontiguousarray(values).tobytes())
-    return digest.hexdigest()[:16]
 
 
 def _rows_with_cutouts(candidates: Candidates, pictures: Pictures) -> np.ndarray:

@@ -1,5 +1,6 @@
 """What a report is about: an annotated catalog, its probabilities, flags, positions and truth."""
 
+import hashlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,6 +40,14 @@ class Candidates:
     def scored(self) -> np.ndarray:
         """Numbers of the rows that have a probability, int64, ascending."""
         return np.flatnonzero(np.isfinite(self.probability))
+
+    @property
+    def identity(self) -> str:
+        """What tells the positions and probabilities of this run from those of all others."""
+        digest = hashlib.sha256()
+        for values in (self.positions, self.probability):
+            digest.update(np.ascontiguousarray(values).tobytes())
+        return digest.hexdigest()[:16]
 
 
 def read_candidates(

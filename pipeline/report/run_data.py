@@ -1,6 +1,5 @@
 """The data that the page begins with: ``data/run.js``."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -77,7 +76,7 @@ def facts_of(
     """
     survey = None if imaging is None else SURVEYS.get(imaging.survey)
     return {
-        "id": _identity(candidates),
+        "id": candidates.identity,  # labels in a browser are kept under it
         "thresholds": count_above_thresholds(candidates),
         "flagTable": [
             {"bit": int(flag), "name": flag.name, "description": flag.description} for flag in Flag
@@ -116,11 +115,3 @@ def count_above_thresholds(candidates: Candidates) -> dict:
         }
         counts |= {"lsbgCount": int(label.sum()), "otherCount": int((label == 0).sum())}
     return counts
-
-
-def _identity(candidates: Candidates) -> str:
-    """Return what tells a run from all others: labels in a browser are kept under it."""
-    digest = hashlib.sha256()
-    for values in (candidates.positions, candidates.probability):
-        digest.update(np.ascontiguousarray(values).tobytes())
-    return digest.hexdigest()[:16]
