@@ -188,9 +188,9 @@ def read_judgements(*paths: Path | str) -> Judgements:
         if not entries_of_file:
             raise InputError(f"{path}: holds no labels")
         if len(paths) > 1:
+            name = _name_of(path, paths)
             entries_of_file = [
-                replace(entry, labeller=entry.labeller or _name_of(path, paths))
-                for entry in entries_of_file
+                replace(entry, labeller=entry.labeller or name) for entry in entries_of_file
             ]
         # a position may end in zeros by chance, those of a whole file do not
         decimals = max(entry.decimals for entry in entries_of_file)
