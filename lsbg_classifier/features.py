@@ -17,6 +17,11 @@ STEP = 1 / 16
 
 _LARGEST = 127
 
+_FITTED = 8192
+"""Candidates of which the directions are found."""
+
+_SEED = 20211
+
 
 @dataclass(frozen=True)
 class Projection:
@@ -41,6 +46,26 @@ class Projection:
         return np.rint(np.clip(values, -_LARGEST, _LARGEST)).astype(np.int8)
 
 
+def fitted_rows(rows: np.ndarray) -> np.ndarray:
+    """Choose the candidates of which the directions are found: the same of the same catalog.
+
+    Parameters
+    ----------
+    rows : array of int64, shape (N,)
+        Of all candidates with a cutout, in any order; each once.
+
+    Returns
+    -------
+    array of int64, shape (K,)
+        All of them, ascending, or 8,192 that are drawn at random from more.
+    """
+    rows = np.sort(rows)
+    if len(rows) <= _FITTED:
+        return rows
+    rng = np.random.default_rng(_SEED)
+    return np.sort(rng.choice(rows, _FITTED, replace=False))
+
+
 def fit_projection(features: np.ndarray, dimensions: int = DIMENSIONS) -> Projection:
     """Find the directions in which features differ most.
 
@@ -55,13 +80,15 @@ def fit_projection(features: np.ndarray, dimensions: int = DIMENSIONS) -> Projec
     -------
     Projection
     """
-    centre = features.mean(axis=0) if len(features) else np.zeros(features.shape[1], np.float32)
-    _, spreads, directions = np.linalg.svd(features - centre, full_matrices=False)
-    usual = spreads / np.sqrt(max(len(features), 1))
-    kept = np.zeros((features.shape[1], dimensions), np.float32)
-    for number, (direction, spread) in enumerate(zip(directions, usual, strict=True)):
-        if number < dimensions and spread > 1e-5 * max(usual[0], 1e-12):
+    features = np.asarray(features, np.float64)  # so that the order of candidates is of no meaning
+    count = max(len(features), 1)
+    centre = features.sum(axis=0) / count
+    variances, directions = np.linalg.eigh((features - centre).T @ (features - centre) / count)
+    kept = np.zeros((len(centre), dimensions), np.float32)
+    for number in range(min(dimensions, len(centre))):
+        variance, direction = variances[-1 - number], directions[:, -1 - number]
+        if variance > 1e-10 * max(variances[-1], 1e-24):
             # the sign of a direction is of no meaning: the largest part is made positive
             sign = np.sign(direction[np.argmax(np.abs(direction))])
-            kept[:, number] = sign * direction / (spread * STEP)
+            kept[:, number] = sign * direction / (np.sqrt(variance) * STEP)
     return Projection(centre.astype(np.float32), kept)

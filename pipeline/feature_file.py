@@ -55,6 +55,7 @@ class Features:
         Parameters
         ----------
         rows : array of int64, shape (K,)
+            Each once.
 
         Returns
         -------
@@ -64,15 +65,15 @@ class Features:
             NaN where there is none.
         have : array of bool, shape (K,)
         """
-        order = np.argsort(self.rows, kind="stable")
-        places = np.searchsorted(self.rows, rows, sorter=order)
-        have = places < len(self.rows)
-        places = order[np.where(have, places, 0)] if len(order) else np.zeros(len(rows), np.int64)
-        if len(order):
-            have &= self.rows[places] == rows
+        _, mine, places = np.intersect1d(self.rows, rows, assume_unique=True, return_indices=True)
         features = np.zeros((len(rows), DIMENSIONS), np.int8)
         oddness = np.full(len(rows), np.nan, np.float32)
-        features[have], oddness[have] = self.features[places[have]], self.oddness[places[have]]
+        have = np.zeros(len(rows), np.bool_)
+        features[places], oddness[places], have[places] = (
+            self.features[mine],
+            self.oddness[mine],
+            True,
+        )
         return features, oddness, have
 
 
@@ -93,7 +94,8 @@ class FeatureFile:
     ----------
     path : Path
     made_of : dict
-        What the features were made of: weights, images, rows of the catalog.
+        What the features were made of: weights, and the rows, positions and probabilities of the
+        catalog.
 
     Raises
     ------
@@ -113,7 +115,7 @@ class FeatureFile:
             raise _damaged(path, error) from error
 
     def check(self, made_of: Mapping[str, object]):
-        """Refuse features of other weights, images or rows than those that are named."""
+        """Refuse features of other weights or of another run than those that are named."""
         different = sorted(
             name
             for name in {*made_of, *self.made_of}
@@ -126,7 +128,7 @@ class FeatureFile:
             )
 
     def blocks(self) -> Iterator[Features]:
-        """Give the features, some ten thousand candidates at a time."""
+        """Give the features, some thousand candidates at a time."""
         try:
             with pq.ParquetFile(self.path) as file:
                 for group in range(file.num_row_groups):

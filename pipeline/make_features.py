@@ -1,14 +1,17 @@
 """Compute how the network sees all candidates of an annotated catalog, once, in little memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
 
 import numpy as np
 
 from catalogs import InputError
 from lsbg_classifier import load_classifier
 from lsbg_classifier.classifier import Classifier
-from lsbg_classifier.features import Projection, fit_projection
+from lsbg_classifier.features import fit_projection, fitted_rows
 from lsbg_classifier.weights.registry import find_weights
 from pipeline.feature_file import FeatureFile, Features, features_path, writing_features
 from pipeline.report.candidates import Candidates
@@ -22,11 +25,6 @@ _BLOCK = 2048
 
 _AHEAD = 3
 """Blocks that are read while the network runs on another."""
-
-_FITTED = 8192
-"""Candidates of which the directions of the features are found."""
-
-_SEED = 20211
 
 
 def make_features(
@@ -47,7 +45,7 @@ def make_features(
     weights : str, optional
         Weights whose network looks; none: those of the catalog.
     overwrite : bool
-        Make the file again.
+        Replace a file that is damaged or was made of another run.
     progress : callable, optional
         Called with (candidates done, candidates in all).
 
@@ -63,25 +61,22 @@ def make_features(
     """
     path = features_path(candidates.catalog.path)
     made_of, name = what_features_are_of(candidates, weights)
-    if path.exists() and not overwrite:
-        file = FeatureFile(path)
-        file.check(made_of)
-        return file
+    if path.exists():
+        try:
+            file = FeatureFile(path)
+            file.check(made_of)
+        except InputError:
+            if not overwrite:
+                raise
+        else:
+            return file
     if pictures.imaging is None:
         raise InputError(
             f"{candidates.catalog.path}: has no features yet, which need its cutouts: keep them "
             "with lsbg classify --keep-cutouts, or name a source with --cutouts"
         )
-    rows = _in_order(_rows_with_cutouts(candidates, pictures), pictures)
-    classifier = load_classifier(name)
-    projection = _fitted(rows, pictures, classifier)
-    with writing_features(path, made_of) as writer:
-        done = 0
-        for block in _blocks(rows, pictures, classifier, projection):
-            writer.add(block)
-            done += _BLOCK
-            if progress is not None:
-                progress(min(done, len(rows)), len(rows))
+    rows = _rows_with_cutouts(candidates, pictures)
+    _write(path, made_of, rows, _Eye(pictures, load_classifier(name), len(rows), progress))
     return FeatureFile(path)
 
 
@@ -135,27 +130,38 @@ def _rows_with_cutouts(candidates: Candidates, pictures: Pictures) -> np.ndarray
     return candidates.scored
 
 
-def _in_order(rows: np.ndarray, pictures: Pictures) -> np.ndarray:
-    """Return rows as their cutouts are best read."""
-    return rows[pictures.order(rows)]
+@dataclass
+class _Eye:
+    """Reads cutouts and lets the network look at them; tells of how many it did."""
+
+    pictures: Pictures
+    classifier: Classifier
+    total: int
+    progress: Progress | None
+    done: int = 0
+
+    def see(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Give rows that have a cutout, features (K, M) and oddness, a block at a time."""
+        rows = rows[self.pictures.order(rows)]
+        for block, cutouts, have in _cutouts(rows, self.pictures):
+            images = cutouts[have]
+            yield block[have], self.classifier.features(images), self.classifier.oddness(images)
+            self.done += len(block)
+            if self.progress is not None:
+                self.progress(self.done, self.total)
 
 
-def _fitted(rows: np.ndarray, pictures: Pictures, classifier: Classifier) -> Projection:
-    """Find the directions of the features of candidates drawn at random."""
-    rng = np.random.default_rng(_SEED)
-    drawn = rows if len(rows) <= _FITTED else np.sort(rng.choice(rows, _FITTED, replace=False))
-    drawn = _in_order(drawn, pictures)
-    parts = [classifier.features(cutouts[have]) for _, cutouts, have in _cutouts(drawn, pictures)]
-    if not sum(map(len, parts)):
-        raise InputError("no candidate has a cutout, so that none can be compared")
-    return fit_projection(np.concatenate(parts))
-
-
-def _blocks(rows, pictures, classifier, projection) -> Iterator[Features]:
-    for block, cutouts, have in _cutouts(rows, pictures):
-        images = cutouts[have]
-        features = projection.apply(classifier.features(images))
-        yield Features(block[have], features, classifier.oddness(images))
+def _write(path: Path, made_of: Mapping[str, object], rows: np.ndarray, eye: _Eye):
+    """Find the directions by some candidates, and write what is kept of all; each is read once."""
+    fitted = fitted_rows(rows)
+    seen = list(eye.see(fitted))
+    if not any(len(block) for block, *_ in seen):
+        raise InputError(f"{path}: no candidate has a cutout, so that none can be compared")
+    projection = fit_projection(np.concatenate([features for _, features, _ in seen]))
+    others = eye.see(np.setdiff1d(rows, fitted))
+    with writing_features(path, made_of) as writer:
+        for block, features, oddness in chain(seen, others):
+            writer.add(Features(block, projection.apply(features), oddness))
 
 
 def _cutouts(rows: np.ndarray, pictures: Pictures) -> Iterator[tuple]:

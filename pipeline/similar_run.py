@@ -8,7 +8,7 @@ import numpy as np
 
 from catalogs import InputError
 from catalogs.output import check_output
-from pipeline.feature_file import FeatureFile, features_path
+from pipeline.feature_file import FeatureFile
 from pipeline.make_features import Progress, make_features
 from pipeline.report.candidates import Candidates, read_candidates
 from pipeline.report.folder import check_folder
@@ -91,8 +91,9 @@ def find_similar(request: SimilarRequest, progress: Progress | None = None) -> l
     candidates = read_candidates(request.annotated, None, request.catalog_options)
     _check(request, candidates)
     pictures = Pictures.open(candidates, request.cutouts, request.source_options)
-    remake = request.overwrite and _is_other(candidates, request)
-    file = make_features(candidates, pictures, request.weights, overwrite=remake, progress=progress)
+    file = make_features(
+        candidates, pictures, request.weights, overwrite=request.overwrite, progress=progress
+    )
     if not request.searches:
         return [f"features: {file.path}"]
     matches = _matches(request, file)
@@ -112,21 +113,6 @@ def _check(request: SimilarRequest, candidates: Candidates):
         raise InputError("OUT and --page need --row N or --odd, which say what to find")
     if request.page is not None:
         check_folder(request.page, [request.annotated, request.written], request.overwrite)
-
-
-def _is_other(candidates: Candidates, request: SimilarRequest) -> bool:
-    """Whether the features that are there are damaged or those of another run."""
-    from pipeline.make_features import what_features_are_of
-
-    path = features_path(candidates.catalog.path)
-    if not path.exists():
-        return False
-    made_of, _ = what_features_are_of(candidates, request.weights)
-    try:
-        FeatureFile(path).check(made_of)
-    except InputError:
-        return True
-    return False
 
 
 def _matches(request: SimilarRequest, file: FeatureFile) -> list[Match]:

@@ -1,5 +1,7 @@
 """What only some reports have: other weights, wider fields, and features by which all are alike."""
 
+import shutil
+
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
@@ -12,11 +14,15 @@ from viewer import Viewer, blobs, write_tile
 from catalogs import InputError
 from lsbg_classifier import load_classifier, open_source
 from lsbg_classifier.cutouts.kept import open_kept
-from lsbg_classifier.features import fit_projection
+from lsbg_classifier.features import fit_projection, fitted_rows
 from lsbg_classifier.weights.registry import find_weights
+from pipeline.feature_file import Features, writing_features
+from pipeline.make_features import make_features
 from pipeline.report import ReportOptions, write_report
-from pipeline.report.likeness import sampled
+from pipeline.report.candidates import read_candidates
+from pipeline.report.likeness import write_likeness
 from pipeline.report.other_weights import OtherWeights, agreement
+from pipeline.report.pictures import Pictures
 from pipeline.report.wide import check_wide, shifted, write_wide
 
 ROWS = 40
@@ -108,12 +114,39 @@ def test_without_the_weights_the_page_has_no_likeness_and_says_why(tmp_path):
     assert "features" not in received(tmp_path / "report" / "data" / "run.js")[1]
 
 
-@pytest.mark.parametrize("count", [1, 4096, 4097, 100_000])
+@pytest.mark.parametrize("count", [1, 8192, 8193, 100_000])
 def test_the_sample_of_features_is_spread_over_all(count):
-    places = 3 * np.arange(count)
-    chosen = sampled(places)
-    assert len(chosen) == len({*chosen}) == min(count, 4096)
-    assert {*chosen} <= {*places} and chosen[0] == 0 and chosen[-1] == places[-1]
+    rows = 3 * np.random.default_rng(2).permutation(count)
+    chosen = fitted_rows(rows)
+    assert len(chosen) == len({*chosen}) == min(count, 8192)
+    assert {*chosen} <= {*rows} and np.array_equal(chosen, fitted_rows(np.sort(rows)))
+    if count > 8192:
+        assert chosen[0] < 0.01 * rows.max() and chosen[-1] > 0.99 * rows.max()
+
+
+def test_the_page_and_lsbg_similar_order_alike(run, report, images, tmp_path):
+    """The page takes what is beside the catalog, and computes the same where nothing is."""
+    path = tmp_path / run.name
+    shutil.copy(run, path)
+    shutil.copytree(f"{run}.cutouts", f"{path}.cutouts")
+    candidates = read_candidates(path, None, {})
+    file = make_features(candidates, Pictures.open(candidates, None, {}))
+    features, odd, have = file.read().at(np.arange(ROWS))
+    for name, values in (("features", features.reshape(-1)), ("odd", odd)):
+        kept = unpacked(received(report / "data" / f"{name}.js")[1]).view(values.dtype)
+        np.testing.assert_array_equal(kept, values)
+    with writing_features(file.path, file.made_of) as writer:  # other values, to be told apart
+        writer.add(Features(np.arange(ROWS), -features, odd))
+    shown = Pictures.open(candidates, None, {}).read(np.arange(ROWS))
+    write_likeness("des-simulated", candidates, np.arange(ROWS), *shown, tmp_path)
+    kept = unpacked(received(tmp_path / "features.js")[1]).view(np.int8)
+    np.testing.assert_array_equal(kept, -features.reshape(-1))
+    with writing_features(file.path, file.made_of) as writer:  # not of all: of no use
+        writer.add(Features(np.arange(9), -features[:9], odd[:9]))
+    write_likeness("des-simulated", candidates, np.arange(ROWS), *shown, tmp_path)
+    kept = unpacked(received(tmp_path / "features.js")[1]).view(np.int8)
+    np.testing.assert_array_equal(kept, features.reshape(-1))
+    assert have.sum() == len(images)
 
 
 # Wider fields

@@ -1,27 +1,38 @@
 """What the network sees in candidates, in a few bytes each: for "more like this", and odd ones."""
 
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from lsbg_classifier.features import DIMENSIONS, fit_projection
+from lsbg_classifier.features import DIMENSIONS, fit_projection, fitted_rows
+from pipeline.report.candidates import Candidates
 from pipeline.report.data import packed, write_data
-
-_SAMPLE = 4096
-"""Candidates from which the directions of the features are found."""
 
 _BATCH = 2048
 
 
-def write_likeness(weights: str, cutouts: np.ndarray, have: np.ndarray, folder: Path) -> dict:
+def write_likeness(
+    weights: str,
+    candidates: Candidates,
+    rows: np.ndarray,
+    cutouts: np.ndarray,
+    have: np.ndarray,
+    folder: Path,
+) -> dict:
     """Write ``features.js`` and ``odd.js``: by what candidates are alike, and how odd they are.
 
-    Oddness is the distance from the training set by which ``UNLIKE_TRAINING`` is set.
+    Oddness is the distance from the training set by which ``UNLIKE_TRAINING`` is set. Both are read
+    from the file that `lsbg similar` keeps beside the catalog, where it has all candidates of the
+    gallery, and computed in the same way where it has not.
 
     Parameters
     ----------
     weights : str
-        Name of the weight set.
+        Name of those that gave the probabilities.
+    candidates : Candidates
+    rows : array of int64, shape (N,)
+        Those of the gallery.
     cutouts : array of uint8, shape (N, 64, 64, 3)
     have : array of bool, shape (N,)
         Which of them there are.
@@ -34,19 +45,9 @@ def write_likeness(weights: str, cutouts: np.ndarray, have: np.ndarray, folder: 
         What the page's data say of it: ``features``, numbers a candidate, and ``odd``, whether
         the weights know their training set; empty where there is no cutout.
     """
-    from lsbg_classifier import load_classifier
-
-    places = np.flatnonzero(have)
-    if not len(places):
+    if not have.any():
         return {}
-    classifier = load_classifier(weights)
-    features = np.zeros((len(have), DIMENSIONS), np.int8)
-    odd = np.full(len(have), np.nan, np.float32)
-    project = fit_projection(classifier.features(np.asarray(cutouts[sampled(places)])))
-    for part in np.split(places, range(_BATCH, len(places), _BATCH)):
-        images = np.asarray(cutouts[part])
-        features[part] = project.apply(classifier.features(images))
-        odd[part] = classifier.oddness(images)
+    features, odd = _stored(candidates, rows, have) or _computed(weights, rows, cutouts, have)
     write_data(folder / "features.js", "features", packed(features.reshape(-1)))
     is_known = bool(np.isfinite(odd).any())
     if is_known:
@@ -54,8 +55,34 @@ def write_likeness(weights: str, cutouts: np.ndarray, have: np.ndarray, folder: 
     return {"features": DIMENSIONS, "odd": is_known}
 
 
-def sampled(places: np.ndarray) -> np.ndarray:
-    """Return at most 4,096 of some places, spread evenly over all of them."""
-    if len(places) <= _SAMPLE:
-        return places
-    return places[np.linspace(0, len(places) - 1, _SAMPLE).astype(int)]
+def _stored(candidates, rows, have) -> tuple[np.ndarray, np.ndarray] | None:
+    """Look features and oddness up in the file beside the catalog, if it has all of them."""
+    from pipeline.make_features import stored_features  # it reads reports' pictures itself
+
+    stored = stored_features(candidates)
+    if stored is None:
+        return None
+    features, odd, known = stored.at(rows)
+    return None if (have & ~known).any() else (features, odd)
+
+
+def _computed(weights, rows, cutouts, have) -> tuple[np.ndarray, np.ndarray]:
+    """Let the network look at each cutout once: first at those that tell the directions."""
+    from lsbg_classifier import load_classifier
+
+    classifier = load_classifier(weights)
+    features = np.zeros((len(rows), DIMENSIONS), np.int8)
+    odd = np.full(len(rows), np.nan, np.float32)
+
+    def seen(places):
+        for part in np.split(places, range(_BATCH, len(places), _BATCH)):
+            images = np.asarray(cutouts[part])
+            odd[part] = classifier.oddness(images)
+            yield part, classifier.features(images)
+
+    is_fitted = np.isin(rows, fitted_rows(rows[have]))
+    first = list(seen(np.flatnonzero(is_fitted)))
+    projection = fit_projection(np.concatenate([values for _, values in first]))
+    for part, values in chain(first, seen(np.flatnonzero(have & ~is_fitted))):
+        features[part] = projection.apply(values)
+    return features, odd

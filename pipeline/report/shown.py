@@ -99,7 +99,7 @@ def write_shown(folder: Path, run: Run, choice: Choice, progress: Progress | Non
     cutouts, have = run.pictures.collect(choice.rows, path, progress)
     write_sheets(cutouts, folder / "thumbnails")
     shown = Shown(have)
-    _write_seen(folder, run, cutouts, shown)
+    _write_seen(folder, run, choice.rows, cutouts, shown)
     if run.other is not None:
         run.other.score(cutouts, have)
         shown.more |= run.other.write(folder / "data")
@@ -115,7 +115,7 @@ def write_shown(folder: Path, run: Run, choice: Choice, progress: Progress | Non
     return shown
 
 
-def _write_seen(folder: Path, run: Run, cutouts: np.ndarray, shown: Shown):
+def _write_seen(folder: Path, run: Run, rows: np.ndarray, cutouts: np.ndarray, shown: Shown):
     """Write what the network sees: heat maps, and what is alike; or note why not."""
     if not shown.have.any():
         return
@@ -131,4 +131,6 @@ def _write_seen(folder: Path, run: Run, cutouts: np.ndarray, shown: Shown):
     if count:
         write_heat_maps(weights, cutouts[:count], shown.have[:count], folder / "heat")
         shown.heat_maps = count
-    shown.more |= write_likeness(weights, cutouts, shown.have, folder / "data")
+    shown.more |= write_likeness(
+        weights, run.candidates, rows, cutouts, shown.have, folder / "data"
+    )
