@@ -18,7 +18,7 @@ from catalogs.errors import InputError
 from lsbg_classifier.cores import usable_cores
 from pipeline.schedulers import client_of, most_workers, wait_for_a_worker
 from pipeline.slurm import SlurmJobs
-from pipeline.worker_packages import is_in_worker, own_packages_on
+from pipeline.worker_packages import own_packages_on
 
 _INTERRUPT_SECONDS = 5
 _LOOK_SECONDS = 5
@@ -77,7 +77,7 @@ def _local_client(workers: int | None) -> Iterator[Client]:
     cluster = LocalCluster(
         n_workers=workers or 1,
         processes=bool(workers),
-        threads_per_worker=1 if workers or is_in_worker() else usable_cores(),
+        threads_per_worker=1 if workers else usable_cores(),
         dashboard_address=None,
         scheduler_kwargs={
             "dashboard_address": "127.0.0.1:0"

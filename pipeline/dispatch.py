@@ -113,7 +113,8 @@ def connect(
     Parameters
     ----------
     scheduler, workers, slurm
-        As for `pipeline.cluster.connect`; threads if all are None.
+        As for `pipeline.cluster.connect`. Threads if all are None: one for each core, or a single
+        one in a task of a Dask worker.
 
     Yields
     ------
@@ -130,7 +131,8 @@ def connect(
         with connect_dask(scheduler, workers, slurm) as client:
             yield client
         return
-    threads, patience = Threads(), None
+    # The other threads of a Dask worker have tasks of their own.
+    threads, patience = Threads(1 if use_share_of_worker() else None), None
     try:
         yield threads
     except KeyboardInterrupt:
@@ -189,9 +191,16 @@ def processes_of(client: Hand) -> int:
     return processes_of_dask(client)
 
 
-def use_share_of_worker():
-    """Let the network use this worker's share of the cores, if a worker of Dask calls this."""
-    if "distributed" in sys.modules:
-        from pipeline.worker_packages import is_in_worker
+def use_share_of_worker() -> bool:
+    """Use only the cores of this worker, if a task of a Dask worker calls this.
 
-        is_in_worker()
+    Returns
+    -------
+    bool
+        Whether a task of a Dask worker calls this; without Dask none does, and it stays away.
+    """
+    if "distributed" not in sys.modules:
+        return False
+    from pipeline.worker_packages import use_share_of_worker as use_share_of_dask_worker
+
+    return use_share_of_dask_worker()

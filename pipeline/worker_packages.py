@@ -49,10 +49,15 @@ def _plugin() -> WorkerPlugin:
     return OwnPackages()
 
 
-def is_in_worker() -> bool:
-    """Tell whether a task of a Dask worker calls this; then the worker's share of cores is used.
+def use_share_of_worker() -> bool:
+    """Use only the cores of this worker, if a task of a Dask worker calls this.
 
-    So it is where lsdb, or a user's own graph, scores partitions.
+    It does where lsdb, or a user's own graph, scores partitions.
+
+    Returns
+    -------
+    bool
+        Whether a task of a Dask worker calls this.
     """
     try:
         worker = get_worker()

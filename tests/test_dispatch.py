@@ -8,6 +8,8 @@ from itertools import count
 import pytest
 from astropy.table import Table
 
+from lsbg_classifier.cores import usable_cores
+from pipeline.cluster import connect as connect_dask
 from pipeline.dispatch import Threads, connect, in_order_of_completion
 
 
@@ -91,6 +93,18 @@ def test_an_interrupt_does_not_wait_for_a_server_that_hangs(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         work()
     hangs.set()
+
+
+def threads_of_a_task():
+    with connect() as threads:
+        return sum(threads.nthreads().values())
+
+
+def test_a_task_of_a_dask_worker_works_in_one_thread():
+    """Else each of the worker's threads, as lsdb has them, would start one for every core."""
+    assert threads_of_a_task() == usable_cores()
+    with connect_dask(None) as client:
+        assert client.submit(threads_of_a_task).result(60) == 1
 
 
 _ANNOTATE = """
