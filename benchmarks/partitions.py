@@ -28,7 +28,7 @@ from catalogs.partitions import Annotation, Partition, partitions_of
 from lsbg_classifier.simulation.survey import SurveyPlan, simulate_survey
 from pipeline.job import Job, prepare
 from pipeline.options import Options
-from pipeline.partitions.hands import Hands, opened_hands
+from pipeline.partitions.dispatcher import Dispatcher, opened_dispatcher
 from pipeline.partitions.survey import survey_partitions
 from pipeline.partitions.tasks import Writing, write
 from pipeline.results import RowValues
@@ -67,22 +67,24 @@ def write_catalog(folder: Path, rows: int, columns: int, files: int) -> Path:
 
 
 @contextmanager
-def working(catalog: Path, output: Path, tiles: Path, workers: int) -> Iterator[tuple[Job, Hands]]:
+def working(
+    catalog: Path, output: Path, tiles: Path, workers: int
+) -> Iterator[tuple[Job, Dispatcher]]:
     """Give a job, and workers that have started and opened the source."""
     job = prepare(catalog, output, Options(f"tiles:{tiles}", workers=workers))
-    with opened_hands(job) as hands:
-        survey_partitions(job, partitions_of(job.catalog)[: 2 * workers], hands)
-        yield job, hands
+    with opened_dispatcher(job) as dispatcher:
+        survey_partitions(job, partitions_of(job.catalog)[: 2 * workers], dispatcher)
+        yield job, dispatcher
 
 
-def plan_seconds(job: Job, hands: Hands) -> float:
+def plan_seconds(job: Job, dispatcher: Dispatcher) -> float:
     """Time the hashing and planning of all files."""
     start = time.perf_counter()
-    survey_partitions(job, partitions_of(job.catalog), hands)
+    survey_partitions(job, partitions_of(job.catalog), dispatcher)
     return time.perf_counter() - start
 
 
-def write_seconds(job: Job, hands: Hands, folder: Path) -> float:
+def write_seconds(job: Job, dispatcher: Dispatcher, folder: Path) -> float:
     """Time the writing of all files with scores for all rows."""
     partitions = partitions_of(job.catalog)
     folder.mkdir()
@@ -90,7 +92,7 @@ def write_seconds(job: Job, hands: Hands, folder: Path) -> float:
     writing = Writing(folder, folder / "drafts", Annotation(job.columns, provenance), 0.5)
     calls = ((n, partition, writing, _scores(partition)) for n, partition in enumerate(partitions))
     start = time.perf_counter()
-    for _ in hands.each(write, calls):
+    for _ in dispatcher.each(write, calls):
         pass
     took = time.perf_counter() - start
     subprocess.run(["rm", "-r", folder], check=True)
@@ -115,10 +117,10 @@ def measure_speed(catalog: Path, tiles: Path, scratch: Path) -> dict[str, dict[i
         }
         for number in range(ROUNDS):
             for workers in (1, 2) if number % 2 else (2, 1):
-                job, hands = crews[workers]
-                seconds["hashing and planning"][workers].append(plan_seconds(job, hands))
+                job, dispatcher = crews[workers]
+                seconds["hashing and planning"][workers].append(plan_seconds(job, dispatcher))
                 os.sync()  # what is still to be written would slow down what is timed
-                took = write_seconds(job, hands, scratch / "written")
+                took = write_seconds(job, dispatcher, scratch / "written")
                 seconds["writing"][workers].append(took)
                 os.sync()
     return {

@@ -100,14 +100,14 @@ class Threads:
                 self._results.put((None, error))
 
 
-Hand: TypeAlias = Union[Threads, "Client"]
-"""Who does the work: what `connect` gives."""
+Executor: TypeAlias = Union[Threads, "Client"]
+"""What runs the calls: threads of this process, or the workers of a client."""
 
 
 @contextmanager
 def connect(
     scheduler: Any = None, workers: int | None = None, slurm: "SlurmJobs | None" = None
-) -> Iterator[Hand]:
+) -> Iterator[Executor]:
     """Give threads of this process, or a client of Dask where one is asked for.
 
     Parameters
@@ -142,7 +142,7 @@ def connect(
         threads.close(patience)
 
 
-def in_order_of_completion(client: Hand, function: Callable, calls: Calls) -> Iterator:
+def in_order_of_completion(client: Executor, function: Callable, calls: Calls) -> Iterator:
     """Run ``function(*arguments)`` for each call and yield the results as they come.
 
     Only a few calls a thread are under way at any time, so that memory stays bounded.
@@ -173,7 +173,7 @@ def in_order_of_completion(client: Hand, function: Callable, calls: Calls) -> It
     yield from in_order_of_dask(client, function, calls)
 
 
-def processes_of(client: Hand) -> int:
+def processes_of(client: Executor) -> int:
     """Return how many processes do the work, or may do it once a cluster has adapted.
 
     Parameters

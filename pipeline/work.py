@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Thread
 
 from pipeline.chosen_rows import write_only
-from pipeline.dispatch import Hand, connect, in_order_of_completion, processes_of
+from pipeline.dispatch import Executor, connect, in_order_of_completion, processes_of
 from pipeline.job import Job
 from pipeline.locations import anywhere
 from pipeline.observers import Observers
@@ -16,14 +16,16 @@ from pipeline.summary import Summary
 from pipeline.worker import WorkerSettings, loaded_classifier, score_unit
 
 
-def connected(job: Job) -> AbstractContextManager[Hand]:
-    """Connect to those who do the work of a job; see `pipeline.dispatch.connect`."""
+def connected(job: Job) -> AbstractContextManager[Executor]:
+    """Connect to the threads or workers of a job; see `pipeline.dispatch.connect`."""
     options = job.options
     file = None if options.scheduler_file is None else Path(options.scheduler_file)
     return connect(file or options.scheduler, options.workers, job.slurm)
 
 
-def score_missing(client: Hand, settings: WorkerSettings, recorder: Recorder, observers: Observers):
+def score_missing(
+    client: Executor, settings: WorkerSettings, recorder: Recorder, observers: Observers
+):
     """Score every selected row that has no result yet, and record each unit as it comes.
 
     Parameters
@@ -42,7 +44,7 @@ def score_missing(client: Hand, settings: WorkerSettings, recorder: Recorder, ob
         observers.add(result)
 
 
-def worker_settings(job: Job, client: Hand | None) -> WorkerSettings:
+def worker_settings(job: Job, client: Executor | None) -> WorkerSettings:
     """Describe the work for one of several processes, which share the source's connections.
 
     Parameters

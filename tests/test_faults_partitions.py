@@ -31,7 +31,7 @@ import json, os, signal, sys
 from pipeline import annotate
 from pipeline.journal import Journal
 from pipeline.partitions import recorder, run, survey
-from pipeline.partitions.hands import Hands
+from pipeline.partitions.dispatcher import Dispatcher
 from pipeline.partitions.records import WrittenParts
 import catalogs.fits_folder as folder
 
@@ -63,18 +63,18 @@ def die_at(event, count):
             return result
         setattr(owner, name, call)
 
-    each = Hands.each
-    def noting(hands, function, calls):
+    each = Dispatcher.each
+    def noting(dispatcher, function, calls):
         names = {"write": ("asked to write", "written"), "examine": (None, "examined")}
         ask, answer = names.get(function.__name__, (None, None))
         def asked():
             for call in calls:
                 yield call
                 happened(ask)
-        for result in each(hands, function, asked()):
+        for result in each(dispatcher, function, asked()):
             happened(answer)
             yield result
-    Hands.each = noting
+    Dispatcher.each = noting
     after(recorder, "opened_journal", "begun")
     after(Journal, "append", "journaled")
     after(recorder, "plan_of", "planned")

@@ -16,7 +16,7 @@ from pipeline.cutout_keeper import CutoutKeeper
 from pipeline.job import Job
 from pipeline.journal import Journal, refuse_unfinished
 from pipeline.partitions import survey as surveys
-from pipeline.partitions.hands import Hands
+from pipeline.partitions.dispatcher import Dispatcher
 from pipeline.partitions.records import WrittenParts
 from pipeline.partitions.survey import Survey, portions
 from pipeline.partitions.tasks import Writing, write
@@ -34,7 +34,7 @@ class PartsRecorder:
     ----------
     job : Job
     survey : Survey
-    hands : Hands
+    dispatcher : Dispatcher
     journal : Journal
     keeper : CutoutKeeper
     written : WrittenParts
@@ -42,7 +42,7 @@ class PartsRecorder:
 
     job: Job
     survey: Survey
-    hands: Hands
+    dispatcher: Dispatcher
     journal: Journal
     keeper: CutoutKeeper
     written: WrittenParts
@@ -68,7 +68,7 @@ class PartsRecorder:
             yield self._opened(numbers)
 
     def _opened(self, numbers: Sequence[int]) -> "Portion":
-        found = self.survey.rows_of(numbers, self.hands)
+        found = self.survey.rows_of(numbers, self.dispatcher)
         total, chunk_size = self.job.catalog.row_count, self.job.options.chunk_size
         plan = plan_of(total, found.rows, found.positions, found.groups, chunk_size)
         results = Results(plan, self.job.options.column_keys, self.journal.folder)
@@ -98,7 +98,7 @@ class PartsRecorder:
             for first in [partitions[number].first]
             for stop in [first + partitions[number].rows]
         )
-        for record in self.hands.each(write, calls):
+        for record in self.dispatcher.each(write, calls):
             self.written.add(record)
         if not self.job.options.keep_cutouts:
             finished = self.written.without_failures()
@@ -143,14 +143,16 @@ class Portion:
 
 
 @contextmanager
-def opened_parts_recorder(job: Job, survey: Survey, hands: Hands) -> Iterator[PartsRecorder]:
+def opened_parts_recorder(
+    job: Job, survey: Survey, dispatcher: Dispatcher
+) -> Iterator[PartsRecorder]:
     """Open what the results of a job are recorded in, with those of an earlier start.
 
     Parameters
     ----------
     job : Job
     survey : Survey
-    hands : Hands
+    dispatcher : Dispatcher
 
     Yields
     ------
@@ -160,7 +162,7 @@ def opened_parts_recorder(job: Job, survey: Survey, hands: Hands) -> Iterator[Pa
     with opened_journal(job, identity) as (journal, keeper):
         shutil.rmtree(journal.folder / "drafts", ignore_errors=True)
         written = WrittenParts(journal.folder, survey.partitions, job.output)
-        yield PartsRecorder(job, survey, hands, journal, keeper, written)
+        yield PartsRecorder(job, survey, dispatcher, journal, keeper, written)
 
 
 def check_unfinished(job: Job):

@@ -3,7 +3,7 @@
 from catalogs.partitions import partitions_of
 from pipeline.job import Job
 from pipeline.observers import Observers
-from pipeline.partitions.hands import Hands, opened_hands
+from pipeline.partitions.dispatcher import Dispatcher, opened_dispatcher
 from pipeline.partitions.recorder import (
     PartsRecorder,
     check_unfinished,
@@ -29,25 +29,27 @@ def run_partitions(job: Job, observers: Observers):
     """
     check_unfinished(job)
     partitions = partitions_of(job.catalog)
-    with opened_hands(job) as hands:
+    with opened_dispatcher(job) as dispatcher:
         first = partitions[0]
-        remarks = [hands.keep_to_itself(first.path, first.path.stat().st_size)]
-        survey = survey_partitions(job, partitions, hands)
-        with opened_parts_recorder(job, survey, hands) as recorder:
-            remarks.append(hands.keep_to_itself(recorder.written.folder.absolute(), None))
+        remarks = [dispatcher.work_alone_unless_seen(first.path, first.path.stat().st_size)]
+        survey = survey_partitions(job, partitions, dispatcher)
+        with opened_parts_recorder(job, survey, dispatcher) as recorder:
+            remarks.append(
+                dispatcher.work_alone_unless_seen(recorder.written.folder.absolute(), None)
+            )
             warnings = [f"warning: {remark}" for remark in remarks if remark is not None]
             observers.remarks(warnings + remarks_on(job, survey.extent))
-            _score_and_write(recorder, hands, observers)
+            _score_and_write(recorder, dispatcher, observers)
             recorder.count(observers.summary)
             with recorder.keeper.published():
                 recorder.publish()
             finish(job, observers.summary)
 
 
-def _score_and_write(recorder: PartsRecorder, hands: Hands, observers: Observers):
+def _score_and_write(recorder: PartsRecorder, dispatcher: Dispatcher, observers: Observers):
     """Score the rows of each portion that have no result yet, and write its files."""
     observers.begin(recorder.done_count(), recorder.survey.selected)
     for portion in recorder.portions():
         if portion.recorder.is_missing():
-            score_missing(hands.client(), hands.settings, portion.recorder, observers)
+            score_missing(dispatcher.client(), dispatcher.settings, portion.recorder, observers)
         recorder.write(portion)

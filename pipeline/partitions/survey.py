@@ -8,7 +8,7 @@ import numpy as np
 from catalogs.partitions import Partition, joined_fingerprint, longest
 from catalogs.sky_extent import SkyExtent
 from pipeline.job import Job
-from pipeline.partitions.hands import Hands
+from pipeline.partitions.dispatcher import Dispatcher
 from pipeline.partitions.tasks import PartFacts, Question, examine, joined_rows, read_rows
 from pipeline.plan import SelectedRows
 
@@ -57,14 +57,14 @@ class Survey:
         firsts = [partition.first for partition in self.partitions]
         return np.searchsorted(firsts, rows, "right") - 1
 
-    def rows_of(self, numbers: Sequence[int], hands: Hands) -> SelectedRows:
+    def rows_of(self, numbers: Sequence[int], dispatcher: Dispatcher) -> SelectedRows:
         """Return the selected rows of some files, numbered as in the whole catalog.
 
         Parameters
         ----------
         numbers : sequence of int
             Of the files, ascending.
-        hands : Hands
+        dispatcher : Dispatcher
 
         Returns
         -------
@@ -73,8 +73,8 @@ class Survey:
         """
         rows = self._rows
         if rows is None:
-            calls = ((n, self.partitions[n], self._question, hands.settings) for n in numbers)
-            rows = dict(hands.each(read_rows, calls))
+            calls = ((n, self.partitions[n], self._question, dispatcher.settings) for n in numbers)
+            rows = dict(dispatcher.each(read_rows, calls))
         return joined_rows([self._in_catalog(number, rows.pop(number)) for number in numbers])
 
     def _in_catalog(self, number: int, found: SelectedRows) -> SelectedRows:
@@ -83,14 +83,14 @@ class Survey:
         return SelectedRows(rows + partition.first, found.positions, found.groups)
 
 
-def survey_partitions(job: Job, partitions: Sequence[Partition], hands: Hands) -> Survey:
+def survey_partitions(job: Job, partitions: Sequence[Partition], dispatcher: Dispatcher) -> Survey:
     """Hash the files of a catalog, and count their selected rows.
 
     Parameters
     ----------
     job : Job
     partitions : sequence of Partition
-    hands : Hands
+    dispatcher : Dispatcher
 
     Returns
     -------
@@ -108,9 +108,9 @@ def survey_partitions(job: Job, partitions: Sequence[Partition], hands: Hands) -
 
     def calls() -> Iterator[tuple]:
         for number, partition in enumerate(partitions):
-            yield number, partition, question, hands.settings, kept.has_room
+            yield number, partition, question, dispatcher.settings, kept.has_room
 
-    for found in hands.each(examine, calls()):
+    for found in dispatcher.each(examine, calls()):
         extent.merge(found.extent)
         kept.add(found)
         facts[found.number] = _light(found)

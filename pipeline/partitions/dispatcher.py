@@ -1,17 +1,17 @@
-"""Who does the work on partitions: the workers of a cluster, or the command itself."""
+"""Hand the files of a catalog to workers, or do the work on them in this process."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from pipeline.dispatch import Hand, Threads, in_order_of_completion
+from pipeline.dispatch import Executor, Threads, in_order_of_completion
 from pipeline.job import Job
 from pipeline.partitions.tasks import sees
 from pipeline.work import connected, worker_settings
 
 
-class Hands:
-    """Does tasks of a run, in workers where there are some.
+class Dispatcher:
+    """Runs tasks on the files of a catalog, in workers where there are some that see the files.
 
     Parameters
     ----------
@@ -22,27 +22,24 @@ class Hands:
     Attributes
     ----------
     settings : WorkerSettings
+        For scoring, and for the source of cutouts; see `pipeline.work.worker_settings`.
     """
 
     def __init__(self, job: Job, stack: ExitStack):
         self._job, self._stack = job, stack
-        self._client: Hand | None = None
+        self._client: Executor | None = None
         self._alone = not job.options.has_workers
         client = None if self._alone else self.client()
         self.settings = worker_settings(job, client)
 
-    def client(self) -> Hand:
+    def client(self) -> Executor:
         """Return the client, connected when it is first asked for."""
         if self._client is None:
             self._client = self._stack.enter_context(connected(self._job))
         return self._client
 
-    def share_files(self) -> bool:
-        """Tell whether tasks on files are done by workers."""
-        return not self._alone
-
-    def keep_to_itself(self, path: Path, size: int | None) -> str | None:
-        """Let the command do all tasks on files if a worker does not see one.
+    def work_alone_unless_seen(self, path: Path, size: int | None) -> str | None:
+        """Leave all tasks on files to this process if a worker does not see one of them.
 
         Parameters
         ----------
@@ -53,10 +50,12 @@ class Hands:
         Returns
         -------
         str or None
-            What to say of it; None: all workers see it.
+            A sentence that names the worker and the file, for the user; None: all see it.
         """
-        client = self.client() if not self._alone else None
-        if client is None or isinstance(client, Threads):
+        if self._alone:
+            return None
+        client = self.client()
+        if isinstance(client, Threads):
             return None
         seen = client.run(sees, path, size)
         if all(seen.values()):
@@ -90,7 +89,7 @@ class Hands:
 
 
 @contextmanager
-def opened_hands(job: Job) -> Iterator[Hands]:
-    """Give those who do the work of a job, and let them go at the end."""
+def opened_dispatcher(job: Job) -> Iterator[Dispatcher]:
+    """Give the dispatcher of a job, and end its connection to workers afterwards."""
     with ExitStack() as stack:
-        yield Hands(job, stack)
+        yield Dispatcher(job, stack)
