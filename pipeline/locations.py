@@ -1,4 +1,4 @@
-"""Where files are, said such that a worker in another folder finds them."""
+"""Paths made absolute, so that a worker that was started in another folder finds the files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,6 +38,23 @@ def anywhere(spec: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]
     if isinstance(survey, str) and survey.endswith(".toml"):
         return spec, {**options, "survey": _absolute(survey)}
     return spec, dict(options)
+
+
+def absolute_file(value: object) -> object:
+    """Make the path of a file absolute, for an option that takes a file or something else.
+
+    Parameters
+    ----------
+    value : object
+        Such as the path of a file of weights, or the name of registered ones.
+
+    Returns
+    -------
+    object
+        Text if it is the path of a file that exists; otherwise the value itself.
+    """
+    is_file = isinstance(value, (str, Path)) and Path(value).is_file()
+    return str(Path(str(value)).absolute()) if is_file else value
 
 
 def _absolute(path: str) -> str:

@@ -17,9 +17,9 @@ from catalogs import InputError, check_output, open_catalog
 from catalogs.blocks import BLOCK_ROWS
 from catalogs.columns import already_there, find_lsbg_columns, lsbg_columns
 from catalogs.output import remove_partials, written_whole
-from catalogs.urls import is_url
 from pipeline.annotate import annotate
 from pipeline.cluster import connect
+from pipeline.locations import absolute_file, anywhere
 from pipeline.options import OPTIONS
 from pipeline.summary import Summary
 
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     import nested_pandas as npd
 
 _OURS = b"lsbg."
-_LOCAL = ("tiles", "kept")
-_FILES = ("weights", "select", "survey")
-"""Sources that are folders, and options that may name a file."""
+_FILES = ("weights", "select")
+"""Options that may name a file; those of the source of cutouts are in `pipeline.locations`."""
 
 PARTITION_OPTIONS = tuple(
     option for option in OPTIONS if not option.whole_run and option.name != "cutouts"
@@ -63,7 +62,7 @@ def classify_catalog(catalog: "lsdb.Catalog", *, cutouts: str, **options) -> "ls
         At once, for options with which no partition could be annotated: unknown weights or source,
         weights for other images, a wrong selection, columns of ours that exist already.
     """
-    cutouts, options = _anywhere(cutouts), _complete(catalog, options)
+    cutouts, options = anywhere(cutouts, _complete(catalog, options))
     added = _annotated(catalog.meta, cutouts, options)
     meta = _joined(catalog.meta, added)
     scored = catalog.map_partitions(classify_partition, cutouts, options, meta=meta)
@@ -196,22 +195,8 @@ def _complete(catalog: "lsdb.Catalog", options: Mapping[str, Any]) -> dict[str, 
         )
     info = catalog.hc_structure.catalog_info
     position = {"ra": info.ra_column, "dec": info.dec_column, "position_unit": "deg"}
-    files = {name: _absolute(options[name]) for name in _FILES if options.get(name)}
+    files = {name: absolute_file(options[name]) for name in _FILES if options.get(name)}
     return position | dict(options) | files
-
-
-def _anywhere(cutouts: str) -> str:
-    """Name a source by a path that is right in any folder: workers may have another one."""
-    kind, colon, place = cutouts.partition(":")
-    if kind not in _LOCAL or is_url(place):
-        return cutouts
-    return f"{kind}{colon}{Path(place).absolute()}"
-
-
-def _absolute(value: object) -> object:
-    """Return the whole path of a file; other values, such as names, are left as they are."""
-    is_file = isinstance(value, (str, Path)) and Path(value).is_file()
-    return str(Path(str(value)).absolute()) if is_file else value
 
 
 def _annotated(frame: "npd.NestedFrame", cutouts: str, options: Mapping[str, Any]) -> pa.Table:
