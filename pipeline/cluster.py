@@ -1,12 +1,13 @@
-"""Where the work is done: threads, worker processes, a Dask scheduler, or jobs of Slurm."""
+"""Clients of Dask: of a scheduler, of worker processes or threads, or of jobs of Slurm."""
 
 import logging
 import math
 import signal
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from itertools import islice
 from pathlib import Path
 
 from dask.system import CPU_COUNT
@@ -16,14 +17,13 @@ from distributed.scheduler import NoWorkerError
 
 from catalogs.errors import InputError
 from lsbg_classifier.cores import usable_cores
+from pipeline.dispatch import CALLS_A_THREAD, INTERRUPT_SECONDS, Calls
 from pipeline.schedulers import client_of, most_workers, wait_for_a_worker
 from pipeline.slurm import SlurmJobs
 from pipeline.worker_packages import own_packages_on
 
-_INTERRUPT_SECONDS = 5
 _LOOK_SECONDS = 5
-_UNITS_A_THREAD = 2
-_UNITS_A_THREAD_THAT_ADAPTS = 10
+_CALLS_A_THREAD_THAT_ADAPTS = 10
 
 
 @contextmanager
@@ -39,7 +39,8 @@ def connect(
     scheduler : str, Path, Client or None
         Address of a running scheduler, such as ``tcp://host:8786``; file that describes one; a
         client of one; or ``"current"`` for the client that is open. It is used as it is. None:
-        threads of this process.
+        threads of this process, for lsdb, which needs a client; runs of ours that are in threads
+        have `pipeline.dispatch.Threads`.
     workers : int, optional
         Without a scheduler, start this many worker processes instead of threads.
     slurm : SlurmJobs, optional
@@ -94,7 +95,7 @@ def _local_client(workers: int | None) -> Iterator[Client]:
                     client.run(_leave_interrupts_to_us)
                 yield client
     except KeyboardInterrupt:
-        patience = _INTERRUPT_SECONDS  # a server that hangs must not hold us
+        patience = INTERRUPT_SECONDS
         raise
     finally:
         with suppress(TimeoutError):
@@ -128,20 +129,14 @@ def _silent_loggers(
             logger.setLevel(level)
 
 
-def in_order_of_completion(
-    client: Client, function, calls: Iterator[tuple[int | None, tuple]]
-) -> Iterator:
+def in_order_of_completion(client: Client, function: Callable, calls: Calls) -> Iterator:
     """Run ``function(*arguments)`` for each call and yield the results as they come.
-
-    Only a few calls a thread are under way at any time, so that memory stays bounded.
 
     Parameters
     ----------
     client : Client
-    function : callable
-    calls : iterator of (int or None, tuple)
-        A number, and the arguments. Calls of the same number go to the same worker, unless that
-        is busy while another has nothing to do, or is gone.
+    function, calls
+        As for `pipeline.dispatch.in_order_of_completion`.
 
     Yields
     ------
@@ -158,7 +153,7 @@ def in_order_of_completion(
     waiting = as_completed(loop=client.loop, with_results=True)
 
     def submit_some():
-        for number, arguments in _first(calls, crew.room - waiting.count()):
+        for number, arguments in islice(calls, max(0, crew.room - waiting.count())):
             home = crew.preferring(number)
             with warnings.catch_warnings(action="ignore"):  # it finds large arguments remarkable
                 waiting.add(client.submit(function, *arguments, pure=False, **home))
@@ -201,9 +196,9 @@ class _Crew:
         threads, workers = self._threads, len(self._addresses)
         most = most_workers(self._client)
         if not most:
-            return max(1, threads * _UNITS_A_THREAD)
+            return max(1, threads * CALLS_A_THREAD)
         threads_to_come = most * max(1, -(-threads // max(1, workers)))
-        return max(threads_to_come * _UNITS_A_THREAD, threads * _UNITS_A_THREAD_THAT_ADAPTS)
+        return max(threads_to_come * CALLS_A_THREAD, threads * _CALLS_A_THREAD_THAT_ADAPTS)
 
     def look(self):
         """Ask for the list of workers, at most once in a short time."""
@@ -220,8 +215,3 @@ class _Crew:
             return {}
         home = self._addresses[number % len(self._addresses)]
         return {"workers": home, "allow_other_workers": True}
-
-
-def _first(iterator, count):
-    for _, item in zip(range(count), iterator, strict=False):
-        yield item

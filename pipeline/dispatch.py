@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 
     from pipeline.slurm import SlurmJobs
 
-_INTERRUPT_SECONDS = 5
-_CALLS_A_THREAD = 2
+INTERRUPT_SECONDS = 5
+"""How long a run that is interrupted waits for calls under way, such as to a server that hangs."""
+
+CALLS_A_THREAD = 2
+"""How many calls a thread may have under way or waiting."""
 
 Calls = Iterator[tuple[int | None, tuple]]
-"""A number, and the arguments of a function; see `in_order_of_completion`."""
+"""The arguments of each call of a function, after a number; see `in_order_of_completion`."""
 
 
 class Threads:
@@ -50,7 +53,7 @@ class Threads:
         self._start()
         under_way = 0
         while True:
-            for _, arguments in islice(calls, _CALLS_A_THREAD * self._count - under_way):
+            for _, arguments in islice(calls, CALLS_A_THREAD * self._count - under_way):
                 self._calls.put((function, arguments))
                 under_way += 1
             if not under_way:
@@ -136,7 +139,7 @@ def connect(
     try:
         yield threads
     except KeyboardInterrupt:
-        patience = _INTERRUPT_SECONDS  # a server that hangs must not hold us
+        patience = INTERRUPT_SECONDS
         raise
     finally:
         threads.close(patience)
@@ -153,7 +156,8 @@ def in_order_of_completion(client: Executor, function: Callable, calls: Calls) -
         What `connect` gives.
     function : callable
     calls : iterator of (int or None, tuple)
-        A number, and the arguments; see `pipeline.cluster.in_order_of_completion`.
+        A number, and the arguments. Calls of the same number go to the same worker process, unless
+        that is busy while another has nothing to do, or is gone.
 
     Yields
     ------

@@ -114,12 +114,17 @@ def adaptive_of(client: Client):
 
 def processes_of(client: Client) -> int:
     """Return how many worker processes there are, or may be once the cluster has adapted."""
-    most = getattr(adaptive_of(client), "maximum", 1)
-    return max(1, len(client.nthreads()), int(most) if math.isfinite(most) else 1)
+    return max(1, len(client.nthreads()), most_workers(client))
 
 
 def most_workers(client: Client) -> int:
-    """Return how many workers a cluster may have that adapts, or 0 if it does not adapt."""
+    """Return how many workers a cluster that adapts may have, 1 if there is no limit.
+
+    Returns
+    -------
+    int
+        0 if the cluster does not adapt.
+    """
     adaptive = adaptive_of(client)
     if adaptive is None:
         return 0

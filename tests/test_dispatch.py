@@ -74,7 +74,7 @@ def test_what_a_call_raises_is_raised_and_the_rest_is_dropped():
 
 
 def test_an_interrupt_does_not_wait_for_a_server_that_hangs(monkeypatch):
-    monkeypatch.setattr("pipeline.dispatch._INTERRUPT_SECONDS", 0.1)
+    monkeypatch.setattr("pipeline.dispatch.INTERRUPT_SECONDS", 0.1)
     hangs, begun = threading.Event(), threading.Event()
 
     def wait(_):

@@ -53,7 +53,7 @@ class UnitResult:
 
 @dataclass(frozen=True)
 class Where:
-    """Where the work is done; see `pipeline.cluster.connect`.
+    """Where the work is done; see `pipeline.dispatch.connect`.
 
     Attributes
     ----------
