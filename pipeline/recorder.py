@@ -49,15 +49,11 @@ class Recorder:
             If the journal holds rows that are not selected, or its kept cutouts are damaged.
         """
         scored_count = 0
-        for records in self.journal.results():
-            records = records[records["flags"] & TRIED_AGAIN == 0]
+        for records in final_results(self.journal):
             if belong is not None:
                 records = records[belong(records["row"])]
             if not self.plan.has_rows(records["row"]):
-                raise InputError(
-                    f"{self.journal.folder}: damaged, it has results of rows that are none of "
-                    "this job's; delete the folder to start again"
-                )
+                raise foreign_rows(self.journal)
             self.results.put(records)
             scored_count += int(np.count_nonzero(records["flags"] & NOT_SCORED == 0))
         self.keeper.compare(self.results, scored_count)
@@ -82,6 +78,30 @@ class Recorder:
         self.keeper.add(result)
         self.journal.append(result.records)
         self.results.put(result.records)
+
+
+def final_results(journal: Journal) -> Iterator[np.ndarray]:
+    """Yield the results in a journal, without those of rows that a resumed run fetches again.
+
+    Parameters
+    ----------
+    journal : Journal
+
+    Yields
+    ------
+    structured array
+        See `pipeline.journal.record_dtype`.
+    """
+    for records in journal.results():
+        yield records[records["flags"] & TRIED_AGAIN == 0]
+
+
+def foreign_rows(journal: Journal) -> InputError:
+    """Return the error for a journal with results of rows that its job does not have."""
+    return InputError(
+        f"{journal.folder}: damaged, it has results of rows that are none of this job's; delete "
+        "the folder to start again"
+    )
 
 
 @contextmanager

@@ -8,20 +8,20 @@ from math import inf
 from typing import cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from catalogs.errors import InputError
 from catalogs.output import put_in_place, remove_partials
 from catalogs.partitions import Annotation, PartitionedCatalog
 from pipeline.cutout_keeper import CutoutKeeper
 from pipeline.job import Job
-from pipeline.journal import Journal, refuse_unfinished
+from pipeline.journal import Journal
 from pipeline.partitions import survey as surveys
 from pipeline.partitions.dispatcher import Dispatcher
 from pipeline.partitions.records import WrittenParts
 from pipeline.partitions.survey import Survey, portions
 from pipeline.partitions.tasks import Writing, write
 from pipeline.plan import plan_of
-from pipeline.recorder import TRIED_AGAIN, Recorder, opened_journal
+from pipeline.recorder import Recorder, final_results, foreign_rows, opened_journal
 from pipeline.results import Results
 from pipeline.summary import Summary
 
@@ -52,9 +52,9 @@ class PartsRecorder:
         done = self.written.records
         facts = self.survey.facts
         count = sum(one.selected if one.number in done else one.unplaced for one in facts)
-        for records in self.journal.results():
-            records = records[records["flags"] & TRIED_AGAIN == 0]
-            count += int(np.count_nonzero(~self._is_in(records["row"], done)))
+        numbers = np.array(list(done), np.int64)
+        for records in final_results(self.journal):
+            count += int(np.count_nonzero(~self._are_in(records["row"], numbers)))
         return count
 
     def portions(self) -> Iterator["Portion"]:
@@ -68,9 +68,9 @@ class PartsRecorder:
             yield self._opened(numbers)
 
     def _opened(self, numbers: Sequence[int]) -> "Portion":
-        found = self.survey.rows_of(numbers, self.dispatcher)
+        selected = self.survey.rows_of(numbers, self.dispatcher)
         total, chunk_size = self.job.catalog.row_count, self.job.options.chunk_size
-        plan = plan_of(total, found.rows, found.positions, found.groups, chunk_size)
+        plan = plan_of(total, *selected, chunk_size)
         results = Results(plan, self.job.options.column_keys, self.journal.folder)
         recorder = Recorder(self.journal, self.keeper, plan, results)
         recorder.take_up(lambda rows: self._belong(rows, numbers))
@@ -79,30 +79,29 @@ class PartsRecorder:
     def _belong(self, rows: np.ndarray, numbers: Sequence[int]) -> np.ndarray:
         """Tell which rows are in these files; refuse rows that are in none."""
         if not ((rows >= 0) & (rows < self.job.catalog.row_count)).all():
-            raise InputError(
-                f"{self.journal.folder}: damaged, it has results of rows that are none of this "
-                "job's; delete the folder to start again"
-            )
-        return self._is_in(rows, numbers)
+            raise foreign_rows(self.journal)
+        return self._are_in(rows, numbers)
 
-    def _is_in(self, rows: np.ndarray, numbers) -> np.ndarray:
-        return np.isin(self.survey.numbers_of(rows), list(numbers))
+    def _are_in(self, rows: np.ndarray, numbers: ArrayLike) -> np.ndarray:
+        """Tell which rows are in these files."""
+        return np.isin(self.survey.numbers_of(rows), numbers)
 
     def write(self, portion: "Portion"):
         """Write the files of a portion, all rows of which are scored."""
-        partitions, writing = self.survey.partitions, self._writing()
-        calls = (
-            (number, partitions[number], writing, portion.recorder.results.between(first, stop))
-            for number in portion.numbers
-            if number not in self.written.records
-            for first in [partitions[number].first]
-            for stop in [first + partitions[number].rows]
-        )
-        for record in self.dispatcher.each(write, calls):
+        for record in self.dispatcher.each(write, self._calls_of_write(portion)):
             self.written.add(record)
         if not self.job.options.keep_cutouts:
-            finished = self.written.without_failures()
-            self.journal.retain(lambda rows: ~self._is_in(rows, finished))
+            finished = np.array(self.written.without_failures(), np.int64)
+            self.journal.retain(lambda rows: ~self._are_in(rows, finished))
+
+    def _calls_of_write(self, portion: "Portion") -> Iterator[tuple]:
+        """Yield the arguments of `write` for each file of a portion that is not written yet."""
+        writing, results = self._writing(), portion.recorder.results
+        for number in portion.numbers:
+            if number not in self.written.records:
+                partition = self.survey.partitions[number]
+                values = results.between(partition.first, partition.first + partition.rows)
+                yield number, partition, writing, values
 
     def _writing(self) -> Writing:
         folder, drafts = self.written.folder.absolute(), self.journal.folder.absolute() / "drafts"
@@ -163,8 +162,3 @@ def opened_parts_recorder(
         shutil.rmtree(journal.folder / "drafts", ignore_errors=True)
         written = WrittenParts(journal.folder, survey.partitions, job.output)
         yield PartsRecorder(job, survey, dispatcher, journal, keeper, written)
-
-
-def check_unfinished(job: Job):
-    """Refuse at once to start a run again that is unfinished."""
-    refuse_unfinished(job.journal_folder, resume=job.options.resume)

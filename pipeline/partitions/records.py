@@ -113,9 +113,9 @@ class WrittenParts:
         """Note that all is written."""
         self._append({_WHOLE: True})
 
-    def without_failures(self) -> Collection[int]:
-        """Return the numbers of the files that need no second look."""
-        return {number for number, record in self.records.items() if not record.failed}
+    def without_failures(self) -> list[int]:
+        """Return the numbers of the files without rows that a resumed run fetches again."""
+        return [number for number, record in self.records.items() if not record.failed]
 
     def _append(self, content: dict):
         text = json.dumps(content)

@@ -2,13 +2,10 @@
 
 from catalogs.partitions import partitions_of
 from pipeline.job import Job
+from pipeline.journal import refuse_unfinished
 from pipeline.observers import Observers
 from pipeline.partitions.dispatcher import Dispatcher, opened_dispatcher
-from pipeline.partitions.recorder import (
-    PartsRecorder,
-    check_unfinished,
-    opened_parts_recorder,
-)
+from pipeline.partitions.recorder import PartsRecorder, opened_parts_recorder
 from pipeline.partitions.survey import survey_partitions
 from pipeline.remarks import remarks_on
 from pipeline.work import finish, score_missing
@@ -27,7 +24,7 @@ def run_partitions(job: Job, observers: Observers):
     InputError
         As of `pipeline.annotate`.
     """
-    check_unfinished(job)
+    refuse_unfinished(job.journal_folder, resume=job.options.resume)
     partitions = partitions_of(job.catalog)
     with opened_dispatcher(job) as dispatcher:
         first = partitions[0]

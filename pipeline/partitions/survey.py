@@ -1,7 +1,8 @@
-"""What the files of a catalog hold, found by those who do the work."""
+"""What the files of a catalog hold: hashes, counts, and the selected rows if they are few."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -17,6 +18,9 @@ PORTION_ROWS = 2_000_000
 
 A tile whose candidates are in files of different portions is read once for each of them.
 """
+
+_NOWHERE = SkyExtent()
+"""Takes the place of the extents of single files, which take room and are needed no more."""
 
 
 @dataclass
@@ -54,8 +58,11 @@ class Survey:
 
     def numbers_of(self, rows: np.ndarray) -> np.ndarray:
         """Return the number of the file that each row is in."""
-        firsts = [partition.first for partition in self.partitions]
-        return np.searchsorted(firsts, rows, "right") - 1
+        return np.searchsorted(self._firsts, rows, "right") - 1
+
+    @cached_property
+    def _firsts(self) -> np.ndarray:
+        return np.array([partition.first for partition in self.partitions])
 
     def rows_of(self, numbers: Sequence[int], dispatcher: Dispatcher) -> SelectedRows:
         """Return the selected rows of some files, numbered as in the whole catalog.
@@ -113,19 +120,9 @@ def survey_partitions(job: Job, partitions: Sequence[Partition], dispatcher: Dis
     for found in dispatcher.each(examine, calls()):
         extent.merge(found.extent)
         kept.add(found)
-        facts[found.number] = _light(found)
+        facts[found.number] = replace(found, extent=_NOWHERE, rows=None)
     in_order = [facts[number] for number in range(len(partitions))]
     return Survey(partitions, in_order, extent, question, kept.rows)
-
-
-def _light(facts: PartFacts) -> PartFacts:
-    """Return the facts without what takes room."""
-    return PartFacts(
-        facts.number, facts.digest, facts.selected, facts.unplaced, _NOWHERE, facts.lengths, None
-    )
-
-
-_NOWHERE = SkyExtent()
 
 
 class _FewRows:
