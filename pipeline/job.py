@@ -234,17 +234,62 @@ def prepare(input_path: str | Path, output: str | Path | None, options: Options)
     """
     output = output_for(input_path, output, options)
     _check_outputs(input_path, output, options)
-    catalog = open_catalog(
-        input_path,
+    catalog = opened_catalog(input_path, options)
+    check_name(format_named(catalog.format), input_path, output)
+    if options.vo_metadata and catalog.format not in _PARQUET:
+        raise InputError(f"{catalog.path}: --vo-metadata is for Parquet, not {catalog.format}")
+    job = job_on(catalog, output, options)
+    catalog.check_annotated(job.columns, overwrite_columns=options.overwrite_columns)
+    if options.only is not None:
+        check_only(options.only, catalog, job.columns)
+    return job
+
+
+def opened_catalog(path: str | Path, options: Options) -> Catalog:
+    """Open a catalog with the options that say how it is read.
+
+    Parameters
+    ----------
+    path : path or URL
+    options : Options
+
+    Returns
+    -------
+    Catalog
+
+    Raises
+    ------
+    InputError
+        As of `catalogs.open_catalog`.
+    """
+    return open_catalog(
+        path,
         format=options.format,
         table=options.table,
         ra=options.ra,
         dec=options.dec,
         position_unit=options.position_unit,
     )
-    check_name(format_named(catalog.format), input_path, output)
-    if options.vo_metadata and catalog.format not in _PARQUET:
-        raise InputError(f"{catalog.path}: --vo-metadata is for Parquet, not {catalog.format}")
+
+
+def job_on(catalog: Catalog, output: Path, options: Options) -> Job:
+    """Find all else that a job on a catalog needs, and check that it fits together.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    output : Path
+    options : Options
+
+    Returns
+    -------
+    Job
+
+    Raises
+    ------
+    InputError
+        For weights, images or selections that do not exist, or do not fit.
+    """
     weights = find_weights(options.weights)
     source = open_source(options.cutouts, **options.of_source)
     scale = scale_of_cut(options, catalog, source)
@@ -254,11 +299,7 @@ def prepare(input_path: str | Path, output: str | Path | None, options: Options)
         check_match(weights.card, source, "--allow-mismatch")
     slurm = None if options.cluster is None else _slurm(options.cluster, options.adapt)
     engine = plan_engine(weights, options.engine)
-    job = Job(catalog, output, source, weights, options, engine, selection, slurm, scale)
-    catalog.check_annotated(job.columns, overwrite_columns=options.overwrite_columns)
-    if options.only is not None:
-        check_only(options.only, catalog, job.columns)
-    return job
+    return Job(catalog, output, source, weights, options, engine, selection, slurm, scale)
 
 
 def _slurm(description: str | Path, adapt: tuple[int, int] | None) -> "SlurmJobs":

@@ -1,21 +1,19 @@
-"""What a run in place has left that was killed after it had replaced its input."""
+"""The end of a run in place that was killed when it had replaced its input already."""
 
 import time
 from pathlib import Path
 
 import numpy as np
 
-from catalogs import Catalog, find_lsbg_columns, find_selection, lsbg_columns, open_catalog
+from catalogs import Catalog, lsbg_columns
 from catalogs.blocks import BLOCK_ROWS
 from catalogs.errors import InputError
-from catalogs.urls import masked
-from lsbg_classifier import open_source
-from lsbg_classifier.weights.registry import find_weights
 from pipeline.chosen_rows import write_only
-from pipeline.job import journal_of
+from pipeline.job import Job, job_on, journal_of, opened_catalog
 from pipeline.journal import Journal, read_identity, record_dtype
 from pipeline.options import Options
-from pipeline.summary import Summary
+from pipeline.plan import scratch_array
+from pipeline.summary import Summary, summary_of
 
 
 def finish_replaced(path: Path, options: Options) -> Summary | None:
@@ -35,14 +33,14 @@ def finish_replaced(path: Path, options: Options) -> Summary | None:
     Summary or None
         None: nothing of the kind has happened, or this is another run.
     """
-    started = journal_of(path) / "job.json"
-    if not options.in_place or not started.exists():
+    job_file = journal_of(path) / "job.json"
+    if not options.in_place or not job_file.exists():
         return None
-    begun = time.perf_counter()
-    identity = read_identity(started)
+    started_at = time.perf_counter()
+    identity = read_identity(job_file)
     if identity is None or identity.get("keep_cutouts"):
         return None
-    catalog = _opened(path, options)
+    catalog = opened_catalog(path, options)
     if identity.get("input") == catalog.fingerprint() or not _is_ours(catalog, options, identity):
         return None
     journal = Journal(journal_of(path), identity, record_dtype(options.column_keys), resume=True)
@@ -50,24 +48,17 @@ def finish_replaced(path: Path, options: Options) -> Summary | None:
         journal.close()
         return None
     journal.remove()
-    if options.overwrite_columns or not _is_same_run(catalog, options, identity):
+    job = None if options.overwrite_columns else _same_job(catalog, path, options, identity)
+    if job is None:
         return None
-    summary = _counted(catalog, options)
+    summary = summary_of(catalog, job.threshold)
+    summary.remarks = [
+        f"an earlier run has replaced {path} and was stopped after that: nothing was left to score"
+    ]
     if options.only is not None:
         summary.chosen = write_only(path, options)
-    summary.total_seconds = time.perf_counter() - begun
+    summary.total_seconds = time.perf_counter() - started_at
     return summary
-
-
-def _opened(path: Path, options: Options) -> Catalog:
-    return open_catalog(
-        path,
-        format=options.format,
-        table=options.table,
-        ra=options.ra,
-        dec=options.dec,
-        position_unit=options.position_unit,
-    )
 
 
 def _is_ours(catalog: Catalog, options: Options, identity: dict) -> bool:
@@ -75,63 +66,40 @@ def _is_ours(catalog: Catalog, options: Options, identity: dict) -> bool:
     columns = lsbg_columns(catalog.column_names, options.style, keys=options.column_keys)
     if not {column.name for column in columns} <= set(catalog.column_names):
         return False
-    said = catalog.provenance()
+    provenance = catalog.provenance()
     keys = ("weights_sha256", "source", "software", "date")
-    return all(said.get(key) == identity.get(key) for key in keys)
+    return all(provenance.get(key) == identity.get(key) for key in keys)
 
 
 def _holds(catalog: Catalog, options: Options, journal: Journal) -> bool:
     """Tell whether the catalog holds the results of a journal."""
     columns = lsbg_columns(catalog.column_names, options.style, keys=options.column_keys)
-    records = np.zeros(catalog.row_count, record_dtype(options.column_keys))
+    dtype = record_dtype(options.column_keys)
+    records = scratch_array((catalog.row_count,), dtype, journal.folder)
     records["row"] = -1
     for unit in journal.results():
-        if unit["row"].min(initial=0) < 0 or unit["row"].max(initial=0) >= len(records):
+        rows = unit["row"]
+        if not ((rows >= 0) & (rows < len(records))).all():
             return False
-        records[unit["row"]] = unit
+        records[rows] = unit
     for start in range(0, catalog.row_count, BLOCK_ROWS):
         stop = min(start + BLOCK_ROWS, catalog.row_count)
         block = records[start:stop]
-        known = block["row"] >= 0
+        in_journal = block["row"] >= 0
         values = catalog.read_columns([column.name for column in columns], start, stop)
         for column, value in zip(columns, values, strict=True):
-            same = value[known].astype(column.dtype), block[column.key][known]
-            if not np.array_equal(*same, equal_nan=True):
+            written = value[in_journal].astype(column.dtype)
+            if not np.array_equal(written, block[column.key][in_journal], equal_nan=True):
                 return False
     return True
 
 
-def _is_same_run(catalog: Catalog, options: Options, identity: dict) -> bool:
-    """Tell whether the run with a journal is the one that is asked for."""
-    selection = None if options.select is None else find_selection(options.select, catalog).text
+def _same_job(catalog: Catalog, path: Path, options: Options, identity: dict) -> Job | None:
+    """Return the job that the options ask for, if it is the one with a journal."""
     try:
-        source = masked(open_source(options.cutouts, **options.of_source).spec)
-        weights = find_weights(options.weights).card.sha256
+        job = job_on(catalog, path, options)
     except InputError:
-        return False
-    asked = {
-        "weights_sha256": weights,
-        "source": source,
-        "select": selection,
-        "columns": list(options.column_keys),
-    }
-    return all(identity.get(key) == value for key, value in asked.items())
-
-
-def _counted(catalog: Catalog, options: Options) -> Summary:
-    """Count what the catalog holds, as a run does at its end."""
-    threshold = options.threshold
-    if threshold is None:
-        threshold = find_weights(options.weights).card.threshold
-    summary = Summary(threshold)
-    names = find_lsbg_columns(catalog.column_names, catalog.path)
-    for start in range(0, catalog.row_count, BLOCK_ROWS):
-        stop = min(start + BLOCK_ROWS, catalog.row_count)
-        wanted = (names["probability"], names["flags"])
-        probability, flags = catalog.read_columns(wanted, start, stop)
-        summary.count(probability.astype(np.float32), flags.astype(np.int16))
-    summary.remarks = [
-        f"an earlier run has replaced {catalog.path} and was stopped after that: nothing was left "
-        "to score"
-    ]
-    return summary
+        return None
+    expected = job.identity(identity["input"])  # which was the fingerprint before the replacement
+    expected["date"] = identity["date"]
+    return job if expected == identity else None

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from catalogs import Catalog, find_lsbg_columns
+from catalogs.blocks import BLOCK_ROWS
 from catalogs.flags import Flag
 from lsbg_classifier.reasons import Reason
 
@@ -124,6 +126,33 @@ class Summary:
         if selected and self.flags["NO_COVERAGE"] == selected:
             return ["no candidate lies on these images: are the positions in degrees?"]
         return []
+
+
+def summary_of(catalog: Catalog, threshold: float) -> Summary:
+    """Count the rows of a catalog that is annotated.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    threshold : float
+
+    Returns
+    -------
+    Summary
+        Without reasons and times.
+
+    Raises
+    ------
+    InputError
+        If it has no columns of ours, or several of one kind.
+    """
+    summary, names = Summary(threshold), find_lsbg_columns(catalog.column_names, catalog.path)
+    wanted = names["probability"], names["flags"]
+    for start in range(0, catalog.row_count, BLOCK_ROWS):
+        stop = min(start + BLOCK_ROWS, catalog.row_count)
+        probability, flags = catalog.read_columns(wanted, start, stop)
+        summary.count(probability.astype(np.float32), flags.astype(np.int16))
+    return summary
 
 
 def in_words(count: int) -> str:

@@ -113,9 +113,10 @@ def test_in_place_killed_between_the_replacement_and_the_end(candidates, tiles, 
     annotate(candidates, cutouts=tiles, in_place=True, overwrite_columns=True)
     assert candidates.read_bytes() == after and not journal.exists()
 
-    shutil.copytree(stopped, journal)  # another run is not taken for the one that was stopped
-    with pytest.raises(InputError, match="already has the column P_LSBG"):
-        annotate(candidates, cutouts=tiles, in_place=True, select="NUMBER > 3")
+    for other in ({"select": "NUMBER > 3"}, {"prior": 0.3}, {"bands": "grz"}):
+        shutil.copytree(stopped, journal)  # another run is not taken for the one that was stopped
+        with pytest.raises(InputError, match="already has the column P_LSBG"):
+            annotate(candidates, cutouts=tiles, in_place=True, **other)
     shutil.copytree(stopped, journal, dirs_exist_ok=True)
     with fits.open(candidates, mode="update") as hdus:  # the file is not what the run has written
         hdus[1].data["P_LSBG"][:] = 0.125

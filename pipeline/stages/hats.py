@@ -5,7 +5,7 @@ of lsdb: each partition is annotated by the Dask worker that holds it.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -14,14 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalogs import InputError, check_output, open_catalog
-from catalogs.blocks import BLOCK_ROWS
 from catalogs.columns import already_there, find_lsbg_columns, lsbg_columns
 from catalogs.output import remove_partials, written_whole
 from pipeline.annotate import annotate
 from pipeline.cluster import connect
 from pipeline.locations import absolute_file, anywhere
 from pipeline.options import OPTIONS
-from pipeline.summary import Summary
+from pipeline.summary import Summary, summary_of
 
 if TYPE_CHECKING:
     import lsdb
@@ -168,8 +167,7 @@ def classify_hats(
             addl_hats_properties=properties,
             progress_bar=False,
         )
-    names = added["probability"], added["flags"]
-    summary = _summary(output, names, float(properties["lsbg.threshold"]))
+    summary = summary_of(open_catalog(output), float(properties["lsbg.threshold"]))
     summary.total_seconds = time.perf_counter() - started
     return summary
 
@@ -226,13 +224,3 @@ def _default_columns(catalog: "lsdb.Catalog", added: Mapping[str, str]) -> list[
         return None
     replaced = already_there(lsbg_columns(catalog.columns), catalog.columns)
     return [*(name for name in default if name not in replaced), *added.values()]
-
-
-def _summary(output: Path, names: Sequence[str], threshold: float) -> Summary:
-    """Count what was written in the columns of those names."""
-    catalog, summary = open_catalog(output), Summary(threshold)
-    for start in range(0, catalog.row_count, BLOCK_ROWS):
-        stop = min(start + BLOCK_ROWS, catalog.row_count)
-        probability, flags = catalog.read_columns(names, start, stop)
-        summary.count(probability.astype("f4"), flags.astype("i2"))
-    return summary
