@@ -180,11 +180,12 @@ def write(number: int, partition: Partition, writing: Writing, values: RowValues
     Raises
     ------
     InputError
-        If the hidden output cannot be seen from here.
+        If this worker does not see the hidden output.
     """
     if not writing.folder.is_dir():
         raise InputError(
-            f"{writing.folder}: not there; workers need the output's folder under the same path"
+            f"{writing.folder}: does not exist on this worker; give all workers the folder of the "
+            "output under the same path, and go on with --resume"
         )
     partition.opened()
     target = writing.folder / partition.place
