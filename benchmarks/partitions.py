@@ -10,6 +10,7 @@ must hold each catalog twice: 0.2 GB for a million rows of 40 columns, times two
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -36,7 +37,7 @@ from pipeline.results import RowValues
 PAGE = Path(__file__).parents[1] / "docs" / "scale.md"
 BEGIN, END = "<!-- partitions: begin -->", "<!-- partitions: end -->"
 ROUNDS = 3
-"""How often each of the two is timed, in turns; the medians count."""
+"""How often one worker and two are timed, in turns; the medians count."""
 
 _COMMAND = """
 import atexit, re
@@ -95,7 +96,7 @@ def write_seconds(job: Job, dispatcher: Dispatcher, folder: Path) -> float:
     for _ in dispatcher.each(write, calls):
         pass
     took = time.perf_counter() - start
-    subprocess.run(["rm", "-r", folder], check=True)
+    shutil.rmtree(folder)
     return took
 
 
@@ -136,7 +137,7 @@ def command_memory(catalog: Path, output: Path, tiles: Path) -> tuple[float, flo
     start = time.perf_counter()
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     took = time.perf_counter() - start
-    subprocess.run(["rm", "-r", output], check=True)
+    shutil.rmtree(output)
     return int(done.stdout.split()[-2]) / 1024, took
 
 
@@ -146,25 +147,25 @@ def measure(scratch: Path, options: argparse.Namespace) -> list[Row]:
     shape = options.columns, options.files
     millions = options.millions
     catalog = write_catalog(scratch / "catalog", int(millions * 1e6), *shape)
-    found = []
+    rows = []
     for step, seconds in measure_speed(catalog, survey.tiles, scratch).items():
-        rate = millions * 1e6 / seconds[1] / 1e3
-        found.append(
+        rate = round(millions * 1e6 / seconds[1], -3)
+        rows.append(
             Row(
                 f"{step} {millions:g} million rows x {options.columns} columns in "
                 f"{options.files} files, 1 -> 2 workers",
-                f"{seconds[1]:.1f} s -> {seconds[2]:.1f} s; one worker {rate:.0f},000 rows/s",
+                f"{seconds[1]:.1f} s -> {seconds[2]:.1f} s; one worker {rate:,.0f} rows/s",
                 seconds[1] / seconds[2],
                 1.6,
             )
         )
     if not options.large:
-        return found
+        return rows
     few, _ = command_memory(catalog, scratch / "out", survey.tiles)
-    subprocess.run(["rm", "-r", catalog], check=True)
+    shutil.rmtree(catalog)
     large = write_catalog(scratch / "large", int(options.large * 1e6), *shape)
     many, took = command_memory(large, scratch / "out", survey.tiles)
-    found.append(
+    rows.append(
         Row(
             f"memory of the command with {options.large:g} million rows, all selected, more than "
             f"with {millions:g} million, in MB",
@@ -174,7 +175,7 @@ def measure(scratch: Path, options: argparse.Namespace) -> list[Row]:
             most=True,
         )
     )
-    return found
+    return rows
 
 
 def main():
@@ -182,8 +183,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--millions", type=float, default=3, help="Millions of rows.")
     parser.add_argument("--large", type=float, default=0, help="Millions of rows for memory.")
-    parser.add_argument("--columns", type=int, default=40)
-    parser.add_argument("--files", type=int, default=200)
+    parser.add_argument("--columns", type=int, default=40, help="Columns of the catalog.")
+    parser.add_argument("--files", type=int, default=200, help="Files of the catalog.")
     parser.add_argument("--write", action="store_true", help="Rewrite the table in docs/scale.md.")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -24,7 +24,8 @@ def check_configured(config: Any):
     Raises
     ------
     InputError
-        If the weights or the source of cutouts do not exist, or are not for each other.
+        If the weights or the source of cutouts do not exist, or the weights were made for other
+        images.
     """
     weights = None if config.weights_from_butler else find_weights(config.weights)
     if weights is not None:

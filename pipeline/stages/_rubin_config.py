@@ -99,7 +99,7 @@ class ClassifyLsbgConnections(
             del self.coadds
 
     def adjust_all_quanta(self, adjuster):
-        """Refuse weights and sources that do not exist, or not for each other, once for all quanta.
+        """Refuse weights and sources that do not exist or do not match, once for all quanta.
 
         It is called when the quantum graph is built, before any quantum runs.
 
