@@ -102,7 +102,8 @@ class Results:
         """
         places, rows = self._plan.selected_between(start, stop)
         values = {key: np.array(values[places]) for key, values in self._values.items()}
-        return RowValues(stop - start, None if rows is None else np.array(rows) - start, values)
+        all_selected = rows is None or len(rows) == stop - start
+        return RowValues(stop - start, None if all_selected else np.array(rows) - start, values)
 
     def _read(self, start: int, stop: int) -> dict[str, np.ndarray]:
         places, rows = self._plan.selected_between(start, stop)
