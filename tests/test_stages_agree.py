@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -128,7 +129,9 @@ def test_rubin_knows_every_option(config):
 def test_options_of_a_report_find_their_place():
     found = report_options(
         {"cutouts": "hips:x", "columns": "A, B", "ra": "R", "url": "U", "count": 5, "truth": None}
+        | {"labellers": "ann, bob", "completeness": "c.json"}
     )
+    assert (found.labellers, found.completeness) == (["ann", "bob"], Path("c.json"))
     assert (found.cutouts, found.columns, found.count) == ("hips:x", ["A", "B"], 5)
     assert (found.catalog_options, found.source_options) == ({"ra": "R"}, {"url": "U"})
     assert found.overwrite and found.truth is None

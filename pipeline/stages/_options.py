@@ -12,6 +12,9 @@ from typing import Any, get_args, get_type_hints
 
 from pipeline.options import Option, kind_of, with_value
 
+_LISTS, _PATHS = {"columns", "labellers"}, {"truth", "completeness"}
+"""Options of the report that are names with commas between them, and those that are files."""
+
 _OF_CATALOG = ("format", "table", "ra", "dec", "position_unit")
 
 
@@ -62,10 +65,10 @@ def report_options(values: Mapping[str, Any]):
     from pipeline.report import ReportOptions
 
     options = with_value(values)
-    if "columns" in options:
-        options["columns"] = [name.strip() for name in options["columns"].split(",")]
-    if "truth" in options:
-        options["truth"] = Path(options["truth"])
+    for name in _LISTS & options.keys():
+        options[name] = [part.strip() for part in options[name].split(",")]
+    for name in _PATHS & options.keys():
+        options[name] = Path(options[name])
     ours, others = _split(options, _attributes(ReportOptions))
     catalog, source = _split(others, _OF_CATALOG)
     return ReportOptions(**ours, catalog_options=catalog, source_options=source, overwrite=True)

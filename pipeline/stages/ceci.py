@@ -45,6 +45,8 @@ __all__ = [
     "CsvTable",
     "FitsCatalog",
     "Folder",
+    "HatsFolder",
+    "Hdf5Catalog",
     "InjectRecoverLsbgStage",
     "ParquetCatalog",
     "ReportLsbgParquetStage",
