@@ -91,9 +91,12 @@ class SlurmJobs:
         self._example = self._make_example()
 
     def _check_numbers(self):
-        if self._adapt is not None and not 0 <= self._adapt[0] <= self._adapt[1]:
+        if self._adapt is not None and not 0 <= self._adapt[0] <= self._adapt[1] >= 1:
             least, most = self._adapt
-            raise InputError(f"--adapt {least} {most}: the first number must not be the larger one")
+            raise InputError(
+                f"--adapt {least} {most}: the first number must not be the larger one, nor negative, "
+                "and the second at least 1"
+            )
         for key in ("cores", "processes", "job_cpu"):
             if self._job.get(key, 1) < 1 or self.count < 1:
                 raise InputError(f"{self._path}: jobs, cores and processes must be at least 1")
