@@ -155,7 +155,7 @@ def in_order_of_completion(client: Client, function: Callable, calls: Calls) -> 
     def submit_some():
         for number, arguments in islice(calls, max(0, crew.room - waiting.count())):
             home = crew.preferring(number)
-            with warnings.catch_warnings(action="ignore"):  # it finds large arguments remarkable
+            with warnings.catch_warnings(action="ignore"):  # Dask warns of large arguments
                 waiting.add(client.submit(function, *arguments, pure=False, **home))
 
     submit_some()
