@@ -94,8 +94,8 @@ class SlurmJobs:
         if self._adapt is not None and not 0 <= self._adapt[0] <= self._adapt[1] >= 1:
             least, most = self._adapt
             raise InputError(
-                f"--adapt {least} {most}: the first number must not be the larger one, nor negative, "
-                "and the second at least 1"
+                f"--adapt {least} {most}: the first number must not be the larger one or negative, "
+                "and the second must be at least 1"
             )
         for key in ("cores", "processes", "job_cpu"):
             if self._job.get(key, 1) < 1 or self.count < 1:
