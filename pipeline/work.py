@@ -77,13 +77,13 @@ def worker_settings(job: Job, client: Executor | None) -> WorkerSettings:
 
 
 def finish(job: Job, summary: Summary):
-    """Write what is made of the output, once that has its name.
+    """Write the rows that ``--only`` chooses beside the output, once that has its name.
 
     Parameters
     ----------
     job : Job
     summary : Summary
-        Is told how many rows were chosen.
+        Gets the number of rows that were chosen.
     """
     if job.options.only is not None:
         summary.chosen = write_only(job.output, job.options)
@@ -93,8 +93,7 @@ def finish(job: Job, summary: Summary):
 def network_loading(job: Job) -> Iterator[None]:
     """Load the network beside reading the catalog, if this process scores.
 
-    Where that starts TensorFlow, standard error is not heard meanwhile; so it has ended when this
-    ends.
+    It is awaited at the end: while TensorFlow starts, nothing reaches standard error.
     """
     if job.options.has_workers:
         yield
