@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -12,7 +11,7 @@ import pyarrow.parquet as pq
 from catalogs._parquet_files import Part, opened, readable
 from catalogs._parquet_schema import TYPES, schema_with, units_of
 from catalogs.astropy_header import describe_for_astropy, is_described
-from catalogs.blocks import BLOCK_ROWS
+from catalogs.blocks import BLOCK_ROWS, collected
 from catalogs.columns import AddedColumn, already_there
 from catalogs.voparquet import CONTENT, describe, extend, is_text
 
@@ -127,13 +126,10 @@ def added_arrays(columns, values, start: int, stop: int) -> list[pa.Array]:
     -------
     list of pyarrow.Array
     """
-    pieces: list[list[np.ndarray]] = [[np.empty(0, column.dtype)] for column in columns]
-    for first in range(start, stop, BLOCK_ROWS):
-        for piece, value in zip(pieces, values(first, min(first + BLOCK_ROWS, stop)), strict=True):
-            piece.append(np.asarray(value))
+    arrays = collected(columns, values, start, stop)
     return [
-        pa.array(np.concatenate(piece), TYPES[column.dtype], from_pandas=True)
-        for column, piece in zip(columns, pieces, strict=True)
+        pa.array(array, TYPES[column.dtype], from_pandas=True)
+        for column, array in zip(columns, arrays, strict=True)
     ]
 
 

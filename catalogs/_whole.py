@@ -1,12 +1,11 @@
 """What the catalogs that are read whole have in common."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from catalogs.blocks import BLOCK_ROWS
 from catalogs.columns import AddedColumn, check_free
 from catalogs.errors import InputError
 from catalogs.exact import ColumnKind, ExactValues, Wanted
@@ -122,14 +121,3 @@ class WholeCatalog:
                 "others, for positions with --ra and --dec"
             )
         return numbers[0]
-
-    def _collected(
-        self, columns: Sequence[AddedColumn], values: Callable[[int, int], Sequence[np.ndarray]]
-    ) -> list[np.ndarray]:
-        """Return the added columns' values in all rows."""
-        pieces: list[list[np.ndarray]] = [[np.empty(0, column.dtype)] for column in columns]
-        for start in range(0, self.row_count, BLOCK_ROWS):
-            block = values(start, min(start + BLOCK_ROWS, self.row_count))
-            for column, piece, value in zip(columns, pieces, block, strict=True):
-                piece.append(np.asarray(value, column.dtype))
-        return [np.concatenate(piece) for piece in pieces]

@@ -15,6 +15,7 @@ from astropy.table.meta import YamlParseError, get_header_from_yaml
 
 from catalogs._astropy_yaml import described, provenance_of
 from catalogs._whole import WholeCatalog
+from catalogs.blocks import collected
 from catalogs.columns import AddedColumn, already_there
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError, one_line
@@ -165,7 +166,7 @@ class EcsvCatalog(WholeCatalog):
         header = "".join(f"# {line}\n" for line in ["%ECSV 1.0", "---", *lines])
         remaining = [n for n, name in enumerate(self.column_names) if name not in dropped]
         first = self._names[1][0]
-        added = self._collected(columns, values)
+        added = collected(columns, values, 0, self.row_count)
         with written_packed(output) as partial, open(partial, "wb") as file:
             file.write(header.encode())
             place = first

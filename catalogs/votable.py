@@ -19,6 +19,7 @@ from catalogs._votable_scan import ScannedTable, scan
 from catalogs._votable_stream import decoded, encoded_stream, with_plain_stream
 from catalogs._votable_text import added_fields, cut, edited, encoded, indent_before, param_text
 from catalogs._whole import WholeCatalog
+from catalogs.blocks import collected
 from catalogs.columns import AddedColumn, already_there
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError, one_line
@@ -163,7 +164,7 @@ class VotableCatalog(WholeCatalog):
         replaced = set(already_there(columns, self.column_names))
         dropped = {n for n, name in enumerate(self.column_names) if name in replaced}
         table = scan(self._content, {self._number: dropped})[self._number]
-        added = self._collected(columns, values)
+        added = collected(columns, values, 0, self.row_count)
         edits = [cut(self._content, *table.field_spans[n]) for n in dropped]
         edits += [cut(self._content, *span) for span in table.param_spans]
         edits.append((*_after(table.field_spans), self._head(table, columns, provenance)))

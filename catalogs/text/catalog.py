@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from catalogs.blocks import BLOCK_ROWS
+from catalogs.blocks import collected
 from catalogs.columns import AddedColumn, already_there, check_free
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
@@ -386,18 +386,11 @@ class TextCatalog:
 
     def _new_values(self, columns, values, block: Block) -> list[pa.Array]:
         """Return the added columns' values in the rows of a block, as texts."""
-        pieces: list[list[pa.Array]] = [[] for _ in columns]
-        for first in range(block.first, block.first + block.rows, BLOCK_ROWS):
-            last = min(first + BLOCK_ROWS, block.first + block.rows)
-            for column, piece, new in zip(columns, pieces, values(first, last), strict=True):
-                texts = cells_of(np.asarray(new, column.dtype), self.null)
-                if self._layout.decimal_comma:
-                    texts = pc.replace_substring(texts, ".", ",")
-                piece.append(texts)
-        return [
-            pa.concat_arrays(piece) if piece else pa.array([], pa.large_string())
-            for piece in pieces
-        ]
+        arrays = collected(columns, values, block.first, block.first + block.rows)
+        texts = [cells_of(array, self.null) for array in arrays]
+        if self._layout.decimal_comma:
+            texts = [pc.replace_substring(text, ".", ",") for text in texts]
+        return texts
 
     def _extended(self, block: Block, content: bytes, rows: Rows, dropped, columns, new) -> bytes:
         """Return a block with cells at the end of each row, and without those of some columns."""
