@@ -26,6 +26,11 @@ UNREADABLE = (
 )
 """What astropy raises on files that are damaged, or wrong in ways that it did not think of."""
 
+
+class NoFitsError(ValueError):
+    """A file that is no FITS file at all, whatever its name says; the message says why."""
+
+
 _BLOCK = 2880
 _CARD = 80
 _MOST = 999
@@ -48,9 +53,10 @@ def check_headers(file: Path | BinaryIO):
 
     Raises
     ------
+    NoFitsError
+        If the file does not begin as FITS files do.
     ValueError
-        If the file is no FITS file, or has more than 999 of them somewhere (FITS standard 4.0,
-        sections 4.4.1 and 7.3.1).
+        If it has more than 999 of them somewhere (FITS standard 4.0, sections 4.4.1 and 7.3.1).
     """
     if isinstance(file, Path):
         with open(file, "rb") as opened:
@@ -58,7 +64,7 @@ def check_headers(file: Path | BinaryIO):
         return
     file.seek(0)
     if file.read(6) != b"SIMPLE":
-        raise ValueError("it does not begin as a FITS file")
+        raise NoFitsError("it does not begin as a FITS file")
     start = 0
     while sizes := _sizes(file, start):
         for keyword in _COUNTS:

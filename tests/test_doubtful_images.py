@@ -147,6 +147,9 @@ def test_a_weight_of_another_name(write):
         fits.writeto(folder / f"weight_{band}.fits", weight, HEADER)
     source, cutout, flags = fetched(folder)
     assert flags == Flag.PARTIAL_COVERAGE and not source.passed_over()
+    (line,) = source.assumptions()
+    assert line.startswith("3 files are taken for the weight or mask of an image of another name")
+    assert line.endswith("such as weight_g.fits of s_g.fits")
     for band in "grz":
         fits.writeto(folder / f"other_weight_{band}.fits", weight[1:], HEADER)
     source, cutout, flags = fetched(folder)

@@ -284,6 +284,32 @@ def test_what_is_no_image_is_passed_over_and_counted(tmp_path):
     assert "2 files passed over: no file but a link that leads nowhere, or a pipe" in lines
 
 
+@pytest.mark.parametrize("name", ["t_g.fits", "t_g.fits.fz", "t_g.fits.gz", "t_g.fits.bz2"])
+@pytest.mark.parametrize("content", [b"", b"hello", b"<html><body>Log in</body></html>"])
+def test_a_file_that_is_no_fits_file_is_passed_over_and_named(tmp_path, name, content):
+    """It is looked at again when it has changed, and no other image is refused for it."""
+    write(tmp_path)
+    (tmp_path / name).write_bytes(content)
+    for _ in range(2):
+        check(tmp_path)
+        source = open_source(f"tiles:{tmp_path}", survey="des")
+        (line,) = source.passed_over()
+        assert line.startswith("1 file passed over: not a readable image (it does not begin as")
+        assert line.endswith(f"({name})") and source.assumptions() == [line]
+
+
+def test_a_damaged_weight_is_refused_once_it_has_an_image(tmp_path):
+    write(tmp_path)
+    write(tmp_path, "other_{}.weight.fits", bands="g")
+    path = tmp_path / "other_g.weight.fits"
+    path.write_bytes(path.read_bytes()[:9000])
+    check(tmp_path)
+    (line,) = open_source(f"tiles:{tmp_path}", survey="des").assumptions()
+    assert "(truncated" in line and line.count(path.name) == 1 and str(tmp_path) not in line
+    write(tmp_path, "other_{}.fits", moved=(SIZE, 0))
+    assert "other_g.weight.fits: not a readable image (truncated" in refused(tmp_path)
+
+
 def test_nothing_but_tables(tmp_path):
     Table({"RA": [1.0], "DEC": [2.0]}).write(tmp_path / "candidates.fits")
     line = refused(tmp_path)

@@ -236,7 +236,7 @@ def test_bad_folders(tmp_path):
     with pytest.raises(InputError, match="no tiles"):
         open_source(f"tiles:{tmp_path}")
     (tmp_path / "DES0208-4000_r2590p01_g.fits").write_bytes(b"not an image")
-    with pytest.raises(InputError, match=r"DES0208-4000_r2590p01_g\.fits: not a readable image"):
+    with pytest.raises(InputError, match=r"not a readable image .*DES0208-4000_r2590p01_g\.fits"):
         open_source(f"tiles:{tmp_path}")
 
 

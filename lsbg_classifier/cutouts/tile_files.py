@@ -11,7 +11,7 @@ import numpy as np
 from astropy.io import fits
 
 from catalogs.errors import InputError, one_line
-from catalogs.fits_headers import UNREADABLE, check_headers
+from catalogs.fits_headers import UNREADABLE, NoFitsError, check_headers
 from lsbg_classifier.cutouts.flux_scale import FluxScale, ScaleError, read_flux_scale
 from lsbg_classifier.cutouts.geometry import SkyError, SkyGrid, read_grid
 from lsbg_classifier.cutouts.image_kinds import BANDS, Kind, bands_of_header, kind_of_header
@@ -28,6 +28,10 @@ _COORDINATES = re.compile(
 
 class PassedOverError(Exception):
     """A file without an image that can be used; the message says why."""
+
+
+class NoImageFileError(InputError):
+    """A file that is no FITS file, whatever its name says: empty, a text or a page of a server."""
 
 
 @dataclass(frozen=True)
@@ -173,8 +177,10 @@ def read_file(folder: TileFolder, path: str, name: FileName) -> FileContent:
 
     Raises
     ------
+    NoImageFileError
+        If the file is no FITS file.
     InputError
-        If the file is damaged, or what it says of itself is contradictory.
+        If it is damaged, or what it says of itself is contradictory.
     """
     try:
         with folder.opened(path) as file:
@@ -189,7 +195,8 @@ def read_file(folder: TileFolder, path: str, name: FileName) -> FileContent:
         raise
     except UNREADABLE as error:
         reason = one_line(error)
-        raise InputError(
+        kind = NoImageFileError if isinstance(error, NoFitsError) else InputError
+        raise kind(
             f"{folder.where(path)}: not a readable image ({reason}); repair or remove it"
         ) from error
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from catalogs.errors import InputError
+from catalogs.fits_headers import NoFitsError
 from catalogs.remote import RemoteFile, in_threads, list_folder, look_up
 from catalogs.urls import is_url, masked
 
@@ -74,12 +75,19 @@ class UnpackedFile:
 
     Raises
     ------
+    NoFitsError
+        If it is not packed as its name says.
     ValueError
         If it is larger than 2 GiB when unpacked.
     """
 
     def __init__(self, file, name: str):
-        opened = gzip.open(file) if name.lower().endswith(".gz") else bz2.open(file)
+        is_gzip = name.lower().endswith(".gz")
+        first = b"\x1f\x8b" if is_gzip else b"BZh"
+        if file.read(len(first)) != first:
+            raise NoFitsError(f"it does not begin as a {'gzip' if is_gzip else 'bzip2'} file")
+        file.seek(0)
+        opened = gzip.open(file) if is_gzip else bz2.open(file)
         content = bytearray()
         while piece := opened.read(_PIECE):
             content += piece

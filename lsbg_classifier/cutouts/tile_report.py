@@ -34,7 +34,7 @@ def describe_bands(tiles: list[Tile]) -> str:
 def describe_assumptions(
     index: TileIndex, bands: tuple[str, ...], *, has_survey: bool
 ) -> list[str]:
-    """Say what is supposed of images because no file says it.
+    """Say what is supposed of images because no file says it, and which files cannot be read.
 
     Parameters
     ----------
@@ -55,6 +55,8 @@ def describe_assumptions(
         *_doubtful_statements(index, bands),
         *_converted_pixels(index, bands),
         *_passed_over_bands(index, bands),
+        *_sides_of_other_names(index, bands),
+        *index.scan.reasons(unreadable=True),
     ]
 
 
@@ -132,6 +134,25 @@ def _passed_over_bands(index: TileIndex, bands) -> list[str]:
     return [
         f"{len(lacking)} of {_several(len(index.tiles), 'tile')} {verb} a band of "
         f"{', '.join(bands)}, such as {lacking[0].name}"
+    ]
+
+
+def _sides_of_other_names(index: TileIndex, bands) -> list[str]:
+    """Say how many weights and masks are used for images of other names, if some are."""
+    names = index.scan.names
+    others = {
+        side.path: image
+        for _, image in images_of(index, bands)
+        for side in (image.weight, image.mask)
+        if side is not None and names[side.path].tile != names[image.path].tile
+    }
+    if not others:
+        return []
+    path, image = next(iter(others.items()))
+    files = "file is" if len(others) == 1 else "files are"
+    return [
+        f"{len(others)} {files} taken for the weight or mask of an image of another name, because "
+        f"both are the only ones of their band in the folder, such as {path} of {image.path}"
     ]
 
 

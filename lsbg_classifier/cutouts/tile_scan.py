@@ -5,14 +5,20 @@ import json
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from catalogs.errors import InputError
 from lsbg_classifier.cutouts.image_kinds import Kind
 from lsbg_classifier.cutouts.layouts import FileName, is_fits_name, read_name
-from lsbg_classifier.cutouts.tile_files import FileContent, ScienceImage, Side, read_file
+from lsbg_classifier.cutouts.tile_files import (
+    FileContent,
+    NoImageFileError,
+    ScienceImage,
+    Side,
+    read_file,
+)
 from lsbg_classifier.cutouts.tile_folder import TileFolder
 from lsbg_classifier.cutouts.tile_memory import TileMemory
 
@@ -34,6 +40,8 @@ class Scan:
         Weights and masks in files of their own.
     passed_over : dict of str to str
         Why a file is not used, by path.
+    unreadable : set of str
+        Those of them that are no FITS files or damaged, whatever their names say.
     refused : dict of str to str
         What is wrong with damaged or contradictory files, by path; empty unless asked for.
     fingerprint : str
@@ -45,19 +53,37 @@ class Scan:
     images: dict[str, list[ScienceImage]] = field(default_factory=dict)
     sides: list[Side] = field(default_factory=list)
     passed_over: dict[str, str] = field(default_factory=dict)
+    unreadable: set[str] = field(default_factory=set)
     refused: dict[str, str] = field(default_factory=dict)
     fingerprint: str = ""
 
-    def reasons(self, most: int = 5) -> list[str]:
-        """Say how many files were passed over and why, the commonest reasons first."""
-        counts = Counter(self.passed_over.values())
-        first = {reason: path for path, reason in reversed(self.passed_over.items())}
+    def reasons(self, most: int = 5, *, unreadable: bool = False) -> list[str]:
+        """Say how many files were passed over and why, the commonest reasons first.
+
+        Parameters
+        ----------
+        most : int
+            Reasons that are named; the files of others are only counted.
+        unreadable : bool
+            Speak only of those that are no FITS files or damaged, whatever their names say.
+
+        Returns
+        -------
+        list of str
+        """
+        passed_over = {
+            path: reason
+            for path, reason in self.passed_over.items()
+            if path in self.unreadable or not unreadable
+        }
+        counts = Counter(passed_over.values())
+        first = {reason: path for path, reason in reversed(passed_over.items())}
         lines = [
             f"{count} {'file' if count == 1 else 'files'} passed over: {reason} "
             f"({'' if count == 1 else 'such as '}{first[reason]})"
             for reason, count in counts.most_common(most)
         ]
-        other_files = len(self.passed_over) - sum(count for _, count in counts.most_common(most))
+        other_files = len(passed_over) - sum(count for _, count in counts.most_common(most))
         return [*lines, *([f"{other_files} more files passed over"] if other_files else [])]
 
 
@@ -87,8 +113,10 @@ def scan_folder(
     scan, memory = Scan(folder), TileMemory(folder)
     science = _sort_by_name(scan, sorted(folder.names()), pattern)
     contents = _contents(scan, memory, science, all_files)
-    sides = _sides_beside(scan, science)
-    contents |= _contents(scan, memory, sides, all_files)
+    tiles = {scan.names[path].tile for path in science}
+    sides = _sides_beside(scan, science, tiles)
+    spare = {path for path in sides if scan.names[path].tile not in tiles}
+    contents |= _contents(scan, memory, sides, all_files, spare)
     memory.keep(contents)
     for path, (_, content) in contents.items():
         if content.passed_over:
@@ -137,13 +165,12 @@ def _without_alternatives(scan: Scan, science: list[str]) -> list[str]:
     return [path for path in science if path not in scan.passed_over]
 
 
-def _sides_beside(scan: Scan, science: list[str]) -> list[str]:
+def _sides_beside(scan: Scan, science: list[str], tiles: set[str]) -> list[str]:
     """Return the weights and masks that may be of images; pass over the others.
 
     They are those of the tiles that have images, and those of a band that an image in their folder
     has: whether these fit is seen when the images are known.
     """
-    tiles = {scan.names[path].tile for path in science}
     folders = {(PurePosixPath(path).parent, scan.names[path].band) for path in science}
     sides = []
     for path, name in scan.names.items():
@@ -158,9 +185,16 @@ def _sides_beside(scan: Scan, science: list[str]) -> list[str]:
 
 
 def _contents(
-    scan: Scan, memory: TileMemory, paths: Iterable[str], all_files: bool
+    scan: Scan,
+    memory: TileMemory,
+    paths: Iterable[str],
+    all_files: bool,
+    spare: Collection[str] = (),
 ) -> dict[str, tuple[list, FileContent]]:
-    """Describe files, reading only those that are not remembered."""
+    """Describe files, reading only those that are not remembered.
+
+    What is no FITS file is passed over, and so are damaged files that can be spared.
+    """
     paths = list(paths)
     stamps = {
         path: [*stamp, _reading(scan.names[path])]
@@ -175,25 +209,18 @@ def _contents(
         try:
             return read_file(scan.folder, path, scan.names[path])
         except InputError as error:
-            if _is_of_no_image(scan, path):
-                return FileContent(passed_over=str(error))
-            if not all_files:
+            if path in spare or isinstance(error, NoImageFileError):
+                scan.passed_over[path] = str(error).removeprefix(f"{scan.folder.where(path)}: ")
+                scan.unreadable.add(path)
+            elif all_files:
+                scan.refused[path] = str(error)
+            else:
                 raise
-            scan.refused[path] = str(error)
             return None
 
     with warnings.catch_warnings(action="ignore"):
         known |= dict(zip(new, scan.folder.each(read, new), strict=True))
     return {path: (stamps[path], content) for path in paths if (content := known[path]) is not None}
-
-
-def _is_of_no_image(scan: Scan, path: str) -> bool:
-    """Tell whether a file is a weight or mask whose name is that of no image."""
-    sides = (Kind.WEIGHT, Kind.MASK)
-    own = scan.names[path]
-    return own.kind in sides and not any(
-        name.tile == own.tile and name.kind not in sides for name in scan.names.values()
-    )
 
 
 def _reading(name: FileName) -> str:
