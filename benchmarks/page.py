@@ -45,7 +45,7 @@ def main():
     report = wanted.folder / f"report-{wanted.rows}"
     if not report.exists():
         write_report(made_run(wanted.folder, wanted.rows), report, ReportOptions())
-    rows = [size_of(report), *timed(report, chromium, wanted.rounds)]
+    rows = [*sizes_of(report), *timed(report, chromium, wanted.rounds)]
     print(markdown(rows))
     if wanted.page is not None:
         write_into(wanted.page, rows)
@@ -99,10 +99,18 @@ def made_cutouts(count: int, rng: np.random.Generator) -> np.ndarray:
     return np.clip(sky + blobs[..., None], 0, 255).astype(np.uint8)
 
 
-def size_of(report: Path) -> Row:
-    """Measure the report's folder."""
-    megabytes = sum(path.stat().st_size for path in report.rglob("*") if path.is_file()) / 1e6
-    return Row("size of the folder, MB", f"{megabytes:.0f} MB", megabytes, 400, most=True)
+def sizes_of(report: Path) -> list[Row]:
+    """Measure the report's folder, and its heat maps alone."""
+    whole, heat = megabytes_of(report), megabytes_of(report / "heat")
+    return [
+        Row("size of the folder, MB", f"{whole:.3g} MB", whole, 400, most=True),
+        Row("of which heat maps of 1,000 candidates, MB", f"{heat:.2g} MB", heat, 1, most=True),
+    ]
+
+
+def megabytes_of(folder: Path) -> float:
+    """Return the size of all files of a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
 
 
 def timed(report: Path, chromium: str, rounds: int) -> list[Row]:

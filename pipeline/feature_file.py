@@ -93,6 +93,8 @@ class FeatureFile:
     Attributes
     ----------
     path : Path
+    count : int
+        Candidates in it.
     made_of : dict
         What the features were made of: weights, and the rows, positions and probabilities of the
         catalog.
@@ -106,7 +108,8 @@ class FeatureFile:
     def __init__(self, path: Path):
         self.path = path
         try:
-            schema = pq.read_schema(path)
+            metadata = pq.read_metadata(path)
+            schema, self.count = metadata.schema.to_arrow_schema(), int(metadata.num_rows)
             content = json.loads((schema.metadata or {})[_KEY])
             self.made_of = dict(content["made_of"])
             if content["version"] != _VERSION or not schema.equals(_SCHEMA):

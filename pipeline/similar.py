@@ -1,9 +1,9 @@
 """Candidates that look like one to the network, and those least like what it was trained on."""
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,9 +12,6 @@ from catalogs.beside import with_suffix
 from catalogs.output import check_output, remove_partials
 from lsbg_classifier.features import STEP
 from pipeline.feature_file import FeatureFile, Features
-
-if TYPE_CHECKING:
-    from sklearn.neighbors import NearestNeighbors
 
 _NAMES = {
     "P_LSBG": ("DISTANCE_LSBG", "ODDNESS_LSBG"),
@@ -69,17 +66,14 @@ def most_similar(file: FeatureFile, row: int, count: int) -> list[Match]:
     InputError
         If the row has no features.
     """
-    from sklearn.neighbors import NearestNeighbors
-
     one = _features_of(file, row)
-    best: list[Match] = []
-    for block in file.blocks():
-        others = block.rows != row
-        if not others.any():
-            continue
-        search = NearestNeighbors(algorithm="brute").fit(block.features[others].astype(np.float32))
-        best = _closest([*best, *_found(search, one, count, block, others)], count)
-    return best
+
+    def distances(block: Features) -> np.ndarray:
+        apart = np.linalg.norm(block.features - one, axis=1) * STEP
+        return np.where(block.rows == row, np.nan, apart)
+
+    lowest = _lowest(file, distances, count)
+    return [Match(other, distance, oddness) for distance, other, oddness in lowest]
 
 
 def _features_of(file: FeatureFile, row: int) -> np.ndarray:
@@ -92,18 +86,19 @@ def _features_of(file: FeatureFile, row: int) -> np.ndarray:
     )
 
 
-def _found(search: "NearestNeighbors", one, count: int, block: Features, others) -> list[Match]:
-    """Return the nearest of one block."""
-    rows, oddness = block.rows[others], block.oddness[others]
-    (distances,), (places,) = search.kneighbors(one[None], min(count, len(rows)))
-    return [
-        Match(int(rows[place]), float(distance * STEP), float(oddness[place]))
-        for distance, place in zip(distances, places, strict=True)
-    ]
-
-
-def _closest(matches: list[Match], count: int) -> list[Match]:
-    return sorted(matches, key=lambda one: (one.distance, one.row))[:count]
+def _lowest(
+    file: FeatureFile, values_of: Callable[[Features], np.ndarray], count: int
+) -> list[tuple[float, int, float]]:
+    """Return the lowest values of a file, each with its row and oddness; NaN is none."""
+    best: list[tuple[float, int, float]] = []
+    for block in file.blocks():
+        values = values_of(block)
+        known = np.flatnonzero(np.isfinite(values))
+        order = known[np.lexsort((block.rows[known], values[known]))][:count]
+        columns = (values[order], block.rows[order], block.oddness[order])
+        best += zip(*(column.tolist() for column in columns), strict=True)
+        best = sorted(best, key=lambda one: one[:2])[:count]
+    return best
 
 
 def oddest(file: FeatureFile, count: int) -> list[Match]:
@@ -125,14 +120,10 @@ def oddest(file: FeatureFile, count: int) -> list[Match]:
     InputError
         If the weights came without the check that tells.
     """
-    best: list[Match] = []
-    for block in file.blocks():
-        known = np.flatnonzero(np.isfinite(block.oddness))
-        order = known[np.argsort(-block.oddness[known], kind="stable")][:count]
-        found = (
-            Match(int(block.rows[place]), np.nan, float(block.oddness[place])) for place in order
-        )
-        best = sorted([*best, *found], key=lambda one: (-one.oddness, one.row))[:count]
+    best = [
+        Match(row, np.nan, oddness)
+        for _, row, oddness in _lowest(file, lambda block: -block.oddness, count)
+    ]
     if not best:
         raise InputError(
             f"{file.path}: these weights came without the check for what is unlike their training, "
@@ -161,11 +152,6 @@ def write_matches(catalog: Catalog, matches: list[Match], output: Path, *, overw
         If the format cannot be written with some of its rows, or the output exists.
     """
     check_output(catalog.path, output, overwrite)
-    if not hasattr(catalog, "write_rows"):
-        raise InputError(
-            f"{catalog.path}: some rows of {catalog.format} cannot be written; annotate a copy as "
-            "FITS or Parquet"
-        )
     ordered = sorted(matches, key=lambda one: one.row)
     keep = np.zeros(catalog.row_count, np.bool_)
     keep[[one.row for one in ordered]] = True

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from catalogs import InputError
+from catalogs import InputError, check_chosen
 from catalogs.output import check_output
 from pipeline.feature_file import FeatureFile
 from pipeline.make_features import Progress, make_features
@@ -94,11 +94,12 @@ def find_similar(request: SimilarRequest, progress: Progress | None = None) -> l
     file = make_features(
         candidates, pictures, request.weights, overwrite=request.overwrite, progress=progress
     )
+    have = _have_features(file, candidates)
     if not request.searches:
-        return [f"features: {file.path}"]
+        return [f"features: {file.path}", *have]
     matches = _matches(request, file)
     write_matches(candidates.catalog, matches, request.written, overwrite=request.overwrite)
-    lines = [*_lines(matches, candidates), f"wrote {request.written}"]
+    lines = [*_lines(matches, candidates), *have, f"wrote {request.written}"]
     return [*lines, *_write_page(request)]
 
 
@@ -108,11 +109,18 @@ def _check(request: SimilarRequest, candidates: Candidates):
     if request.row is not None and request.row >= rows:
         raise InputError(f"{request.annotated}: no row {request.row}: it has rows 0 to {rows - 1}")
     if request.searches:
+        check_chosen(candidates.catalog)
         check_output(request.annotated, request.written, request.overwrite)
     elif request.output is not None or request.page is not None:
         raise InputError("OUT and --page need --row N or --odd, which say what to find")
     if request.page is not None:
         check_folder(request.page, [request.annotated, request.written], request.overwrite)
+
+
+def _have_features(file: FeatureFile, candidates: Candidates) -> list[str]:
+    """Say how many candidates cannot be found, if there are any."""
+    missing = candidates.catalog.row_count - file.count
+    return [f"{missing} candidates have no cutout and are not compared"] if missing else []
 
 
 def _matches(request: SimilarRequest, file: FeatureFile) -> list[Match]:
