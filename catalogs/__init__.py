@@ -261,8 +261,8 @@ def _row_writer(catalog: Catalog) -> Callable[[Path, np.ndarray], object]:
     writer = getattr(catalog, "write_rows", None)
     if writer is None:
         raise InputError(
-            f"{catalog.path}: some rows of {catalog.format} cannot be written as a catalog of their "
-            "own; choose them with another tool, or annotate a copy as FITS or Parquet"
+            f"{catalog.path}: some rows of {catalog.format} cannot be written as a catalog of "
+            "their own; choose them with another tool, or annotate a copy as FITS or Parquet"
         )
     return writer
 

@@ -147,7 +147,7 @@ def test_every_value_and_batch_stays(kind, tmp_path, sizes, compression, most):
         assert new_table["flags_lsbg"].to_pylist() == flags.tolist()
         row += old.num_rows
     assert not pieces and open_catalog(output).row_count == row
-    assert open_catalog(output)._messages.compression == (compression if sum(sizes) else None)
+    assert open_catalog(output)._messages.compression == (compression if sizes else None)
 
 
 def test_the_same_input_gives_the_same_bytes(kind, tmp_path):

@@ -145,7 +145,11 @@ def test_weights_of_another_survey_never_take_over_the_check(right):
 def test_a_card_says_that_the_weights_began_with_other_images():
     from pipeline.train_run import _limitations
 
-    start, wanted = find_weights("des-simulated"), SimpleNamespace(simulated=False)
-    said = _limitations(wanted, start, SURVEYS["hsc"].imaging())
+    start, wanted = find_weights("des-simulated"), SimpleNamespace(simulated=False, injected=False)
+    hsc, des = (
+        SimpleNamespace(manifest=SimpleNamespace(imaging=SURVEYS[name].imaging()))
+        for name in ("hsc", "des")
+    )
+    said = _limitations(wanted, start, hsc)
     assert "des-simulated was made for other images: survey is 'hsc', not 'des'" in said
-    assert "other images" not in _limitations(wanted, start, SURVEYS["des"].imaging())
+    assert "other images" not in _limitations(wanted, start, des)

@@ -64,7 +64,7 @@ def test_a_package_with_a_source_and_weights(packages, survey, tmp_path):
     lsbg = Path(sys.executable).with_name("lsbg")
     options = ("--cutouts", "stamps:stamps.npz", "--weights", "stamps", "--quiet")
     where = {"cwd": tmp_path, "PYTHONPATH": str(packages)}
-    assert "\nstamps: DES cutouts" in "\n" + run(lsbg, "weights", **where)
+    assert "\nstamps: DES-like cutouts" in "\n" + run(lsbg, "weights", **where)
     run(lsbg, "classify", "in.fits", "out.fits", *options, **where)
     with fits.open(tmp_path / "out.fits") as hdus:
         table, header = hdus[1].data, hdus[1].header

@@ -87,7 +87,7 @@ def replace_columns(path: Path, columns: Mapping[str, np.ndarray]):
     ----------
     path : Path
     columns : mapping of str to array, shape (N,)
-        They become the last columns.
+        New ones become the last columns.
 
     Raises
     ------
@@ -95,9 +95,12 @@ def replace_columns(path: Path, columns: Mapping[str, np.ndarray]):
         If the part is damaged.
     """
     table = read_table(path)
-    table = table.drop_columns([name for name in columns if name in table.column_names])
     for name, values in columns.items():
-        table = table.append_column(name, pa.array(values))
+        place, array = table.schema.get_field_index(name), pa.array(values)
+        if place < 0:
+            table = table.append_column(name, array)
+        else:
+            table = table.set_column(place, name, array)
     _write_table(path, table)
 
 
