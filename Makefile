@@ -1,5 +1,6 @@
 # make demo: simulate a small survey, classify its candidates, draw the result
-# make test: run all tests, two at a time; make test-quick: those that take seconds
+# make test: run the tests, two at a time; make test-quick: those that take no seconds;
+# make test-all: the long ones too, such as trainings and kills at many moments
 # make test-oldest: run the quick tests on the oldest releases that setup.cfg admits
 # make test-rubin-oldest: test the tasks for Rubin with the oldest versions of its packages
 # make docs: build the documentation, docs/_build/html/index.html
@@ -10,7 +11,7 @@ BIN := .venv/bin
 DEMO := demo
 SEED := 20211
 
-.PHONY: demo test test-quick test-oldest test-rubin-oldest lint docs clean
+.PHONY: demo test test-quick test-all test-oldest test-rubin-oldest lint docs clean
 
 demo: .venv/.demo-installed
 	$(BIN)/lsbg simulate des $(DEMO)/survey --seed $(SEED) --overwrite
@@ -20,13 +21,16 @@ demo: .venv/.demo-installed
 		--truth $(DEMO)/survey/truth.fits --figures --overwrite
 
 test: .venv/.test-installed
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
 
 test-quick: .venv/.test-installed
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not long"
+
+test-all: .venv/.test-installed
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-oldest: .venv-oldest/.installed
-	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal -m "not slow"
+	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal -m "not slow and not long"
 
 test-rubin-oldest: .venv-rubin-oldest/.installed
 	.venv-rubin-oldest/bin/python -m pytest tests/test_stage_rubin.py

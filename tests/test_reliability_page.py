@@ -43,7 +43,7 @@ def test_what_the_page_names_is_there():
         "--connections": "\n    connections: int | None = field(",
         "--log": "\n    log: str | Path | None = field(",
         "--adapt": "\n    adapt: tuple[int, int] | None = field(",
-        "make test": "\ntest:",
+        "make test-all": "\ntest-all:",
         ".npy": ".npy file",
         ".NAME.PID.partial": ".{output.name}.{os.getpid()}.partial",
         "NAME.journal/output": 'self.folder = journal / "output"',
