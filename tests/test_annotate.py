@@ -102,6 +102,7 @@ def assert_scores(path, expected, rows=slice(None)):
         np.testing.assert_array_equal(found, wanted[rows])
 
 
+@pytest.mark.slow
 def test_fits_in_fits_out(survey, candidates, expected, tmp_path):
     annotate(survey.candidates, tmp_path / "out.fits", cutouts=f"tiles:{survey.tiles}")
     assert [path.name for path in tmp_path.iterdir()] == ["out.fits"]
@@ -155,6 +156,7 @@ def test_worker_processes_give_the_same(survey, expected, tmp_path):
     assert_scores(tmp_path / "out.fits", expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk_size", [1, 5])
 def test_chunks_from_a_server(survey, positions, some, tmp_path, chunk_size):
     source = write_fits(tmp_path / "in", positions[some])
@@ -216,6 +218,7 @@ def test_nothing_to_score(survey, tmp_path, write, positions):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_scores_land_on_their_own_rows(survey, positions, expected, some, tmp_path_factory, data):
@@ -358,6 +361,7 @@ def test_resume_of_another_job_is_refused(survey, stopped, tmp_path, other):
     assert {path.name: path.read_bytes() for path in journal.iterdir()} == kept
 
 
+@pytest.mark.slow
 def test_server_lost_during_a_run_is_asked_again(survey, positions, some, tmp_path):
     source = write_fits(tmp_path / "in.fits", positions[np.tile(some, 4)])
     options = {"cutouts": "legacysurvey:des-dr1", "chunk_size": 3}
@@ -473,6 +477,7 @@ grz = [30.0, 17.0, 11.0]
 """
 
 
+@pytest.mark.slow
 def test_cutouts_unlike_the_training_are_scored_and_flagged(survey, expected, tmp_path):
     (tmp_path / "brighter.toml").write_text(BRIGHTER)
     annotate(

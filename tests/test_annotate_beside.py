@@ -65,6 +65,7 @@ def test_what_in_place_refuses(candidates, tiles, tmp_path):
     assert candidates.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_in_place_is_whole_or_untouched_when_killed(candidates, tiles, tmp_path):
     annotate(candidates, tmp_path / "other.fits", cutouts=tiles)
     before, after = candidates.read_bytes(), (tmp_path / "other.fits").read_bytes()
@@ -92,6 +93,7 @@ main()
 """The command, which is killed when the new file is in its place and the journal not yet gone."""
 
 
+@pytest.mark.long
 def test_in_place_killed_between_the_replacement_and_the_end(candidates, tiles, tmp_path, lsbg):
     annotate(candidates, tmp_path / "other.fits", cutouts=tiles)
     after = (tmp_path / "other.fits").read_bytes()
@@ -125,6 +127,7 @@ def test_in_place_killed_between_the_replacement_and_the_end(candidates, tiles, 
     assert journal.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["fits", "parquet", "ecsv"])
 def test_the_rows_that_a_condition_chooses(candidates, tiles, tmp_path, lsbg, ending):
     source = tmp_path / f"in.{ending}"

@@ -31,6 +31,7 @@ def annotated(survey, candidates, tmp_path):
     return annotate_with
 
 
+@pytest.mark.slow
 def test_engines_agree_and_provenance_names_them(annotated):
     (auto, header), (onnx, _), (keras, other) = map(annotated, ("auto", "onnx", "keras"))
     assert np.array_equal(auto["P_LSBG"], onnx["P_LSBG"], equal_nan=True)
@@ -66,6 +67,7 @@ def test_an_unfinished_run_is_not_resumed_with_another_engine(survey, candidates
     assert identities[0]["engine"] != identities[1]["engine"]
 
 
+@pytest.mark.slow
 def test_what_onnx_cannot_run_is_refused_before_anything_is_read(survey, candidates, tmp_path):
     weights = find_weights("des-simulated")
     path = tmp_path / "other.weights.h5"

@@ -109,6 +109,7 @@ def assert_selected(path, whole, kept):
         assert written[0].null_count == np.isnan(probability).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk_size", [3, 256])
 def test_kept_rows_are_scored_as_without_a_selection(
     source, output, tiles, whole, kept, chunk_size
@@ -129,6 +130,7 @@ def test_kept_rows_are_scored_as_without_a_selection(
     assert provenance(output) == CUT
 
 
+@pytest.mark.slow
 def test_all_else_is_as_it_was(source, output, tiles):
     annotate(source, output, cutouts=tiles, select=CUT)
     if source.suffix == ".parquet":
@@ -141,6 +143,7 @@ def test_all_else_is_as_it_was(source, output, tiles):
         assert all(before[name].tobytes() == after[name].tobytes() for name in before.names)
 
 
+@pytest.mark.slow
 def test_a_row_that_is_not_kept_has_that_flag_alone(source, output, tiles):
     """Although one of them has no position, which nobody looked at."""
     annotate(source, output, cutouts=tiles, select="isnan(ALPHA_J2000)")
@@ -153,6 +156,7 @@ def test_a_row_that_is_not_kept_has_that_flag_alone(source, output, tiles):
     assert flags[6] == Flag.NOT_SELECTED and not (np.delete(flags, 6) & Flag.NOT_SELECTED).any()
 
 
+@pytest.mark.slow
 def test_everything_selected(source, output, tiles, whole):
     annotate(source, output, cutouts=tiles, select="FLUX_RADIUS_G > 0")
     assert_selected(output, whole, np.ones(40, bool))
@@ -178,6 +182,7 @@ def test_no_rows(source, output, tiles, rows, tmp_path):
     assert summary.rows == 0 and len(scores(output)[0]) == 0
 
 
+@pytest.mark.slow
 def test_a_file_of_conditions(source, output, tiles, whole, kept, tmp_path):
     cut = tmp_path / "cut.txt"
     cut.write_text("# mine\nflux_radius_g * 0.263 > 3\nmag_auto_g - mag_auto_r < 0.9 # colour\n")
@@ -190,6 +195,7 @@ def test_a_file_of_conditions(source, output, tiles, whole, kept, tmp_path):
     assert again.read_bytes() == output.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_long_selection_is_written_down_whole(source, output, tiles, tmp_path):
     cut = tmp_path / "cut.txt"
     lines = [
@@ -200,6 +206,7 @@ def test_a_long_selection_is_written_down_whole(source, output, tiles, tmp_path)
     assert provenance(output) == " and ".join(f"({line})" for line in lines)
 
 
+@pytest.mark.slow
 def test_the_selection_of_an_earlier_run_is_forgotten(source, output, tiles, whole):
     annotate(source, output, cutouts=tiles, select=CUT)
     again = output.with_stem("again")
@@ -208,6 +215,7 @@ def test_the_selection_of_an_earlier_run_is_forgotten(source, output, tiles, who
     np.testing.assert_array_equal(scores(again)[0], whole[0])
 
 
+@pytest.mark.long
 def test_only_kept_rows_are_fetched(survey, source, output, kept, rows):
     with Viewer(survey.tiles) as viewer:
         annotate(
@@ -244,6 +252,7 @@ def stopped(source, output, tiles):
     return options
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on(source, output, stopped, tiles, whole, kept):
     told = []
     annotate(source, output, resume=True, progress=lambda *c: told.append(c), **stopped)
@@ -254,6 +263,7 @@ def test_a_stopped_run_goes_on(source, output, stopped, tiles, whole, kept):
     assert output.read_bytes() == undisturbed.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", [None, "FLUX_RADIUS_G * 0.263 > 3"])
 def test_not_with_another_selection(source, output, stopped, other):
     with pytest.raises(InputError, match="belongs to a run with another select"):
@@ -283,6 +293,7 @@ def test_a_cut_that_makes_no_sense_is_one_line(lsbg, source, output, tiles, sele
     assert os.listdir(output.parent) == []
 
 
+@pytest.mark.slow
 def test_the_command(lsbg, source, output, tiles, whole, kept):
     arguments = ("classify", source, output, "--cutouts", tiles, "--select", CUT)
     code, said, errors = lsbg(*arguments, "--dry-run")
@@ -294,12 +305,14 @@ def test_the_command(lsbg, source, output, tiles, whole, kept):
     assert_selected(output, whole, kept)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_worker_processes_give_the_same(source, output, tiles, whole, kept):
     annotate(source, output, cutouts=tiles, select=CUT, workers=2, chunk_size=3)
     assert_selected(output, whole, kept)
 
 
+@pytest.mark.slow
 def test_more_rows_than_are_read_at_a_time(tiles, rows, whole, source, output, tmp_path):
     """Kept rows on both sides of the blocks in which a catalog is read and written."""
     if source.suffix == ".fits":

@@ -63,6 +63,7 @@ def scores(path):
     return [np.ma.filled(table[n].astype(float), np.nan).astype("f4") for n in UPPER]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["fits", "parquet", "vot", "ecsv"])
 def test_the_spread_is_the_classifiers_in_every_format(survey, folder, expected, suffix, tmp_path):
     output = tmp_path / f"out.{suffix}"
@@ -79,6 +80,7 @@ def test_the_spread_is_the_classifiers_in_every_format(survey, folder, expected,
         assert columns["TFORM5"] == "E" and columns["TUCD5"] == "stat.stdev;stat.probability"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("options", [{"chunk_size": 1}, {"workers": 2, "chunk_size": 3}])
 def test_units_and_workers_change_no_byte(survey, folder, options, tmp_path):
     cutouts = f"tiles:{survey.tiles}"
@@ -87,6 +89,7 @@ def test_units_and_workers_change_no_byte(survey, folder, options, tmp_path):
     assert (tmp_path / "plain.fits").read_bytes() == (tmp_path / "other.fits").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_other_columns_are_those_of_a_run_without(survey, folder, tmp_path):
     cutouts = f"tiles:{survey.tiles}"
     annotate(folder / "in.fits", tmp_path / "with.fits", cutouts=cutouts, uncertainty=True)
@@ -97,6 +100,7 @@ def test_the_other_columns_are_those_of_a_run_without(survey, folder, tmp_path):
         assert with_spread[name].tobytes() == without[name].tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [True, False])
 def test_a_run_is_not_resumed_with_the_other_choice(survey, folder, first, tmp_path):
     def stop(done, total):
@@ -114,6 +118,7 @@ def test_a_run_is_not_resumed_with_the_other_choice(survey, folder, first, tmp_p
     assert output.read_bytes() == (tmp_path / "whole.fits").read_bytes()
 
 
+@pytest.mark.slow
 def test_an_old_spread_goes_with_the_old_probability(survey, folder, tmp_path):
     cutouts = f"tiles:{survey.tiles}"
     annotate(folder / "in.fits", tmp_path / "old.fits", cutouts=cutouts, uncertainty=True)

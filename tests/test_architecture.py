@@ -52,6 +52,7 @@ def test_arrows_point_downwards(path):
     assert not (FORBIDDEN[floor] - allowed) & set(imported(path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted((ROOT / "lsbg_classifier").rglob("*.py")), ids=name_of)
 def test_only_the_public_face_names_the_floor_above(path):
     """Names of modules in strings, by which they are loaded late."""

@@ -37,6 +37,7 @@ def files(tmp_path):
     return tmp_path / "cutouts.npy", tmp_path / "labels.csv"
 
 
+@pytest.mark.slow
 def test_an_evaluation_adds_up(files, tmp_path):
     cutouts = LabelledCutouts.read(*files)
     assert len(cutouts.labels) == 39

@@ -37,11 +37,13 @@ def _python(script: str) -> str:
     return done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("before", ["", "gc.disable()", "gc.freeze()"])
 def test_start_leaves_the_process_as_it_was(before):
     assert _python(_START.format(before=before)) == ""
 
 
+@pytest.mark.long
 def test_command_does_not_search_all_that_was_imported_when_it_ends():
     """Python's collector does so else, several times, which takes a second."""
     searches = re.findall(r"in each generation: (\d+) (\d+) (\d+)", _python(_COMMAND))

@@ -64,6 +64,7 @@ def dataset(tmp_path):
     return CutoutDataset(tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("search", [False, True])
 def test_they_learn_what_can_be_learnt(dataset, search):
     found = baseline_probabilities(dataset, search=search)
@@ -99,6 +100,7 @@ def test_the_first_stage_is_the_same_again(candidates):
     np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_the_first_stage_passes_what_it_cannot_judge(candidates, value):
     (features, labels), (others, _) = candidates

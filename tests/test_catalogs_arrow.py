@@ -114,6 +114,7 @@ def kind(request):
     return request.param
 
 
+@pytest.mark.slow
 @given(
     sizes=st.lists(st.integers(0, 9), max_size=4),
     compression=st.sampled_from([None, "lz4", "zstd"]),
@@ -285,6 +286,7 @@ def test_damaged_bytes_are_told_in_one_line(kind, tmp_path):
             assert "\n" not in str(error)
 
 
+@pytest.mark.slow
 def test_each_damaged_byte_is_told_in_one_line(kind, tmp_path):
     """What says where batches are, how large, and how compressed, is not believed blindly."""
     name, new = KINDS[kind]

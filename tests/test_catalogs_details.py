@@ -134,6 +134,7 @@ def test_no_rows(table, folder):
             assert len(read_values(catalog, detail, np.empty(0, int))) == 0
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(rows=st.lists(st.integers(0, 199_999), max_size=30))
 def test_any_rows_of_a_catalog_of_several_blocks(rows, tmp_path_factory):

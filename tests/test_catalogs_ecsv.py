@@ -211,6 +211,7 @@ def test_one_table_only(tmp_path):
         open_catalog(tmp_path / "in.ecsv", table="1")
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_damage_is_refused_or_survived(data, tmp_path_factory):
@@ -250,6 +251,7 @@ def columns_of(rows):
     )
 
 
+@pytest.mark.long
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_table(data, tmp_path_factory):

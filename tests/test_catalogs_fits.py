@@ -225,6 +225,7 @@ def test_ldac(tmp_path):
     assert fits.getdata(output, "LDAC_OBJECTS").names[-2:] == OURS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["out.fits", "out.fits.gz"])
 def test_gzip_in(tmp_path, name):
     source = write_all_types(tmp_path / "in.fits")
@@ -330,6 +331,7 @@ def test_two_columns_of_one_name(tmp_path):
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("more", "fits_in"), [(995, True), (996, False)])
 def test_room_for_columns_is_known_before_scoring(tmp_path, more, fits_in):
     radec(*[fits.Column(f"C{i}", "B") for i in range(more)]).writeto(tmp_path / "in.fits")
@@ -429,6 +431,7 @@ def test_positions_in_other_shapes(tmp_path):
 FORMS = st.sampled_from(["J", "I", "D", "3E", "5A", "L", "PJ()", "2K"])
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(rows=st.integers(0, 40), forms=st.lists(FORMS, max_size=6), seed=st.integers(0, 999))
 def test_any_table(tmp_path_factory, rows, forms, seed):

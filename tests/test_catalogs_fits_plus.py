@@ -125,6 +125,7 @@ def stilts(*arguments):
     return done.stdout
 
 
+@pytest.mark.long
 @needs_stilts
 @pytest.mark.parametrize("kind", ["fits-plus", "fits-basic", "votable", "votable-binary2-inline"])
 def test_stilts_sees_what_was_written(tmp_path, kind):
@@ -147,6 +148,7 @@ def test_stilts_sees_what_was_written(tmp_path, kind):
     assert again.read_bytes() == output.read_bytes()
 
 
+@pytest.mark.long
 @needs_stilts
 @pytest.mark.parametrize("name", ["reorder", "provenance", "fitsplus"])
 def test_real_files_of_stilts(shared, tmp_path, name):
@@ -175,6 +177,7 @@ def test_a_plain_fits_file_is_no_fits_plus(tmp_path):
     assert annotate(path, tmp_path / "out.fits").read_bytes()[:2880] == before[:2880]
 
 
+@pytest.mark.slow
 @needs_stilts
 @pytest.mark.parametrize("form", ["colfits-basic", "colfits-plus"])
 def test_fits_of_columns_is_refused_with_a_command_that_works(tmp_path, form):

@@ -270,6 +270,7 @@ def test_vizier_writes_ascii_tables(shared, tmp_path):
         assert before[name].tolist() == after[name].tolist()
 
 
+@pytest.mark.slow
 def test_other_readers_of_ascii_tables(tmp_path):
     output = annotate(ascii_table(tmp_path / "in.fits"), tmp_path / "out.fits")
     with fitsio.FITS(output) as hdus:

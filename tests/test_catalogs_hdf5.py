@@ -259,6 +259,7 @@ def test_a_dataset_with_two_names(tmp_path):
         annotate(path, tmp_path / "out.h5")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [of_astropy, of_columns])
 def test_damaged_files_are_told_in_one_line(tmp_path, make):
     content = bytearray(make(tmp_path / "in.h5").read_bytes())

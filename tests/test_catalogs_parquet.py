@@ -317,6 +317,7 @@ def test_the_order_of_rows_stays_declared(tmp_path):
     assert declared == (pq.SortingColumn(0, descending=True),)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(
     rows=st.integers(0, 60),
@@ -345,6 +346,7 @@ def test_any_table(tmp_path_factory, rows, group, kinds, seed):
     assert after["flags_lsbg"].to_pylist() == list(range(rows))
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(data=st.data(), group=st.sampled_from([7, 40, 1000]))
 def test_columns_are_read_in_any_order_and_side_by_side(tmp_path_factory, data, group):

@@ -69,6 +69,7 @@ def test_right_ascension_is_taken_modulo_360(position, expected):
     np.testing.assert_allclose(found, [expected or (np.nan, np.nan)], atol=1e-12)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @example(-5e-324, 0.0)
 @given(st.floats(-3600, 3600), st.floats(-90, 90))

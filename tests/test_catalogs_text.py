@@ -101,6 +101,7 @@ def expected_bytes(table, with_ours=True):
     return content
 
 
+@pytest.mark.slow
 @given(table=tables())
 @EVERY
 def test_every_other_byte_of_csv(table, tmp_path):
@@ -136,6 +137,7 @@ def test_one_row_between_tabs_after_a_comment(tmp_path):
     assert catalog.read_positions(0, 1).tolist() == [[1.5, -2.0]]
 
 
+@pytest.mark.slow
 @given(table=tables())
 @EVERY
 def test_values_of_csv(table, tmp_path):
@@ -157,6 +159,7 @@ def test_values_of_csv(table, tmp_path):
         assert said == [row[2].strip(" ") for row in rows]
 
 
+@pytest.mark.slow
 @given(table=tables(), size=st.integers(1, 400))
 @EVERY
 def test_blocks_of_any_size(table, size, tmp_path):
@@ -290,6 +293,7 @@ def head_tables(draw):
     return HEAD.replace("\n", end), rows, separators
 
 
+@pytest.mark.slow
 @given(table=head_tables(), size=st.one_of(st.just(1 << 22), st.integers(1, 300)))
 @EVERY
 def test_every_other_byte_of_ascii_head(table, size, tmp_path):
@@ -376,6 +380,7 @@ def ipac_tables(draw):
     return "".join(head), rows, separators
 
 
+@pytest.mark.slow
 @given(table=ipac_tables())
 @EVERY
 def test_every_other_byte_of_ipac(table, tmp_path):
@@ -473,6 +478,7 @@ def test_astropy_reads_what_was_made_of_its_tables(name, tmp_path):
     np.testing.assert_array_equal(flags, values_for(0, 3)[1])
 
 
+@pytest.mark.long
 @needs_stilts
 @pytest.mark.parametrize("kind", ["csv", "tst", "ascii", "ipac"])
 def test_stilts_reads_what_was_made_of_its_tables(kind, tmp_path):
@@ -629,6 +635,7 @@ def test_mrt_columns_in_the_middle_are_replaced(tmp_path, place, end):
 # --- Size ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_rows(tmp_path):
     rows, peaks = 20_000, []
     with pytest.MonkeyPatch.context() as patch:
@@ -669,6 +676,7 @@ def test_the_published_lists(shared, name, survey, lsbg, tmp_path):
     np.testing.assert_array_equal(catalog.read_positions(0, catalog.row_count), expected)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_run_and_its_report(survey, lsbg, tmp_path):
     rows = Table.read(survey.candidates)[:40]

@@ -333,6 +333,7 @@ def test_a_truncated_file_is_refused(serialization, share, tmp_path):
         open_catalog(path)
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_damage_is_refused_or_survived(data, tmp_path_factory):
@@ -373,6 +374,7 @@ def columns_of(rows):
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_table(data, tmp_path_factory):
@@ -389,6 +391,7 @@ def test_any_table(data, tmp_path_factory):
     assert after.array["flags_lsbg"].tolist() == flags.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("stilts") is None, reason="stilts is not installed")
 def test_stilts_finds_no_fault(tmp_path):
     path = write(a_table()["ra", "dec", "id", "name", "aper"], tmp_path / "in.vot", "binary2")

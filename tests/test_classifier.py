@@ -45,6 +45,7 @@ def probabilities(classifier, cutouts):
     return classifier.predict(cutouts)
 
 
+@pytest.mark.slow
 def test_one_probability_a_cutout(probabilities):
     assert probabilities.shape == (COUNT,) and probabilities.dtype == np.float32
     assert ((probabilities >= 0) & (probabilities <= 1)).all()
@@ -70,12 +71,14 @@ def test_only_cutouts_are_taken(classifier, shape):
         classifier.predict(np.zeros(shape, np.uint8))
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(rows=st.lists(st.integers(0, COUNT - 1), min_size=1, max_size=150))
 def test_company_and_place_change_no_bit(classifier, cutouts, probabilities, rows):
     assert (classifier.predict(cutouts[rows]) == probabilities[rows]).all()
 
 
+@pytest.mark.slow
 def test_every_place_in_a_batch_is_the_same(classifier, cutouts, probabilities):
     for row in (0, 7, 10):
         assert set(classifier.predict(np.repeat(cutouts[[row]], 257, axis=0))) == {
@@ -97,6 +100,7 @@ def test_cutouts_are_left_alone(classifier, cutouts):
     assert (cutouts[:5] == before).all()
 
 
+@pytest.mark.slow
 def test_keras_alone_says_the_same(cutouts, probabilities):
     """Whichever engine runs the network."""
     network = build_network()
@@ -105,6 +109,7 @@ def test_keras_alone_says_the_same(cutouts, probabilities):
     np.testing.assert_allclose(probabilities, expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_threads_get_equal_results(classifier, cutouts, probabilities):
     def share(number):
         rows = np.roll(np.arange(COUNT), 31 * number)[: 100 + 17 * number]
@@ -114,6 +119,7 @@ def test_threads_get_equal_results(classifier, cutouts, probabilities):
         assert all(pool.map(share, range(12)))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_half_precision_changes_little(classifier, cutouts, tmp_path):
     rng = np.random.default_rng(SEED)
@@ -130,6 +136,7 @@ def test_half_precision_changes_little(classifier, cutouts, tmp_path):
     assert abs(full - half).mean() < 1e-3
 
 
+@pytest.mark.slow
 def test_saving_leaves_other_weights_alone(classifier, tmp_path):
     network = build_network()
     names = "full", "half", "another"
@@ -169,6 +176,7 @@ sys.stdout.write(f"{len(names)} name\\n")
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(("redirection", "heard"), [("", "still heard\n"), ("2>&-", "")])
 @pytest.mark.parametrize("engine", ["onnx", "keras"])

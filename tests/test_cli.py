@@ -84,6 +84,7 @@ def test_help_of_the_installed_command():
     assert code == 0 and "classify" in said and errors == ""
 
 
+@pytest.mark.slow
 def test_classify(lsbg, survey, few, out):
     tiles = f"tiles:{survey.tiles}"
     code, said, errors = lsbg("classify", few, out / "a.fits", "--cutouts", tiles)
@@ -119,6 +120,7 @@ def test_every_dry_run_says_so(lsbg, few, survey, out, command):
     assert not any(out.iterdir())
 
 
+@pytest.mark.slow
 def test_overwrite_replaces_only_when_told(lsbg, survey, few, out):
     arguments = ["classify", few, out / "a.fits", "--cutouts", f"tiles:{survey.tiles}"]
     (out / "a.fits").write_text("precious")
@@ -278,6 +280,7 @@ def test_folder_without_tiles(lsbg, few, out, tmp_path):
     assert not any(out.iterdir()) and not any((tmp_path / "empty").iterdir())
 
 
+@pytest.mark.long
 def test_permissions(survey, out, tmp_path):
     mortal = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] * (os.geteuid() == 0)
     if run_command(before=[*mortal, "true"])[0]:
@@ -352,6 +355,7 @@ def test_usage_error(lsbg, tmp_path, monkeypatch, arguments):
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("server", ["closed port", "HTTP 500", "HTTP 404"])
 def test_server_that_refuses_everything(few, out, server):
@@ -376,6 +380,7 @@ FULL = {0: "a.fits.journal/job.json", 3: "a.fits.journal", 40: "a.fits"}
 """Half-kilobytes that a file may have -> where this is not enough."""
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("blocks", FULL)
 def test_no_space_left(lsbg, survey, out, blocks):
@@ -393,6 +398,7 @@ def test_no_space_left(lsbg, survey, out, blocks):
         assert len(fits.getdata(out / "a.fits")) == survey.candidate_count
 
 
+@pytest.mark.slow
 def test_full_disk(survey, out, tmp_path):
     """A real one, of 40 kB; what the run wants to keep on it at first has more."""
     own_disk = ["unshare", "-rm", "sh", "-c"]
@@ -420,6 +426,7 @@ def test_what_was_stopped_is_finished_by_what_there_is(monkeypatch, command, sai
     assert _again(app) == said
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "number"),

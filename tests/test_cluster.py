@@ -104,6 +104,7 @@ def processes_that_loaded_the_network(address):
         return sum(client.run(lambda: "onnxruntime" in sys.modules).values())
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_workers_elsewhere_give_the_same_bytes(run, scheduler, tmp_path):
     assert processes_that_loaded_the_network(scheduler) == 0
@@ -157,6 +158,7 @@ def test_a_tile_is_read_by_one_worker_which_loads_the_network_once(
     assert max(loaded) == 1
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_tile_in_several_units_outlives_its_worker(run, scheduler, tmp_path, monkeypatch):
     monkeypatch.setattr(plan, "_LARGEST_UNIT", 4)
@@ -181,6 +183,7 @@ def meet(others_come):
     return others_come
 
 
+@pytest.mark.slow
 def test_workers_that_come_later_get_work(monkeypatch):
     monkeypatch.setattr(cluster, "_LOOK_SECONDS", 0)
     calls = ((None, (number > 1,)) for number in range(6))
@@ -196,6 +199,7 @@ def test_workers_that_come_later_get_work(monkeypatch):
         assert list(results) == [False, True, True, True, True]
 
 
+@pytest.mark.long
 def test_worker_processes_divide_the_cores():
     """They would else compute the network on all cores each."""
     with cluster.connect(None, 2) as client:
@@ -247,6 +251,7 @@ def test_clients_that_cannot_be_used(run, tmp_path):
             run(tmp_path / "out.fits", scheduler=client)
 
 
+@pytest.mark.slow
 def test_a_cluster_that_adapts_from_no_worker(monkeypatch):
     """Work that waits starts the first worker, and more of them."""
     monkeypatch.setattr(cluster, "_LOOK_SECONDS", 0)
@@ -271,6 +276,7 @@ def named_worker(number, seconds):
     return number, get_worker().address
 
 
+@pytest.mark.slow
 def test_the_cluster_stays_for_its_owner(run, scheduler, tmp_path):
     for name in ("once.fits", "again.fits"):
         run(tmp_path / name, scheduler=scheduler)
@@ -293,6 +299,7 @@ def test_what_a_worker_cannot_read_is_said_here(survey, catalog, scheduler, tmp_
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_killed_worker_harms_nothing(survey, catalog, scheduler, tmp_path):
     with Viewer(survey.tiles) as viewer, running_worker(tmp_path / "doomed", scheduler) as doomed:
@@ -313,6 +320,7 @@ def test_a_killed_worker_harms_nothing(survey, catalog, scheduler, tmp_path):
     assert (tmp_path / "cluster.fits").read_bytes() == (tmp_path / "threads.fits").read_bytes()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_lost_scheduler_is_said_and_resumed_from(run, tmp_path):
     output = tmp_path / "out.fits"
@@ -337,6 +345,7 @@ def closed_port():
         return f"tcp://127.0.0.1:{free.getsockname()[1]}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", [None, "127.0.0.1", "carrier-pigeon://127.0.0.1:1"])
 def test_no_scheduler_there(run, tmp_path, monkeypatch, address):
     monkeypatch.setattr(schedulers, "_CONNECT_SECONDS", 1)
@@ -349,6 +358,7 @@ def test_no_scheduler_there(run, tmp_path, monkeypatch, address):
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_scheduler_without_workers(run, tmp_path, monkeypatch):
     monkeypatch.setattr(schedulers, "_WORKER_SECONDS", 1)
     (tmp_path / "out").mkdir()

@@ -54,6 +54,7 @@ def measured():
     return measure(mocks, catalog_of(mocks, back, rng), Settings()), mocks, back
 
 
+@pytest.mark.slow
 def test_fractions_are_the_counts(measured):
     result, mocks, back = measured
     above, _ = result.steps["above"]
@@ -190,6 +191,7 @@ def write_catalogs(folder, count=300):
     return back
 
 
+@pytest.mark.long
 def test_the_command_writes_tables_and_figures(lsbg, tmp_path):
     """The surface brightness follows from magnitude and size, where the truth has none."""
     back = write_catalogs(tmp_path)
@@ -241,6 +243,7 @@ def test_catalogs_of_other_kinds_are_refused(lsbg, tmp_path):
         load_completeness(tmp_path / "bad.json")
 
 
+@pytest.mark.long
 def test_the_report_shows_a_completeness(lsbg, tmp_path):
     write_catalogs(tmp_path)
     truth, annotated = tmp_path / "truth.fits", tmp_path / "annotated.fits"

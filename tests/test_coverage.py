@@ -100,12 +100,14 @@ def with_one_band_missing(noise):
     return verdicts
 
 
+@pytest.mark.slow
 @DEPTHS
 def test_whole_images_are_not_flagged(noise):
     flagged = [judged(scene(seed, noise)) != 0 for seed in range(SCENES)]
     assert np.mean(flagged) <= RATES[noise][0]
 
 
+@pytest.mark.slow
 @DEPTHS
 def test_a_band_that_is_missing(noise):
     verdicts = with_one_band_missing(noise)
@@ -113,6 +115,7 @@ def test_a_band_that_is_missing(noise):
     assert np.mean([flag != 0 for flag in verdicts]) >= RATES[noise][2]
 
 
+@pytest.mark.long
 @DEPTHS
 @pytest.mark.parametrize("gap", GAPS)
 def test_a_band_that_ends_in_the_image(noise, gap):
@@ -143,6 +146,7 @@ def test_a_single_band(noise, band):
     assert judged(fluxes) in {Flag.MISSING_BAND} | ({Flag.PARTIAL_COVERAGE} if deep else set())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["galaxy", "star"])
 def test_bright_things_are_not_gaps(kind):
     flagged = [judged(scene(seed, 0.01, kind)) != 0 for seed in range(SCENES)]

@@ -118,6 +118,7 @@ sys.stdout.write(" ".join(name for name in heavy if name in sys.modules))
 """
 
 
+@pytest.mark.slow
 def test_a_run_in_threads_imports_no_cluster_and_no_keras(survey, tmp_path):
     Table.read(survey.candidates)[:10].write(tmp_path / "ten.fits")
     arguments = [tmp_path / "ten.fits", tmp_path / "out.fits", f"tiles:{survey.tiles}"]

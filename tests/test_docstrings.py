@@ -90,6 +90,7 @@ def lacking_results(name, function):
     ]
 
 
+@pytest.mark.slow
 def test_results_of_public_functions_are_described():
     lacking = [
         f"{module}, {line}"

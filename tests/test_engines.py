@@ -177,6 +177,7 @@ sys.stdout.write(" ".join(name for name in ("keras", "tensorflow", "jax") if nam
 """
 
 
+@pytest.mark.slow
 def test_no_other_engine_is_imported():
     done = subprocess.run(
         [sys.executable, "-c", _WITHOUT_KERAS], capture_output=True, text=True, timeout=60
@@ -217,6 +218,7 @@ for _ in range(2):
 """
 
 
+@pytest.mark.slow
 def test_compilation_is_said_once_and_not_when_it_is_done_already(tmp_path):
     script = tmp_path / "loops.py"
     script.write_text(_COMPILE)
@@ -244,6 +246,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_is_forked_scores_too():
     environment = os.environ | {cores.THREADS: "2"}
     command = [sys.executable, "-c", _IN_A_FORK]

@@ -36,6 +36,7 @@ def demo(survey, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_example_gives_what_it_shows(name, demo, monkeypatch):
     monkeypatch.chdir(demo)

@@ -24,6 +24,7 @@ def catalog(survey, tmp_path_factory):
     return path
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_two_workers_killed_one_after_the_other(survey, catalog, tmp_path):
     with (
@@ -52,6 +53,7 @@ def test_two_workers_killed_one_after_the_other(survey, catalog, tmp_path):
     assert (tmp_path / "a.fits").read_bytes() == (tmp_path / "b.fits").read_bytes()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_lost_scheduler_is_one_line_of_the_command(survey, catalog, tmp_path):
     """What Dask itself says of lost connections must not be seen."""

@@ -538,6 +538,7 @@ def feed_one(kind: Kind, number: int, wrong: dict) -> str:
     return "read"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_result_or_one_line(group, tmp_path):
@@ -653,6 +654,7 @@ def test_a_tile_that_is_packed_is_not_unpacked(tmp_path, compress):
     assert "does not begin as a FITS file" in refused(tile.feed, compress(tile.whole))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -742,6 +744,7 @@ def trap(tmp_path):
     assert not trace.exists()
 
 
+@pytest.mark.long
 def test_cutouts_that_are_a_pickle(lsbg, trap, tmp_path):
     (tmp_path / "labels.csv").write_text("index,label\n0,1\n1,0\n")
     np.save(tmp_path / "objects.npy", np.array([trap, trap], object), allow_pickle=True)

@@ -113,6 +113,7 @@ def wait_until(condition, process, log):
         time.sleep(0.002)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_killed_at_twenty_moments(catalog, viewer, tmp_path):

@@ -109,6 +109,7 @@ print(json.dumps(["end", attempt(None, 0), os.path.exists(output)]), flush=True)
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_killed_at_twenty_moments_while_workers_write(survey, tmp_path):

@@ -61,6 +61,7 @@ def run(command, **options):
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("bytes_allowed", "full"),
@@ -86,6 +87,7 @@ def test_no_space_left(viewer, source, out, bytes_allowed, full):
     assert 38 * ROWS < len(content)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_two_runs_with_the_same_output(viewer, source, out):
     """The second is refused while the first is at work, with --resume and without."""

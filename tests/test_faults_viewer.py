@@ -13,6 +13,8 @@ from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED, Flag
 from pipeline import annotate
 
+pytestmark = pytest.mark.long
+
 ROWS = 160
 OURS = "P_LSBG", "FLAGS_LSBG"
 FAULTS = (
@@ -93,7 +95,6 @@ def undisturbed(catalog, viewer):
     return output
 
 
-@pytest.mark.slow
 def test_every_row_is_right_or_flagged(catalog, viewer, undisturbed, tmp_path):
     unkind = Unkind()
     with viewer:
@@ -113,7 +114,6 @@ ATTEMPTS = {"refused": 0, "503": 5, "hang": 3}
 """What is wrong with the viewer -> requests that it sees of one cutout before that is given up."""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrong", "first"),
     [("hang", 0), ("hang", 70), ("503", 70), ("refused", 70)],

@@ -191,6 +191,7 @@ def test_roc_curves_differ_by_their_lines(run):
     assert labels[0].startswith("old, area 0.") and labels[1].startswith(r"new\$x\$, area")
 
 
+@pytest.mark.slow
 def test_all_that_the_candidates_allow(run, size):
     drawn = list(figures.draw_all(run, [size]))
     names = ["probabilities", "flags", "sky", "completeness_size", "reliability"]
@@ -229,6 +230,7 @@ def test_an_unknown_theme(run):
         figures.probabilities(run, theme="sepia")
 
 
+@pytest.mark.long
 def test_figures_for_papers(run, size, tmp_path):
     written = figures.save_figures(
         tmp_path / "one", run, [size], panel=lambda: draw_history(EPOCHS)
@@ -260,6 +262,7 @@ EPOCHS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_figures_of_trainings_for_papers(tmp_path):
     write_figure(draw_history(EPOCHS), tmp_path / "curves.png")
     assert [path.name for path in tmp_path.iterdir()] == ["curves.png"]
@@ -267,6 +270,7 @@ def test_figures_of_trainings_for_papers(tmp_path):
     assert (tmp_path / "curves.pdf").read_bytes().startswith(b"%PDF")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("option", [(), ("--figures",)])
 def test_an_evaluation_for_papers(lsbg, tmp_path, option):

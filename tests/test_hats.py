@@ -322,6 +322,7 @@ def test_default_columns_get_ours(small, tmp_path):
     assert list(lsdb.open_catalog(output).columns) == ["ra", "dec", "mag", *OURS]
 
 
+@pytest.mark.slow
 def test_replaced_it_is_the_same_to_the_byte(small, tmp_path):
     once = write(small, tmp_path / "once")
     with pytest.raises(InputError, match="already has the column p_lsbg"):
@@ -430,6 +431,7 @@ def test_paths_are_those_of_the_folder_where_the_step_was_made(
     assert computed(scored.partitions[0])["flags_lsbg"].notna().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["command", "lsdb"])
 def test_what_was_strictly_valid_stays_so(way, small, cutouts, tmp_path, caplog):
     hats.io.write_parquet_metadata(small)
@@ -442,6 +444,7 @@ def test_what_was_strictly_valid_stays_so(way, small, cutouts, tmp_path, caplog)
     assert is_valid_catalog(output, strict=True), caplog.text
 
 
+@pytest.mark.slow
 def test_points_outside_the_pixel_of_their_file_are_refused_with_its_name(small, cutouts, tmp_path):
     part = parts(small)[0]
     table = pq.read_table(part)
@@ -455,6 +458,7 @@ def test_points_outside_the_pixel_of_their_file_are_refused_with_its_name(small,
     annotate(small, tmp_path / "out", cutouts=cutouts, ra="ra", dec="dec")
 
 
+@pytest.mark.slow
 def test_a_lazy_catalog(small, cutouts):
     catalog = opened(small).query("mag < 22")
     lazy = classify_catalog(catalog, cutouts=cutouts, select="mag < 21", style="upper")
@@ -480,6 +484,7 @@ def test_what_cannot_work_is_refused_at_once(small, cutouts):
             classify_catalog(catalog, cutouts=cutouts, **options)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("page", ["docs/hats.md", "docs/formats.md"])

@@ -45,6 +45,7 @@ def properties_of(path):
     return {key: value for key, _, value in lines}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_some_rows(folder, tmp_path):
@@ -82,6 +83,7 @@ def test_no_row(folder, tmp_path):
         assert len(lsdb.open_catalog(tmp_path / "none").compute(progress_bar=False)) == 0
 
 
+@pytest.mark.slow
 def test_chosen_rows_of_an_annotated_catalog_keep_its_provenance(folder, tmp_path):
     catalog = open_catalog(folder)
     columns = lsbg_columns(catalog.column_names)

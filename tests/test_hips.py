@@ -47,6 +47,7 @@ def source_at():
         source.close()
 
 
+@pytest.mark.slow
 def test_three_bands_give_the_cutouts_of_the_tiles(tiles, positions, source_at):
     local = open_source(f"tiles:{tiles}", finely=True)  # as a HiPS is sampled
     cut, cut_flags = local.fetch(positions)
@@ -72,6 +73,7 @@ def test_north_is_up_and_east_is_left(tmp_path, source_at):
             assert abs(column - (31.5 - 4 / 0.524)) < 1.5
 
 
+@pytest.mark.slow
 def test_bands_that_end_or_are_missing(tiles, source_at):
     places = CENTRE + np.array([[-40, 0], [-62, 0], [0, -40], [0, 10]]) / 3600
     with Viewer(tiles) as viewer:
@@ -108,6 +110,7 @@ def test_asks_in_the_services_own_words(tiles, positions, source_at):
     assert viewer.agents.pop().startswith("lsbg_classifier/")
 
 
+@pytest.mark.slow
 def test_never_more_than_the_given_connections(tiles, positions, source_at):
     with Viewer(tiles, lambda *_: ("delay", 0.05)) as viewer:
         assert not source_at(viewer, connections=3).fetch(positions)[1].any()
@@ -115,6 +118,7 @@ def test_never_more_than_the_given_connections(tiles, positions, source_at):
     assert len(viewer.requests) == 3 * len(positions) and len(viewer.ports) <= 3
 
 
+@pytest.mark.slow
 @BOTH
 def test_passing_failures_are_tried_again(tiles, positions, source_at, spec):
     seen = set()
@@ -132,6 +136,7 @@ def test_passing_failures_are_tried_again(tiles, positions, source_at, spec):
     assert not flags.any() and (cutouts == clean).all()
 
 
+@pytest.mark.long
 @BOTH
 @pytest.mark.parametrize(
     ("fault", "flag"),
@@ -155,6 +160,7 @@ def test_one_bad_row_harms_no_other(tiles, positions, source_at, spec, fault, fl
     assert not cutouts[1].any()
 
 
+@pytest.mark.slow
 @BOTH
 def test_a_server_that_refuses_everything(tiles, positions, source_at, spec):
     with Viewer(tiles, lambda *_: ("status", 403, {})) as viewer:

@@ -43,6 +43,7 @@ def check(folder, sky, capfd):
     assert "astropy" not in out + err and "INFO" not in out + err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compressed", [False, True])
 @pytest.mark.parametrize("suffix", ["-SIP", ""])
 def test_sip(tmp_path, capfd, suffix, compressed):
@@ -97,6 +98,7 @@ def area_of(header):
     return abs(np.linalg.det([[each.arcsec for each in offset] for offset in offsets]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flip", [False, True])
 @pytest.mark.parametrize("turn", [0, 5, 19, 30, 45, 90, 135, 180, 270])
 def test_turned_and_mirrored(tmp_path, capfd, turn, flip):
@@ -105,6 +107,7 @@ def test_turned_and_mirrored(tmp_path, capfd, turn, flip):
     check(tmp_path, sky, capfd)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("centre", [(10.0, 89.999), (200.0, -89.99), (0.001, 0.0), (359.999, 60)])
 def test_near_the_poles_and_across_zero(tmp_path, capfd, centre):
     """The image's own centre is elsewhere, so that north turns within it."""
@@ -135,6 +138,7 @@ def test_axes_in_the_other_order(tmp_path, capfd):
     check(tmp_path, sky, capfd)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frame", ["galactic", "fk4"])
 def test_other_frames(tmp_path, capfd, frame):
     sky = PaintedSky()
@@ -145,6 +149,7 @@ def test_other_frames(tmp_path, capfd, frame):
     check(tmp_path, sky, capfd)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("projection", ["SIN", "ZEA", "STG", "ARC", "CAR", "AIT"])
 def test_other_projections(tmp_path, capfd, projection):
     """Centred near the image, so that a cutout is no more bent than 0.1 pixel."""

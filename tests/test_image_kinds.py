@@ -68,6 +68,7 @@ NOT_SCIENCE = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("order", ["{}_{}", "{1}.{0}", "{0}-image-{1}", "field_{1}_{0}"])
 @pytest.mark.parametrize("word", NOT_SCIENCE.split())
 def test_names_of_what_lies_beside_the_image(tmp_path, word, order):
@@ -81,6 +82,7 @@ def test_names_of_what_lies_beside_the_image(tmp_path, word, order):
         check(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "cards",
     [
@@ -100,6 +102,7 @@ def test_headers_of_what_lies_beside_the_image(tmp_path, cards):
     check(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["WGT", "MASK", "MSK", "ERR", "VARIANCE", "BACKGROUND"])
 @pytest.mark.parametrize("compressed", [False, True])
 def test_an_extension_before_the_image(tmp_path, name, compressed):
@@ -114,6 +117,7 @@ def test_an_extension_before_the_image(tmp_path, name, compressed):
     check(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("second", ["other_{}.fits", "below/s_{}.fits", "s_{}_sci.fits"])
 def test_two_images_of_one_place_and_band_are_refused_with_both_names(tmp_path, second):
     (tmp_path / "below").mkdir()
@@ -129,6 +133,7 @@ def test_two_extensions_that_may_both_be_the_image(tmp_path):
     assert "extensions 1 and 2 may both be the image" in refused(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["extension", "file", "extension before"])
 @pytest.mark.parametrize("kind", ["weight", "invvar", "mask", "legacy mask"])
 def test_weights_and_masks_say_where_no_data_are(tmp_path, kind, where):
@@ -188,6 +193,7 @@ def test_one_mask_for_all_bands(tmp_path):
     assert (cutout[..., 0] < expected[..., 0])[20:40, 36:].mean() > 0.5
 
 
+@pytest.mark.slow
 def test_integers_and_undithered_images_have_no_gaps(tmp_path):
     """Exact zeros that come from rounding are data."""
     rng = np.random.default_rng(2)
@@ -229,6 +235,7 @@ def test_half_of_an_image_without_data(tmp_path, value):
     assert fetch(write(tmp_path, change=half))[1] == PARTIAL
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("lost", ["zeros", "one band", "nan", "damaged", "half"])
 def test_the_next_tile_is_used_where_the_deepest_has_no_data(tmp_path, lost):
     def blank(band, image):
@@ -333,6 +340,7 @@ def test_a_file_that_would_fill_the_memory(tmp_path, monkeypatch):
     assert "t_g.fits.gz: not a readable image (larger than 2 GiB" in refused(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compressed", [False, True])
 def test_a_damaged_row_costs_only_the_cutouts_that_need_it(tmp_path, compressed):
     rng = np.random.default_rng(3)

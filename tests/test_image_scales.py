@@ -82,6 +82,7 @@ STATEMENTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["own", "primary", "primary, INHERIT"])
 @pytest.mark.parametrize(("cards", "factor"), STATEMENTS, ids=str)
 def test_a_file_says_its_own_scale(tmp_path, cards, factor, place):

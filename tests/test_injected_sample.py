@@ -21,6 +21,8 @@ from lsbg_classifier.training.samples import SPLITS
 from lsbg_classifier.training.sky_splits import _counts, _of_sky
 from lsbg_classifier.weights.cards import Card
 
+pytestmark = pytest.mark.long
+
 SHARE = 0.25
 
 
@@ -44,7 +46,6 @@ def dataset(plan, tmp_path_factory):
     return injected_dataset(tmp_path_factory.mktemp("sample") / "cutouts", plan)
 
 
-@pytest.mark.slow
 def test_rows_are_mocks_real_candidates_and_artifacts(dataset, small_survey):
     content = json.loads((dataset.folder / NOISE_FILE).read_text())
     table = dataset.table(spare=True).to_pandas()
@@ -72,7 +73,6 @@ def test_rows_are_mocks_real_candidates_and_artifacts(dataset, small_survey):
     assert 0.8 * covered < content["square_degrees"] <= covered * 1.001
 
 
-@pytest.mark.slow
 def test_splits_share_no_sky_and_are_balanced(dataset):
     table = dataset.table(columns=["split", "label", "simulated"]).to_pandas()
     for split in SPLITS:
@@ -82,7 +82,6 @@ def test_splits_share_no_sky_and_are_balanced(dataset):
     assert train["simulated"].mean() == pytest.approx(SHARE, abs=0.1)
 
 
-@pytest.mark.slow
 def test_lost_parts_are_made_again_the_same(dataset, plan):
     paths = [part_path(dataset.folder, number) for number in range(dataset.manifest.parts)]
     before, told = [path.read_bytes() for path in paths], []
@@ -100,7 +99,6 @@ def test_lost_parts_are_made_again_the_same(dataset, plan):
         injected_dataset(dataset.folder, replace(plan, density=1.0))
 
 
-@pytest.mark.slow
 def test_tiles_end_in_weights(small_survey, tmp_path):
     """A survey without labels: its tiles alone, by the command, and what the card says."""
     arguments = ("out", "--sample", "injected", "--tiles", small_survey.tiles, "--density", "1.5")

@@ -125,6 +125,7 @@ def injection(request, tmp_path_factory):
     return inject(folder, base / "out", asked)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("band", BANDS)
 def test_apertures_hold_the_flux_of_the_truth(injection, band):
     mocks, before, after = injection
@@ -146,6 +147,7 @@ def test_apertures_hold_the_flux_of_the_truth(injection, band):
     assert measured >= 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("band", BANDS)
 def test_pixels_without_light_keep_their_values_exactly(injection, band):
     mocks, before, after = injection
@@ -195,6 +197,7 @@ def test_blocks_with_bright_stars_are_packed_without_loss():
     np.testing.assert_array_equal(unpack(packed, layout, (32, 64), kind), numbers)
 
 
+@pytest.mark.long
 def test_coarse_quantization_keeps_faint_light(tmp_path):
     """Steps of half the noise would lose all light below a quarter of it."""
     folder = folder_of_tiles(tmp_path / "tiles", **COMPRESSIONS["rice_coarse"])
@@ -227,6 +230,7 @@ def test_integers_with_a_scale(tmp_path):
     assert header == fits.Header()
 
 
+@pytest.mark.long
 def test_the_same_seed_the_same_mocks(tmp_path):
     folder = folder_of_tiles(tmp_path / "tiles", **COMPRESSIONS["rice"])
     names = ["a", "b", "c", "d"]
@@ -241,6 +245,7 @@ def test_the_same_seed_the_same_mocks(tmp_path):
     assert (made[0][0].truth["RA"] == made[1][0].truth["RA"]).all()
 
 
+@pytest.mark.slow
 def test_positions_follow_the_rules_and_the_sky(tmp_path):
     folder = folder_of_tiles(tmp_path / "tiles", turn=12.0)
     mocks, before, _ = inject(folder, tmp_path / "out", request(placement=Placement(12.0, 20)))
@@ -260,6 +265,7 @@ def test_positions_follow_the_rules_and_the_sky(tmp_path):
     assert everywhere.truth["MASKED_SHARE"].max() > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turn", [0.0, 12.0])
 def test_position_angles_are_those_of_the_sky(tmp_path, turn):
     """The major axis of the added light, measured by its moments, has the truth's angle."""
@@ -290,6 +296,7 @@ def test_position_angles_are_those_of_the_sky(tmp_path, turn):
     assert measured >= 2
 
 
+@pytest.mark.slow
 def test_half_the_light_is_within_the_effective_radius():
     mocks = read_mocks("des").draw(60, np.random.default_rng(3))
     rows, columns = (np.indices((1601, 1601)) - 800) * 0.05
@@ -306,6 +313,7 @@ def test_half_the_light_is_within_the_effective_radius():
         assert image[within].sum() == pytest.approx(0.5, abs=0.006)
 
 
+@pytest.mark.slow
 def test_colours_of_a_cutout_are_those_of_an_independent_drawing(tmp_path):
     """On empty images, the network's cutout equals one made of exact exponential discs."""
     folder = folder_of_tiles(tmp_path / "tiles")
@@ -339,6 +347,7 @@ def test_colours_of_a_cutout_are_those_of_an_independent_drawing(tmp_path):
     assert np.abs(difference).mean() < 2.5
 
 
+@pytest.mark.slow
 def test_noise_of_the_light_has_the_variance_of_its_electrons(tmp_path):
     folder = folder_of_tiles(tmp_path / "tiles")
     tile = TileSet(folder).tiles[0]
@@ -459,6 +468,7 @@ def test_weights_and_masks_beside_the_images_come_along(tmp_path):
     assert (mocks.truth["X_IMAGE"] > 200).all()
 
 
+@pytest.mark.slow
 def test_threads_read_hcompressed_images_right(tmp_path):
     """Astropy's code for them keeps its state in static variables."""
     folder = folder_of_tiles(tmp_path / "tiles", **COMPRESSIONS["hcompress"])

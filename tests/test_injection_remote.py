@@ -18,7 +18,7 @@ from pipeline.injection.inject import InjectOptions
 from pipeline.injection.recover import RecoverOptions, prepare_recovery, run_recovery
 from pipeline.injection.tile_job import Where
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 LSBG = Path(sys.executable).with_name("lsbg")
 INJECT = InjectOptions("des", density=1.0, seed=6)

@@ -77,6 +77,7 @@ def binormal(rng, lsbgs, others, distance):
     return labels, rng.normal(labels * distance, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lsbgs", "others"), [(10, 10), (5, 60), (60, 5), (200, 200)])
 @pytest.mark.parametrize("distance", [1.0, 2.5])
 def test_areas_are_covered_as_often_as_is_said(lsbgs, others, distance):

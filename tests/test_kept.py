@@ -73,6 +73,7 @@ class StoppedError(Exception):
     pass
 
 
+@pytest.mark.slow
 def test_they_are_those_of_the_source(made, positions, options, tmp_path, catalog):
     kept, rows = open_kept(made, row_count=len(positions)), np.arange(len(positions))
     expected, flags = open_source(options["cutouts"]).fetch(positions[:-1])
@@ -122,6 +123,7 @@ def test_a_source_without_cutouts_says_what_to_do(catalog, made):
         open_kept(made, row_count=3)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_worker_processes_send_them_back(made, catalog, options, tmp_path):
     annotate(catalog, tmp_path / "out.fits", keep_cutouts=True, workers=2, **options)
@@ -144,6 +146,7 @@ def stopped(catalog, options, tmp_path):
     return output
 
 
+@pytest.mark.slow
 def test_a_resumed_run_keeps_what_it_had(stopped, made, catalog, options):
     staged = stopped.with_name("out.fits.journal") / "cutouts"
     first = layout.part_path(staged, 0).read_bytes()
@@ -162,11 +165,13 @@ def test_a_resumed_run_keeps_what_it_had(stopped, made, catalog, options):
     ]
 
 
+@pytest.mark.slow
 def test_the_choice_stands_for_the_whole_run(stopped, catalog, options):
     with pytest.raises(InputError, match="belongs to a run with another choice of --keep-cutouts"):
         annotate(catalog, stopped, resume=True, **options)
 
 
+@pytest.mark.slow
 def test_a_run_begun_without_is_not_resumed_with(catalog, options, tmp_path):
     def stop(done, total):
         if done > 5:
@@ -178,12 +183,14 @@ def test_a_run_begun_without_is_not_resumed_with(catalog, options, tmp_path):
         annotate(catalog, tmp_path / "out.fits", resume=True, keep_cutouts=True, **options)
 
 
+@pytest.mark.slow
 def test_lost_cutouts_of_a_stopped_run(stopped, catalog, options):
     shutil.rmtree(stopped.with_name("out.fits.journal") / "cutouts")
     with pytest.raises(InputError, match=r"0 cutouts, but \d+ are done; delete the folder"):
         annotate(catalog, stopped, keep_cutouts=True, resume=True, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cutouts_were_in_place", [True, False])
 def test_killed_around_the_last_renaming(made, catalog, options, tmp_path, cutouts_were_in_place):
     """The journal and its cutouts are there still when the output has its name."""
@@ -213,6 +220,7 @@ def test_nothing_is_left_of_a_run_that_did_nothing(catalog, options, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_new_output_takes_the_old_ones_cutouts_away(output, catalog, options):
     with pytest.raises(InputError, match="add --overwrite"):
         annotate(catalog, output, **options)
@@ -230,6 +238,7 @@ def test_a_new_output_takes_the_old_ones_cutouts_away(output, catalog, options):
     assert [path.name for path in output.parent.iterdir()] == ["out.fits"]
 
 
+@pytest.mark.slow
 def test_scored_again_in_place(output, catalog, options):
     """The cutouts that are read are not lost with the output that they came with."""
     before, scores = content(f"{output}.cutouts"), fits.getdata(output)["P_LSBG"].copy()
@@ -254,6 +263,7 @@ def test_a_failed_overwrite_leaves_both(output, catalog, options):
     assert open_kept(output) is not None
 
 
+@pytest.mark.slow
 def test_other_things_are_not_replaced(catalog, options, tmp_path):
     (tmp_path / "out.fits.cutouts").mkdir()
     (tmp_path / "out.fits.cutouts" / "thesis.tex").touch()
@@ -309,6 +319,7 @@ def many(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_hundred_of_many_come_quickly(many):
     rows = np.random.default_rng(2).choice(20_000, 100, replace=False)
     start = time.process_time()
@@ -328,6 +339,7 @@ def wait_until(condition, process):
         time.sleep(0.01)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_killed_with_the_command_and_resumed(survey, catalog, made, options, tmp_path):
     """A real process that writes to a log is killed when it has done something."""

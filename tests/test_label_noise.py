@@ -45,6 +45,7 @@ def fitted(values, labels, loss):
     return lambda at: network.predict_on_batch(np.asarray(at)[:, None])[:, 0]
 
 
+@pytest.mark.long
 def test_the_corrected_loss_finds_the_posterior_of_clean_labels():
     unlabelled = 0.3
     values, labels = drawn(50_000, unlabelled)

@@ -52,6 +52,7 @@ def at(position):
     return f"ra={position[0]:.7f}&dec={position[1]:.7f}"
 
 
+@pytest.mark.slow
 def test_same_cutout_as_from_the_tiles(tiles, positions, source_at):
     with Viewer(tiles) as viewer:
         served, flags = source_at(viewer).fetch(positions[:16])
@@ -85,6 +86,7 @@ def test_asks_for_what_the_network_was_trained_on(tiles, positions, source_at):
     assert len(viewer.agents) == 1 and viewer.agents.pop().startswith("lsbg_classifier/")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 4])
 def test_never_more_than_the_given_connections(tiles, positions, source_at, threads):
     with Viewer(tiles, lambda *_: ("delay", 0.05)) as viewer:
@@ -97,6 +99,7 @@ def test_never_more_than_the_given_connections(tiles, positions, source_at, thre
     assert (np.concatenate([cutouts for cutouts, _ in parts]) == alone).all()
 
 
+@pytest.mark.slow
 def test_a_band_that_ends_or_is_missing(tmp_path, source_at):
     images = blobs(seed=2)
     images["r"][:, :300] = 0
@@ -115,6 +118,7 @@ def test_outside_the_footprint(tiles, positions, source_at):
     assert not cutouts[0].any() and cutouts[1].any()
 
 
+@pytest.mark.slow
 def test_passing_failures_are_tried_again(tiles, positions, source_at):
     seen = {}
 
@@ -132,6 +136,7 @@ def test_passing_failures_are_tried_again(tiles, positions, source_at):
     assert 8 < len(viewer.requests) <= 16
 
 
+@pytest.mark.slow
 def test_waits_as_long_as_it_is_told(tiles, positions, source_at):
     def faults(number, _):
         return ("status", 429, {"Retry-After": "1"}) if number == 1 else None
@@ -156,6 +161,7 @@ def test_but_not_for_ever(tiles, positions, source_at, hostile, monkeypatch):
     assert time.monotonic() - start < 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "flag"),
     [
@@ -248,6 +254,7 @@ def test_a_server_that_sends_no_images(tiles, positions, source_at):
             source.fetch(positions)
 
 
+@pytest.mark.slow
 def test_a_server_that_goes_and_comes_back(tiles, positions, source_at):
     """What came before a break stays; the same source works when the server is back."""
     gone = [False]
@@ -262,6 +269,7 @@ def test_a_server_that_goes_and_comes_back(tiles, positions, source_at):
         assert not source.fetch(positions[:22])[1].any()
 
 
+@pytest.mark.slow
 def test_a_server_that_is_not_there(positions, source_at):
     with Viewer() as viewer:
         pass
@@ -298,6 +306,7 @@ def test_layers_and_options():
         open_source("nowhere:x")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("survey", "name", "asked", "scale"),
     [

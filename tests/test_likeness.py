@@ -39,15 +39,18 @@ def check(right):
     return fit_likeness(right, seed=1)
 
 
+@pytest.mark.slow
 def test_right_ones_pass(check):
     assert check.unlike(sky(400, 2)).mean() < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["brighter", "fainter", "swapped", "wider", "closer"])
 def test_wrong_ones_do_not(check, kind):
     assert check.unlike(wrongly_made(sky(400, 3))[kind]).mean() > 0.8
 
 
+@pytest.mark.long
 def test_the_same_cutouts_and_seed_give_the_same_check(check, right):
     again = fit_likeness(right, seed=1)
     np.testing.assert_allclose(again.form, check.form)
@@ -99,6 +102,7 @@ def candidates(survey):
     return cutouts[flags == 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["brighter", "fainter", "swapped", "closer"])
 def test_the_shipped_weights_know_their_survey(candidates, kind):
     """All but twice the pixel scale, which makes a noisy tile look like one of usual depth."""
@@ -115,6 +119,7 @@ def test_the_shipped_weights_know_the_real_sky(shared):
         assert classifier.unlike_training(wrong).mean() >= 0.8, kind
 
 
+@pytest.mark.slow
 def test_images_that_no_check_knows_make_do_with_fewer(right):
     """Of weights that are fine-tuned for another survey: they must not lose their check."""
     assert fit_likeness(right[:120], seed=1) is None

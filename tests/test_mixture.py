@@ -65,6 +65,7 @@ def network():
     return keras.Sequential(layers)
 
 
+@pytest.mark.slow
 def test_it_learns_and_keeps_the_normalisation_and_the_seed():
     images, labels = np.concatenate([disc(9, 110, 8), disc(1, 250, 8)]), np.repeat([1, 0], 8)
     sources = [Source(images, labels, 8, Variation(0.5))]

@@ -54,6 +54,7 @@ def test_output_is_a_probability():
     assert ((scores >= 0) & (scores <= 1)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fraction", "trained"), [(0.25, 0.5), (0.5, 0.2), (0.3, 0.3)])
 def test_another_fraction_changes_the_odds(fraction, trained):
     network = build_network()

@@ -75,6 +75,7 @@ def images(dataset):
     return dataset.load("test")[0]
 
 
+@pytest.mark.slow
 def test_the_card_names_the_network(small):
     assert small.card.architecture == "residual"
     network = load_network(small)
@@ -83,6 +84,7 @@ def test_the_card_names_the_network(small):
     assert any(step.kind == "Add" for step in network_steps(network))
 
 
+@pytest.mark.slow
 def test_both_engines_classify_with_it(small, images):
     one, other = (load_classifier(small.path, engine=name) for name in ("onnx", "keras"))
     expected = load_network(small).predict(images / np.float32(255), verbose=0)[:, 0]
@@ -96,6 +98,7 @@ def test_both_engines_classify_with_it(small, images):
     assert (one.predict(images[5:7]) == one.predict(images)[5:7]).all()
 
 
+@pytest.mark.slow
 def test_heat_maps_are_those_of_automatic_differentiation(small, images):
     import tensorflow as tf
 
@@ -118,6 +121,7 @@ def test_heat_maps_are_those_of_automatic_differentiation(small, images):
         np.testing.assert_allclose(maps, expected, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_it_is_fine_tuned_and_its_convolutions_stay(small, dataset, tmp_path):
     made = make_weights(training(dataset, start=small, layers="dense"), tmp_path)
     assert made.card.architecture == "residual"
@@ -146,6 +150,7 @@ def test_the_fast_arrangement_gives_the_same(images):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_studies_train_it(dataset, tmp_path):
     trainer = Trainer(dataset, QUICK, tmp_path, architecture="residual")
     assert "network residual" in trainer.describe()
@@ -269,6 +274,7 @@ def plugin(tmp_path, monkeypatch):
     registry._plugins.cache_clear()
 
 
+@pytest.mark.slow
 def test_other_packages_add_networks(plugin, dataset, images, tmp_path):
     assert registry.known_networks() == ["deepshadows", "residual", "tiny", "broken"]
     made = make_weights(training(dataset, architecture="tiny"), tmp_path / "out")

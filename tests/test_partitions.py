@@ -81,6 +81,7 @@ def scheduler(tmp_path_factory):
 # --- Who does the work changes no byte ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["parquet", "fits"])
 def test_each_file_is_what_it_would_be_alone(folders, threads, survey, tmp_path, kind):
     folder, output = folders(kind), threads(kind)
@@ -92,6 +93,7 @@ def test_each_file_is_what_it_would_be_alone(folders, threads, survey, tmp_path,
     assert not list(output.parent.glob("*.journal"))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_workers_and_a_scheduler_give_the_bytes_of_threads(
@@ -182,6 +184,7 @@ def test_files_are_taken_in_portions(selected, most, expected):
     assert list(portions(facts_of(*selected), most)) == expected
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", SAME)
 @pytest.mark.parametrize("most", [0, 25])
 def test_portions_change_no_byte_and_bound_the_journal(
@@ -210,6 +213,7 @@ class StoppedError(Exception):
     """What stops a run in these tests."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("most", [0, 2_000_000])
 @pytest.mark.parametrize("event", ["add", "note_whole", "publish", "finish"])
 def test_resumed_from_anywhere(folders, threads, survey, tmp_path, monkeypatch, event, most):
@@ -262,6 +266,7 @@ def after(function, calls, then):
     return counting
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", [{"threshold": 0.1}, {"style": "lower"}])
 def test_files_of_one_output_are_all_written_alike(folders, survey, tmp_path, monkeypatch, other):
     output, options = tmp_path / "out", {"cutouts": f"tiles:{survey.tiles}"}
@@ -273,6 +278,7 @@ def test_files_of_one_output_are_all_written_alike(folders, survey, tmp_path, mo
         annotate(folders("fits"), output, resume=True, **options, **other)
 
 
+@pytest.mark.slow
 def test_a_file_with_failures_is_done_again(folders, threads, survey, tmp_path, monkeypatch):
     """Its other rows are taken from the journal."""
     monkeypatch.setattr(surveys, "PORTION_ROWS", 0)
@@ -348,6 +354,7 @@ def test_single_files_have_no_partitions(folders, survey):
     assert partitions_of(open_catalog(folders("parquet") / "part1.parquet")) == []
 
 
+@pytest.mark.slow
 def test_extents_are_joined():
     rng = np.random.default_rng(3)
     positions = np.stack([rng.uniform(350, 370, 50) % 360, rng.uniform(-9, 9, 50)], axis=1)

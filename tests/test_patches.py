@@ -91,18 +91,21 @@ def check(counts, pixels, bits=None, mask=None, weight=None):
     np.testing.assert_allclose(masked, bad)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dtype", ["u1", ">i2", ">i4", ">i8", ">f4", ">f8", "<f4", "<f8", "<i4"])
 def test_kinds_of_pixels(dtype):
     pixels = some_pixels(dtype)
     check(pixels, pixels)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dtype", ["u1", ">i2", ">i4", ">i8", "<i4"])
 def test_kinds_of_masks(dtype):
     pixels, mask = some_pixels(">f4"), some_mask(dtype)
     check(pixels, pixels, mask, mask)
 
 
+@pytest.mark.slow
 def test_bands_of_different_types():
     """Such as one that was compressed, and one without a mask."""
     mask, other = some_mask(">i2"), some_mask("<i4")[::-1]
@@ -127,6 +130,7 @@ def test_pixels_that_do_not_lie_in_a_row():
     check(np.pad(pixels, ((0, 0), (9, 5)))[:, 9:-5], pixels)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int32, np.float32, np.float64])
 def test_as_they_lie_in_a_file(tmp_path, dtype):
     pixels, mask = some_pixels(np.dtype(dtype).str), some_mask(np.int32)
@@ -138,6 +142,7 @@ def test_as_they_lie_in_a_file(tmp_path, dtype):
         check(counts, pixels, bits, mask)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dtype", [">f4", "<f4", ">f8", ">i2", "u1"])
 def test_kinds_of_weights(dtype):
     pixels, mask = some_pixels(">f4"), some_mask(">i2")
@@ -166,6 +171,7 @@ def test_scattered_zeros_are_data(fraction):
         assert gap_of(spoilt, weight=np.ones(shape, np.float32)) == 0
 
 
+@pytest.mark.slow
 def test_zeros_of_integers_are_data_unless_all_are_zero():
     pixels = np.zeros((130, 130), np.int16)
     assert gap_of(pixels) == 1

@@ -54,6 +54,7 @@ def packages(tmp_path_factory):
     return target
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_package_with_a_source_and_weights(packages, survey, tmp_path):
     rows = np.array(fits.getdata(survey.candidates))[::10]

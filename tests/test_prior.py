@@ -41,6 +41,7 @@ def sky():
     return np.random.default_rng(4).integers(20, 70, (6, 64, 64, 3), dtype=np.uint8)
 
 
+@pytest.mark.slow
 def test_a_classifier_is_corrected_once_however_it_is_asked(sky):
     own, rare = load_classifier(), load_classifier(prior=0.05)
     fraction = own.card.prior

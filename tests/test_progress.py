@@ -62,6 +62,7 @@ def said_to_a_terminal(script, **more):
     return b"".join(heard)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [{}, {"FORCE_COLOR": "1"}])
 def test_a_log_gets_plain_lines(tmp_path, more):
     said = said_to_a_file(tmp_path, SCRIPT.format(quiet=False), **more)

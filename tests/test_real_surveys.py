@@ -59,6 +59,7 @@ def check(source, position, wanted, flag=0):
     assert_same_cutout(cutout, wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bands", ["grz", "gri"])
 def test_des_cutouts_with_weights(shared, tmp_path, bands):
     paths = sorted((shared / "real_images" / "des_sn2006bh").glob("DES_?.fits"))
@@ -104,6 +105,7 @@ def test_a_viewer_cutout_as_a_cube(shared, tmp_path):
     check(source, position, wanted, Flag.PARTIAL_COVERAGE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [(700, 900), (1500, 400), (2222, 1999)])
 def test_kids(shared, tmp_path, place):
     paths = [shared / "real_sky" / f"kids_{band}.fits.fz" for band in "grz"]
@@ -120,6 +122,7 @@ def test_kids(shared, tmp_path, place):
 FOLDERS = ("bunit_njy", "magzero_in_primary", "catalog_beside", "cfis_names", "sci_rms", "sip")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("survey", ["des", "decals"])
 @pytest.mark.parametrize("name", FOLDERS)
 def test_faults_that_were_seen(shared, name, survey):

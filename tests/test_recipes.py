@@ -106,6 +106,7 @@ def test_the_loss_fits_the_number_of_classes(classes, units):
     assert found == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_losses_are_those_of_a_bare_keras_model(cutouts):
     images, labels = cutouts
@@ -128,6 +129,7 @@ def test_losses_are_those_of_a_bare_keras_model(cutouts):
     np.testing.assert_allclose([epoch["loss"] for epoch in ours.epochs], losses, rtol=1e-4)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", [DES, ROBUST], ids=["des", "robust"])
 def test_a_training_goes_on_where_it_stopped(cutouts, tmp_path, recipe):
@@ -162,6 +164,7 @@ def test_a_training_goes_on_where_it_stopped(cutouts, tmp_path, recipe):
         assert one == pytest.approx(other, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_training_is_refused(cutouts, tmp_path):
     images, labels = cutouts
     recipe = replace(HSC, epochs=1)
@@ -276,6 +279,7 @@ def test_some_cutouts_get_a_star():
     assert changed.dtype == np.float32 and changed.min() >= 0 and changed.max() <= 1
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_normalisation_may_keep_its_statistics(cutouts):
     for trained in (True, False):

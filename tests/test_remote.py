@@ -86,6 +86,7 @@ def test_what_is_a_url(name, expected):
     assert is_url(name) == expected
 
 
+@pytest.mark.slow
 def test_tiles_in_folders_within_folders(survey, folder, tmp_path, monkeypatch, memory):
     """A folder a band, on a server and in another file system."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -103,6 +104,7 @@ def test_tiles_in_folders_within_folders(survey, folder, tmp_path, monkeypatch, 
             np.testing.assert_array_equal(flags, expected[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["in.fits", "in.parquet"])
 def test_the_same_over_http(folder, server, tmp_path, name):
     server.authorization = "Basic bWU6aHVudGVyMg=="  # me:hunter2
@@ -157,6 +159,7 @@ def test_another_image_changes_the_fingerprint(folder, server, tmp_path):
         assert open_source(spec).fingerprint() != before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["plain", "gzip", "cube"])
 def test_any_kind_of_image(survey, memory, tmp_path, kind):
     """Uncompressed images and those that only astropy reads; cut at a tile's edge too."""
@@ -190,6 +193,7 @@ def test_any_kind_of_image(survey, memory, tmp_path, kind):
     np.testing.assert_array_equal(got_flags, flags)
 
 
+@pytest.mark.slow
 def test_a_folder_of_parquet(folder, memory):
     table = pq.read_table(folder / "in.parquet")
     for number in range(2):
@@ -292,6 +296,7 @@ def test_a_server_that_sends_no_parts(server):
         open_source(f"tiles:{server.url}/tiles")
 
 
+@pytest.mark.slow
 def test_a_server_that_stumbles_is_asked_again(folder, server):
     seen = set()
 
@@ -305,6 +310,7 @@ def test_a_server_that_stumbles_is_asked_again(folder, server):
     assert not flags.any()
 
 
+@pytest.mark.slow
 def test_a_tile_that_is_lost_is_flagged_and_a_lost_server_is_said(folder, server):
     source = open_source(f"tiles:{server.url}/tiles")
     positions = positions_in(folder / "in.fits")

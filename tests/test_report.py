@@ -198,6 +198,7 @@ def test_values_come_to_the_page_as_they_are(tmp_path):
     assert unpacked(data["name"]["codes"]).tolist() == [0, 1, -1]
 
 
+@pytest.mark.slow
 @given(text=st.text())
 def test_any_text_survives_in_a_script_that_it_cannot_end(text, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / "text.js"
@@ -298,6 +299,7 @@ def folder_of(run, folder, **options):
     return lines, received(folder / "data" / "run.js")[1]
 
 
+@pytest.mark.slow
 def test_what_a_report_holds(run, tmp_path):
     lines, data = folder_of(run, tmp_path / "report")
     table = Table.read(run)
@@ -339,6 +341,7 @@ def test_a_small_gallery_has_no_more_heat_maps_than_candidates(annotated, tmp_pa
     assert data["heatMaps"] == 7 and len(unpacked(data["row"])) == 7
 
 
+@pytest.mark.slow
 def test_the_page_is_complete_and_asks_nobody(run, tmp_path):
     folder_of(run, tmp_path / "report")
     text = (tmp_path / "report" / "index.html").read_text("utf-8")
@@ -357,6 +360,7 @@ def test_the_page_is_complete_and_asks_nobody(run, tmp_path):
         }
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_bytes(run, tmp_path):
     for name in ("a", "b"):
         folder_of(run, tmp_path / name)
@@ -366,6 +370,7 @@ def test_the_same_run_gives_the_same_bytes(run, tmp_path):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
 
 
+@pytest.mark.slow
 def test_labels_are_kept_under_the_runs_own_name(run, tmp_path):
     _, data = folder_of(run, tmp_path / "a")
     assert folder_of(run, tmp_path / "b", columns=["RA"])[1]["id"] == data["id"]
@@ -386,6 +391,7 @@ def annotated(survey, tmp_path_factory):
     return path
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_with_truth_figures_and_heat_maps(annotated, tmp_path, lsbg):
     truth = annotated.with_name("truth.fits")
@@ -474,6 +480,7 @@ def test_a_catalog_that_was_not_annotated(refused, survey):
     assert "annotate the catalog" in refused(survey.candidates)
 
 
+@pytest.mark.slow
 def test_without_probabilities_there_is_a_set_to_label(tmp_path):
     """Half of it is random, so that the first weights can be judged."""
     columns = random_columns(30)
@@ -528,6 +535,7 @@ def test_a_folder_that_is_no_report(refused, run, tmp_path):
     assert "overlaps" in refused(folder=run.parent, overwrite=True)
 
 
+@pytest.mark.slow
 def test_a_report_is_replaced_on_demand_only(refused, run, tmp_path):
     report = tmp_path / "report"
     folder_of(run, report)
@@ -542,6 +550,7 @@ def test_a_report_is_replaced_on_demand_only(refused, run, tmp_path):
     assert (tmp_path / "empty" / "index.html").is_file()
 
 
+@pytest.mark.slow
 def test_a_report_that_fails_midway_leaves_the_old_one(run, tmp_path):
     report = tmp_path / "report"
     folder_of(run, report)
@@ -598,6 +607,7 @@ def test_odd_names_and_no_provenance(tmp_path):
     assert "caf\\udce9 &lt;1&gt;.fits" in text
 
 
+@pytest.mark.slow
 def test_the_command_needs_neither_tensorflow_nor_a_display(run, tmp_path):
     code = (
         "import sys; sys.argv = ['lsbg', 'report', *sys.argv[1:]]; from pipeline.cli import main\n"

@@ -109,6 +109,7 @@ def test_a_picture_is_that_of_its_row(small, new_page):
     assert have[33] and difference.argmin() == 33
 
 
+@pytest.mark.long
 def test_sorting_filtering_and_pages(large, catalog, new_page):
     page = new_page()
     page.goto(address(large, "gallery"))
@@ -176,6 +177,7 @@ def test_fifty_labels_by_keyboard_survive_a_reload(large, catalog, new_page, tmp
     assert max(distance) > 0.3
 
 
+@pytest.mark.long
 def test_from_fifty_labels_by_keyboard_to_compared_weights(
     survey, new_page, lsbg, tmp_path, monkeypatch
 ):
@@ -227,6 +229,7 @@ def test_several_labellers_meet_in_one_file(large, new_page, tmp_path):
     assert sorted(by_name["Vera"]) == sorted(by_name['Henri "H", fils'])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -255,6 +258,7 @@ DOCS_EXAMPLE = """ra,dec,label,labeller,time,chosen
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("text", "labeller"),
     [
@@ -361,6 +365,7 @@ def test_labelling_is_blind_unless_asked(small, new_page):
     assert f"probability {probability}" in view.inner_text()
 
 
+@pytest.mark.long
 def test_two_open_pages_lose_nothing(small, new_page):
     one = new_page()
     start_labelling(one, small)
@@ -511,6 +516,7 @@ def test_sexagesimal_positions_have_no_part_of_sixty(small, new_page, ra, dec, t
     assert page.evaluate(f"LSBG.sexagesimal({ra}, {dec})") == text
 
 
+@pytest.mark.long
 def test_the_address_says_what_the_gallery_shows(large, new_page):
     """Reload, Back, and an address that is opened elsewhere."""
     page = new_page()
@@ -605,6 +611,7 @@ def test_the_look_of_pictures_changes_and_is_reset(small, new_page):
     assert not page.get_by_label("Sharp pixels").first.is_checked()
 
 
+@pytest.mark.long
 def test_a_candidate_is_found_by_row_and_by_identifier(large, catalog, new_page):
     page = new_page()
     page.goto(address(large, "gallery"))
@@ -739,6 +746,7 @@ def test_without_pictures_the_page_says_how_to_get_them(new_page, tmp_path):
     page.get_by_role("img", name="No image").wait_for()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 400)])
 def test_axe_finds_nothing_serious(small, new_page, scheme, width):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()

@@ -56,6 +56,7 @@ def images(run):
     return open_kept(run).read(np.arange(36))[0]
 
 
+@pytest.mark.slow
 def test_features_of_all_that_have_a_cutout_in_sixteen_bytes(report, images):
     data = received(report / "data" / "run.js")[1]
     assert (data["features"], data["odd"]) == (16, True)
@@ -103,6 +104,7 @@ def test_weights_for_other_images_are_said_to_be():
     assert "made for other images: survey is 'hsc'" in other.mismatch(SURVEYS["hsc"].imaging())
 
 
+@pytest.mark.slow
 def test_without_the_weights_the_page_has_no_likeness_and_says_why(tmp_path):
     columns, probability = random_columns(4), np.linspace(0, 1, 4).astype("f4")
     flags = np.zeros(4, "i2")
@@ -124,6 +126,7 @@ def test_the_sample_of_features_is_spread_over_all(count):
         assert chosen[0] < 0.01 * rows.max() and chosen[-1] > 0.99 * rows.max()
 
 
+@pytest.mark.slow
 def test_the_page_and_lsbg_similar_order_alike(run, report, images, tmp_path):
     """The page takes what is beside the catalog, and computes the same where nothing is."""
     path = tmp_path / run.name
@@ -169,6 +172,7 @@ def tiles(tmp_path_factory):
     return write_tile(tmp_path_factory.mktemp("tiles"), blobs())
 
 
+@pytest.mark.slow
 def test_a_field_put_together_is_that_of_the_viewer(tiles, tmp_path):
     """Written without any of the package's image code, the viewer gives the same field at once."""
     positions = CENTRE + np.array([[0, 0], [20, -15], [np.nan, 0]]) / 3600

@@ -70,6 +70,7 @@ def queue(page):
     )
 
 
+@pytest.mark.long
 def test_each_labeller_has_a_set_and_shares_a_part(report, start):
     pages = {name: start(report, name) for name in ("ann", "bob", "somebody else")}
     sets = {name: {row for row, _ in queue(page)} for name, page in pages.items()}
@@ -147,6 +148,7 @@ def test_sessions_of_others_are_labels_and_no_place(report, start, tmp_path):
         page.get_by_text(f"bad.json was not imported: {said}").wait_for()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("decimals", "here"), [(7, 2), (4, 2), (2, 0)])
 def test_positions_that_are_too_coarse_are_of_no_candidate(report, start, tmp_path, decimals, here):
     page = start(report, "ann")

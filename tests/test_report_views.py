@@ -69,6 +69,7 @@ def labels_of(page):
 # The table
 
 
+@pytest.mark.long
 def test_the_table_shows_every_value_and_sorts_by_its_columns(gallery, table):
     page = gallery()
     page.locator("#view").select_option("table")
@@ -97,6 +98,7 @@ def test_the_table_shows_every_value_and_sorts_by_its_columns(gallery, table):
     assert page.locator("#table").is_visible() and not page.locator("#cards").is_visible()
 
 
+@pytest.mark.long
 def test_the_table_draws_the_rows_in_view_and_goes_by_keys(gallery):
     page = gallery("?view=table")
     page.locator("#table-rows button").first.focus()
@@ -164,6 +166,7 @@ def test_right_ascensions_on_both_sides_of_zero(gallery):
 # Likeness
 
 
+@pytest.mark.long
 def test_more_like_this_is_the_order_of_distances_between_features(gallery, cutouts):
     page = gallery()
     rows = np.array(values(page, "LSBG.run.row[i]"), int)
@@ -371,6 +374,7 @@ def test_what_is_marked_is_exported_alone(gallery, tmp_path, table):
 # For everybody
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
 def test_axe_finds_nothing_serious_in_the_views(gallery, scheme, width):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()

@@ -94,6 +94,7 @@ def test_a_magnitude_without_a_band_is_that_of_the_option(tmp_path):
     assert "MU_MEAN_I" in read_mocks_table(path, "i").properties
 
 
+@pytest.mark.slow
 def test_the_command_counts_primary_objects_against_injected_galaxies(lsbg, tmp_path):
     truth, used = catalog_of("consolidated")
     brightness, galaxies = brightness_of(injected()), np.asarray(truth["source_type"]) == "Sersic"

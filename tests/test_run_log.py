@@ -108,6 +108,7 @@ EXPECTED = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("options", [{}, {"workers": 1}], ids=["threads", "processes"])
 def test_reasons_are_counted_and_logged_once(faulty, catalog, tmp_path, logged, options):
     for number in range(2):  # a second run in the same process says them again
@@ -197,6 +198,7 @@ def test_a_disk_that_is_full_of_the_log_stops_the_run(faulty, catalog, tmp_path)
     assert not (tmp_path / "out.fits").exists()
 
 
+@pytest.mark.long
 def test_a_resumed_run_tells_what_was_done(faulty, tmp_path):
     catalog, log = write_catalog(tmp_path / "in.fits", [0, 0, 1, 99]), tmp_path / "run.log"
     options = {"cutouts": faulty, "chunk_size": 1, "workers": 1}

@@ -55,6 +55,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["onnx", "keras"])
 def test_probabilities_are_those_of_other_versions(folder, engine):
     reference = json.loads(REFERENCE.read_text(encoding="utf-8"))

@@ -80,6 +80,7 @@ def real_tile(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_scenes_are_drawn_into_real_images_the_same_for_the_same_seed(real_tile):
     (one,), (again,), (other,) = (scene_tiles.scenes_on_sky(real_tile, s) for s in (1, 1, 2))
     assert one.images.shape[1:] == (64, 64, 3) and 4 <= len(one.images) <= 9

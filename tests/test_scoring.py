@@ -66,6 +66,7 @@ def test_nothing_to_score(positions, source, classifier):
     assert (flags == Flag.NO_POSITION).all() and np.isnan(probabilities).all()
 
 
+@pytest.mark.slow
 def test_the_same_position_in_many_forms(positions, source, classifier):
     some = positions[:4]
     sky = SkyCoord(*some.T, unit="deg")

@@ -61,6 +61,7 @@ def compare(path, extension=1, plane=None):
     return image
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_rows_compressed_with_rice(tmp_path, case):
     image, options = CASES[case]
@@ -87,6 +88,7 @@ def compressed(tmp_path_factory):
 ENDS = st.tuples(st.integers(0, SHAPE[0]), st.integers(0, SHAPE[0])).map(sorted)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(ENDS, st.sampled_from([COLUMNS, slice(0, 200)])), min_size=2))
 @settings(max_examples=50, deadline=None)
 def test_sections_one_after_the_other(compressed, sections):

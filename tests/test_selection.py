@@ -336,6 +336,7 @@ def texts():
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(texts())
 def test_every_text_of_the_grammar_is_a_cut(text):
@@ -349,6 +350,7 @@ FUNCTIONS = {"number": np.float64, "abs": np.abs, "sqrt": np.sqrt, "log10": np.l
 FUNCTIONS |= {"isnan": np.isnan, "isfinite": np.isfinite}
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(texts(), st.integers(9, ROWS - 1))
 def test_each_row_is_judged_as_python_would(text, row):
@@ -372,6 +374,7 @@ PIECES = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=600, deadline=None)
 @example("`")
 @example("#")
@@ -605,6 +608,7 @@ def test_published_cuts_can_be_had_as_files(catalog, tmp_path, name):
         find_selection(str(path), catalog)
 
 
+@pytest.mark.slow
 def test_an_unreadable_path_is_no_crash(catalog):
     for text in ["x" * 5000, "a\x00b", "/dev/zero", "/"]:
         with pytest.raises(InputError):

@@ -150,6 +150,7 @@ def test_layouts_of_fits_give_the_same_plane(kind):
     np.testing.assert_array_equal(read_plane(as_fits(plane, kind)), plane[::-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LAYOUTS)
 def test_layouts_of_fits_give_the_same_cutout(tiles, fetch, kind):
     def faults(_, path):
@@ -190,6 +191,7 @@ def test_other_fits_files_are_flagged_with_the_reason(fetch, name):
     assert what.startswith(told)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::astropy.utils.exceptions.AstropyWarning")
 def test_any_bytes_are_an_image_or_a_value_error():
     rng = np.random.default_rng(3)
@@ -284,6 +286,7 @@ def test_addresses_that_are_none(lsbg, survey, tmp_path, url, told):
             open_source(BANDS, url=url)
 
 
+@pytest.mark.slow
 def test_places_without_images_have_reasons(tmp_path, fetch):
     images = blobs(seed=2)
     images["r"][:] = 0

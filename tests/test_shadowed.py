@@ -68,6 +68,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [None, 1])
 def test_a_script_beside_them_works_and_says_which_file_is_in_the_way(
@@ -80,6 +81,7 @@ def test_a_script_beside_them_works_and_says_which_file_is_in_the_way(
     np.testing.assert_array_equal(fits.getdata(folder / "out.fits")["P_LSBG"], expected)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_workers_of_a_script_that_imports_late_run_ours(folder, expected, survey):
     text = SCORE.format(workers=1).replace("from lsbg", "if __name__ == '__main__': from lsbg")
@@ -88,6 +90,7 @@ def test_workers_of_a_script_that_imports_late_run_ours(folder, expected, survey
     np.testing.assert_array_equal(fits.getdata(folder / "out.fits")["P_LSBG"], expected)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_script_may_be_called_pipeline(folder, expected, survey):
     path = script(folder, "pipeline.py", SCORE.format(workers=1))
@@ -116,6 +119,7 @@ def test_theirs_that_is_imported_already_is_named_in_one_line(folder, package):
     assert f"{file}: is imported under the name '{package}'" in line and "rename it" in line
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [[], ["--workers=1"]])
 def test_the_command_runs_ours(folder, expected, survey, workers):
@@ -132,6 +136,7 @@ def test_every_command_starts(folder, command):
     assert "--help" in run(folder, BIN / command, "--help", PYTHONPATH=str(folder))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_ceci_runs_our_stage(folder, expected, survey):
     pytest.importorskip("ceci", reason="needs the extra ceci")
@@ -165,6 +170,7 @@ def test_the_launcher_starts_our_stages_by_a_name_that_cannot_be_taken():
     assert command.startswith(start) and "--annotated_candidates=in.fits" in command
 
 
+@pytest.mark.slow
 def test_tasks_of_rubin_are_found(folder):
     pytest.importorskip("lsst.pipe.base", reason="needs the extra rubin")
     said = run(
@@ -174,6 +180,7 @@ def test_tasks_of_rubin_are_found(folder):
     assert "ClassifyLsbgTask" in said
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_workers_that_were_started_there_run_ours(folder, expected, survey, tmp_path_factory):
     """As dask-jobqueue starts them: with ``python -m``, which searches the folder first."""

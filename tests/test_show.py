@@ -48,6 +48,7 @@ def test_it_is_public():
     assert "show" in pipeline.__all__
 
 
+@pytest.mark.slow
 def test_a_file_with_its_own_cutouts(annotated):
     figure = show(annotated, n=6)
     assert isinstance(figure, Figure)
@@ -57,6 +58,7 @@ def test_a_file_with_its_own_cutouts(annotated):
     np.testing.assert_array_equal(pixels(other), image)
 
 
+@pytest.mark.slow
 def test_every_kind_of_table_gives_the_same(annotated, table, kept):
     expected = without_title(show(annotated, n=6))
     kinds = [table, QTable(table), table.to_pandas(), pa.Table.from_pandas(table.to_pandas())]

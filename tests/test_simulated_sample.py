@@ -92,6 +92,7 @@ def test_a_second_call_makes_nothing_again(dataset, parts):
     assert all(read_part(path).equals(part) for path, part in zip(paths, parts, strict=True))
 
 
+@pytest.mark.long
 def test_parts_that_are_lost_are_made_again_the_same(dataset, parts):
     for number in (OF_PART.index(SEARCH), 3):
         part_path(dataset.folder, number).unlink()

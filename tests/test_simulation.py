@@ -120,6 +120,7 @@ def magnitude(counts, zero_point):
     return zero_point - 2.5 * np.log10(counts)
 
 
+@pytest.mark.slow
 def test_files_are_named_as_in_the_survey(made):
     first = {"des": "DES0208-4000", "hsc": "9813-0,0"}[made.name]  # 2h08m, -40 degrees
     assert len(made.images) == 6 and {band for _, band in made.images} == set("grz")
@@ -140,6 +141,7 @@ def test_no_two_tiles_have_one_name_or_lie_on_each_other(name):
             assert max(abs(x - 149.5), abs(y - 149.5)) > 299
 
 
+@pytest.mark.slow
 def test_extensions_are_those_of_the_survey(made):
     for path in made.folder.tiles.glob("*.fits*"):
         with fits.open(path) as hdus:
@@ -198,6 +200,7 @@ def test_positions_are_those_of_the_pixels(made):
         assert (x, y) == pytest.approx((row["X_IMAGE"], row["Y_IMAGE"]), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_bright_candidates_are_where_the_light_is(made):
     offsets = []
     for row in made.candidates[np.argsort(made.candidates["MAG_AUTO_R"])[:20]]:
@@ -229,6 +232,7 @@ def test_lsbgs_are_measured_about_as_bright_and_large_as_they_are(made):
     assert 0.8 < np.median(measured["FLUX_RADIUS_G"] * made.scale / true["R_EFF_TRUE"]) < 1.5
 
 
+@pytest.mark.slow
 def test_pixels_on_disk_hold_the_light_of_the_lsbgs(made):
     """With the zero point that a reader knows, for HSC's headers do not say it."""
     differences = []
@@ -241,6 +245,7 @@ def test_pixels_on_disk_hold_the_light_of_the_lsbgs(made):
     assert abs(np.median(differences)) < 0.3
 
 
+@pytest.mark.long
 def test_cutouts_of_the_tiles_are_the_surveys(made):
     source = open_source(f"tiles:{made.folder.tiles}")
     assert source.imaging.survey == made.name
@@ -261,6 +266,7 @@ def test_hsc_is_two_magnitudes_deeper_than_des():
     assert depths["hsc"] - depths["des"] == pytest.approx([2.0] * 3, abs=0.1)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("made", ["hsc"], indirect=True)
 def test_plain_tiles_show_the_same_sky_and_the_same_candidates(made, tmp_path):
@@ -366,6 +372,7 @@ def contents(survey):
     return found
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_seed_decides_everything_and_the_number_of_processes_nothing(tmp_path):
     first, again, other = (
@@ -379,6 +386,7 @@ def test_the_seed_decides_everything_and_the_number_of_processes_nothing(tmp_pat
     assert all(first[name] != other[name] for name in first)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_what_an_earlier_simulation_left_is_replaced_on_demand_only(tmp_path):
     calls = []
@@ -432,6 +440,7 @@ def test_what_cannot_be_simulated(name, options, said, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["galsim", "sep"])
 def test_a_missing_package_is_named_with_the_command_that_installs_it(package, tmp_path):
     code = (

@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 ROOT = Path(__file__).parents[1]
 MODULES = [
@@ -61,6 +62,7 @@ def test_no_module_is_long():
     assert {name: lines for name, lines in lengths.items() if lines > MOST_LINES} == {}
 
 
+@pytest.mark.slow
 def test_functions_have_few_parameters():
     """Exceptions that are no longer needed are refused too."""
     of_all = [

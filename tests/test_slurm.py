@@ -111,6 +111,7 @@ def gone(process: int) -> bool:
         return True
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_jobs_score_what_threads_score(survey, catalog, queue, describe, tmp_path):
     jobs = []
@@ -128,6 +129,7 @@ def test_jobs_score_what_threads_score(survey, catalog, queue, describe, tmp_pat
     assert all("#SBATCH -t 00:10:00" in script for script in queue.submitted())
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_jobs_that_end_before_the_work_are_said_and_resumed_from(
     survey, catalog, queue, describe, tmp_path, monkeypatch
@@ -238,6 +240,7 @@ def test_a_refused_submission_is_one_line(queue, describe, monkeypatch, sbatch, 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_queue_that_never_moves(queue, describe):
     queue.command("sbatch", SBATCH.replace('sh "$JOBS/script.$$"', "sleep 600"))
     jobs = slurm.SlurmJobs(describe('wait = "1 s"\n' + JOB))
@@ -245,6 +248,7 @@ def test_a_queue_that_never_moves(queue, describe):
         pass
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_jobs_end_with_the_command(survey, catalog, queue, describe, tmp_path, ending):
@@ -284,6 +288,7 @@ def test_adapt_needs_two_numbers_in_order(describe):
         slurm.SlurmJobs(describe(JOB), (4, 1))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_signal_during_a_slow_submission_is_one_line(survey, catalog, queue, describe, tmp_path):
     """The job that Slurm is just accepting is cancelled too."""
@@ -306,6 +311,7 @@ def test_a_signal_during_a_slow_submission_is_one_line(survey, catalog, queue, d
     assert not (tmp_path / "o.fits").exists()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_jobs_that_end_are_replaced(survey, catalog, queue, describe, tmp_path, monkeypatch):
     """The first job is killed at the first results; another comes and does the rest."""

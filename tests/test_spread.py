@@ -35,12 +35,14 @@ def spread(classifier, cutouts):
     return classifier.spread(cutouts, ROWS)
 
 
+@pytest.mark.slow
 def test_one_spread_a_cutout(spread):
     assert spread.shape == (COUNT,) and spread.dtype == np.float32
     assert ((spread >= 0) & (spread <= 0.51)).all()
     assert np.ptp(spread) > 0.05
 
 
+@pytest.mark.slow
 def test_chunks_company_and_order_change_no_bit(classifier, cutouts, spread):
     for places in ([3], [65, 3, 40], list(range(60, 66)) + list(range(20))):
         assert (classifier.spread(cutouts[places], ROWS[places]) == spread[places]).all()
@@ -59,6 +61,7 @@ np.save(sys.argv[3], load_classifier(engine=sys.argv[4]).spread(cutouts, rows))
 """
 
 
+@pytest.mark.long
 def test_another_process_gives_the_same(classifier, cutouts, spread, tmp_path):
     cutout_path, row_path, out = (tmp_path / f"{name}.npy" for name in ("cutouts", "rows", "out"))
     np.save(cutout_path, cutouts[5:9])
@@ -69,12 +72,14 @@ def test_another_process_gives_the_same(classifier, cutouts, spread, tmp_path):
     assert (np.load(out) == spread[5:9]).all()
 
 
+@pytest.mark.slow
 def test_engines_agree(cutouts):
     some, rows = cutouts[::3], ROWS[::3]
     one, other = (load_classifier(engine=name).spread(some, rows) for name in ("onnx", "keras"))
     np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
 
 
+@pytest.mark.long
 def test_it_is_that_of_dropout_in_training(cutouts):
     """Keras' own dropout, normalisation as in inference, gives the same but for its few runs."""
     classifier = load_classifier(engine="keras")

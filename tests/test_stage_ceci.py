@@ -113,6 +113,7 @@ def run_in_shell(folder, lines):
     return done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_shipped_pipeline_runs_from_the_sky_to_the_report(page):
     folder, _ = page
@@ -130,6 +131,7 @@ def test_the_shipped_pipeline_runs_from_the_sky_to_the_report(page):
     assert " scored, " in (out / "logs" / "ClassifyLsbgStage.out").read_text()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_pipeline_of_ones_own_uses_the_scheduler_it_is_given(page, survey):
     folder, steps = page
@@ -139,6 +141,7 @@ def test_a_pipeline_of_ones_own_uses_the_scheduler_it_is_given(page, survey):
     assert steps > 0
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_what_is_there_is_not_made_again(page):
     folder, _ = page
@@ -156,6 +159,7 @@ def assert_same(annotated, expected):
             assert one.data.tobytes() == other.data.tobytes()
 
 
+@pytest.mark.slow
 def test_a_stage_that_was_stopped_goes_on(stage, expected):
     working = stage["annotated_candidates"].with_name("inprogress_annotated.fits")
     stopped_at = []
@@ -226,6 +230,7 @@ def test_messages_name_the_output_of_the_user(stage):
     assert said == f"{stage['annotated_candidates']}.journal: full"
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_hats_catalogs_are_taken_by_a_stage_of_an_alias(survey, candidates, expected, tmp_path):
     lsdb = pytest.importorskip("lsdb", reason="needs the extra hats")
@@ -308,6 +313,7 @@ def terminations():
     signal.signal(signal.SIGTERM, before)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.usefixtures("terminations")
 def test_weights_are_trained_on_labelled_candidates(survey, labelled, tmp_path, capsys):

@@ -296,6 +296,7 @@ def test_cutouts_from_coadds_that_the_butler_knows(commands, repository):
     assert (meta["lsbg.source"], meta["LSST.BUTLER.N_INPUTS"]) == ("butler:deep_coadd", 7)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ArrowTable", "ArrowNumpy", "DataFrame", "ArrowAstropy"])
 def test_tables_are_read_whatever_they_are_stored_as(kind, survey, tables, commands, repository):

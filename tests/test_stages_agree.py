@@ -55,6 +55,7 @@ def assert_same(table, expected, names):
         np.testing.assert_array_equal(native, column)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["fits", "parquet"])
 def test_the_ceci_stage_scores_as_the_command(survey, tables, of_the_command, suffix, tmp_path):
     kind = {"fits": ceci.ClassifyLsbgStage, "parquet": ceci.ClassifyLsbgParquetStage}[suffix]

@@ -114,6 +114,7 @@ def epochs_of(folder, training):
     return json.loads((folder / training / "checkpoint.json").read_text())["epochs"]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_study_is_written_whole(done, name):
@@ -132,6 +133,7 @@ def test_a_study_is_written_whole(done, name):
     assert made == {"study.json", "study.md", "study.png", *TRAININGS[name]}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_finished_study_is_not_repeated(lsbg, cutouts, done, name):
@@ -146,6 +148,7 @@ def test_a_finished_study_is_not_repeated(lsbg, cutouts, done, name):
     assert said.startswith((done(name) / "study.md").read_text())
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_study_trains_the_network_that_is_named(lsbg, cutouts, tmp_path):
     out = tmp_path / "out"
@@ -169,6 +172,7 @@ def test_a_network_beside_weights_that_have_one_is_refused(lsbg, cutouts, tmp_pa
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_killed_and_resumed_is_the_same_study(lsbg, cutouts, done, tmp_path):
     command = [LSBG, "study", "splits", cutouts, tmp_path / "out", *QUICK, *STUDIES["splits"]]
@@ -264,6 +268,7 @@ def test_wrong_labels_are_as_many_as_said_and_on_the_side_said(labels, fraction,
     np.testing.assert_array_equal(noisy, with_wrong_labels(labels, fraction, side, seed))
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(
     rows=st.lists(st.tuples(st.integers(0, 1), st.sampled_from(SPLITS)), min_size=1, max_size=60),
@@ -362,6 +367,7 @@ def test_a_folder_with_something_in_it_is_left_alone(lsbg, cutouts, tmp_path):
     assert os.listdir(tmp_path) == ["mine.txt"]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_study_goes_on_only_as_it_began(lsbg, cutouts, done):
     """Last of all: the study that was done is done again."""
@@ -374,6 +380,7 @@ def test_a_study_goes_on_only_as_it_began(lsbg, cutouts, done):
     assert study_of(done("three-classes"))["confusion"] == before["confusion"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_curves", [False, True])
 @pytest.mark.parametrize("count", [1, 7])
 def test_the_figure(tmp_path, with_curves, count):

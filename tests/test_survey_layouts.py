@@ -370,6 +370,7 @@ DESCRIBED = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", DESCRIBED)
 def test_a_layout_works_as_it_is(tmp_path, name):
     write, survey, bands = DESCRIBED[name]
@@ -381,6 +382,7 @@ def test_a_layout_works_as_it_is(tmp_path, name):
     assert_same_cutout(cutouts[0], SKY.cutout(survey, bands))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "pattern"),
     [
@@ -427,6 +429,7 @@ def test_a_pattern_that_no_file_follows(tmp_path):
         open_source(f"tiles:{tmp_path}", tiles="{tile}/{band}.fits")
 
 
+@pytest.mark.slow
 def test_the_image_without_background_is_the_second_choice(tmp_path):
     des(tmp_path)
     for band in "grz":
@@ -436,6 +439,7 @@ def test_the_image_without_background_is_the_second_choice(tmp_path):
     assert_same_cutout(cutouts[0], SKY.cutout())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("write", "count"), [(des, 0), (hsc, 0), (legacy, 0), (sdss, 2), (kids, 3), (rubin_silent, 3)]
 )

@@ -71,6 +71,7 @@ def labels(truth, tmp_path_factory):
     return path
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_from_labels_to_compared_weights(annotated, labels, train, tmp_path):
     code, out, err = train(
@@ -224,6 +225,7 @@ def test_labels_of_another_catalog_are_one_line(
         assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_training_is_gone_on_with_only_if_that_is_asked_for(teach, truth, classes, tmp_path):
     lsbgs, artifacts = classes
@@ -284,6 +286,7 @@ def test_bad_labels_are_one_line(train, annotated, tmp_path, content, more, mess
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.long
 def test_a_dry_run_says_what_the_labels_allow(train, labels, annotated, tmp_path):
     arguments = ("--labels", labels, "--cutouts", f"kept:{annotated}", "--dry-run")
     code, out, err = train(tmp_path / "out", *arguments)
@@ -346,12 +349,14 @@ def drawn(truth, classes, tmp_path_factory):
 PRIOR = "0.210 (0.088 to 0.367), from 30 labels drawn at random, 6 of them LSBGs"
 
 
+@pytest.mark.slow
 def test_the_prior_is_said_before_the_training(teach, drawn, tmp_path):
     code, out, err = teach(tmp_path / "out", drawn, more=("--dry-run",))
     assert code == 0, err
     assert f"note: prior: {PRIOR}\n" in out
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_prior_is_that_of_the_labels_drawn_at_random(teach, drawn, tmp_path):
     code, out, err = teach(tmp_path / "out", drawn)

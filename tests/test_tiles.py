@@ -270,6 +270,7 @@ def test_unknown_option(tmp_path):
         open_source(f"tiles:{tmp_path}", bands="xyz")
 
 
+@pytest.mark.slow
 def test_compressed_and_plain_tiles_agree(survey, tmp_path):
     for path in survey.tiles.glob("*.fz"):
         with fits.open(path) as hdus:
@@ -412,6 +413,7 @@ def test_the_fingerprint_tells_changed_files(survey, tmp_path):
     assert open_source(f"tiles:{tmp_path}").fingerprint() != before
 
 
+@pytest.mark.slow
 def test_sampling_as_coarsely_as_the_pixels_loses_nothing(survey):
     positions = near_the_middle(survey, count=40)
     cutouts, flags = fetch(survey.tiles, positions)

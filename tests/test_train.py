@@ -64,6 +64,7 @@ def history(folder):
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_from_labels_to_weights_that_classify(survey, labelled, tmp_path):
     done = run(
@@ -115,6 +116,7 @@ def test_from_labels_to_weights_that_classify(survey, labelled, tmp_path):
     assert "mine.weights.h5: exists already; add --overwrite" in again.stderr
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_killed_and_resumed_is_the_same_training(survey, labelled, tmp_path):
     whole = run(tmp_path, "lsbg-train-des", *training(survey, labelled, "whole"))
@@ -151,6 +153,7 @@ def test_killed_and_resumed_is_the_same_training(survey, labelled, tmp_path):
     assert [card.prior for card in cards] == [round(trained, 4), 0.25]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -176,6 +179,7 @@ def test_bad_input_is_one_line(tmp_path, arguments, message):
     assert not (tmp_path / "out" / "cutouts").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "surveys"), [("des", 48), ("hsc", 8)])
 def test_a_simulated_sample_needs_no_network(tmp_path, name, surveys):
     arguments = ("out", "--sample", "simulated", "--name", "mine", "--from", "none", "--dry-run")
@@ -186,6 +190,7 @@ def test_a_simulated_sample_needs_no_network(tmp_path, name, surveys):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", ["lsbg-train-des", "lsbg-train-hsc"])
 def test_simulated_samples_have_defaults_of_their_own(tmp_path, command):
     """A name that is not that of the shipped weights, and these to start from."""
@@ -204,6 +209,7 @@ def stored(tmp_path):
     return "--sample", "cutouts.npy", "--label", "labels.csv"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_fine_tuned_on_cutouts_in_a_file(stored, tmp_path):
     options = ("--whole", "--from", "des-simulated", "--name", "tuned", "--no-register")
@@ -220,6 +226,7 @@ def test_fine_tuned_on_cutouts_in_a_file(stored, tmp_path):
     np.testing.assert_array_equal(load_likeness(weights).form, started.form)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_fine_tuned_beside_another_sample(stored, tmp_path):
     """The other sample is named on the card, and must show the same kind of images."""
@@ -238,6 +245,7 @@ def test_fine_tuned_beside_another_sample(stored, tmp_path):
     assert "not the images of the sample: survey is 'hsc', not 'des'" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["nonsense", "jax"])
 def test_a_backend_that_is_missing_is_one_line(tmp_path, backend):
     if backend == "jax" and importlib.util.find_spec("jax"):
@@ -253,6 +261,7 @@ def test_a_backend_that_is_missing_is_one_line(tmp_path, backend):
     assert backend in done.stderr and "KERAS_BACKEND" in done.stderr
 
 
+@pytest.mark.long
 def test_cutouts_in_a_file_without_their_labels(stored, tmp_path):
     done = run(tmp_path, "lsbg-train-des", "out", *stored[:2], "--dry-run")
     assert done.returncode == 1 and done.stderr.count("\n") == 1
@@ -262,6 +271,7 @@ def test_cutouts_in_a_file_without_their_labels(stored, tmp_path):
 KIDS = 'name = "kids"\npixel_scale = 0.263\nzero_point = 30.0\n'
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_weights_of_a_survey_that_a_file_describes(survey, labelled, tmp_path):
     (tmp_path / "kids.toml").write_text(KIDS)
