@@ -1,5 +1,6 @@
 """Where the pixels of an image lie on the sky, whatever its projection, distortion and frame."""
 
+import re
 import warnings
 from dataclasses import dataclass
 
@@ -7,9 +8,10 @@ import numpy as np
 from astropy import units as u
 from astropy.coordinates import ICRS, SkyCoord
 from astropy.io import fits
-from astropy.wcs import WCS
+from astropy.wcs import WCS, WcsError
 from astropy.wcs.utils import proj_plane_pixel_area, wcs_to_celestial_frame
 
+from catalogs.position_units import HOURS, read_unit
 from lsbg_classifier.surveys import VIEWER_SIZE
 
 _SAME_PLACE = 1.0
@@ -20,6 +22,13 @@ _STRAIGHT = 0.1
 
 _MOST_TURN = 20.5
 """Degrees from north up to which an image can be sampled in two passes; see `pixels.resample`."""
+
+
+_NUMBERS = re.compile(r"(CRVAL|CRPIX|CDELT|CROTA)[12]|(CD|PC)0{0,2}[12]_0{0,2}[12]|LONPOLE|LATPOLE")
+"""Keywords of coordinates that are numbers; wcslib passes over those that are texts."""
+
+_PLACE_IN_WCSLIB = re.compile(r"ERROR \d+ in \w+\(\) at line \d+ of file \S+:\s*")
+"""What wcslib writes before each sentence of an error."""
 
 
 class SkyError(ValueError):
@@ -138,9 +147,11 @@ def read_grid(header, width: int, height: int) -> SkyGrid:
     ------
     SkyError
         If there are no coordinates on the sky, or such as are not understood.
+    ValueError
+        If the coordinates are wrong.
     """
     with warnings.catch_warnings(action="ignore"):
-        wcs = WCS(_with_sip_named(header), naxis=2)
+        wcs = _read_wcs(_with_sip_named(_in_standard_form(header)))
         if not wcs.has_celestial:
             raise SkyError("it has no coordinates on the sky")
         if wcs.cpdis1 or wcs.cpdis2 or wcs.det2im1 or wcs.det2im2:
@@ -151,6 +162,44 @@ def read_grid(header, width: int, height: int) -> SkyGrid:
         if not np.isfinite(grid.outline()).all() or not grid.pixel_scale() > 0:
             raise SkyError("its coordinates lead nowhere on the sky")
     return grid
+
+
+def _read_wcs(header) -> WCS:
+    """Read the WCS of an image, or say what is wrong with it in plain words."""
+    try:
+        return WCS(header, naxis=2)
+    except WcsError as error:
+        reason = " ".join(_PLACE_IN_WCSLIB.sub("", str(error)).split())
+        raise ValueError(f"its coordinates on the sky cannot be used: {reason}") from error
+
+
+def _in_standard_form(header):
+    """Write coordinates as the standard has them: ``deg`` for ``DEGREES``, 150 for ``'150'``."""
+    changes: dict[str, str | float] = {}
+    for key in ("CUNIT1", "CUNIT2"):
+        stated = str(header.get(key, "")).strip()
+        unit = read_unit(stated) if stated else ""
+        if unit is None or ":" in unit or unit == HOURS:
+            raise ValueError(f"{key} is {stated!r}; write deg if its coordinates are in degrees")
+        changes[key] = unit
+    for key in ("CTYPE1", "CTYPE2"):
+        changes[key] = str(header.get(key, "")).strip().upper()
+    for key in filter(_NUMBERS.fullmatch, header):
+        if isinstance(header[key], str):
+            changes[key] = _number(key, header[key])
+    changes = {key: value for key, value in changes.items() if header.get(key, "") != value}
+    if changes:
+        header = header.copy()
+        header.update(changes)
+    return header
+
+
+def _number(key: str, text: str) -> float:
+    """Read a number that a header has as text."""
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{key} is {text!r}, not a number") from None
 
 
 def _with_sip_named(header):
