@@ -40,6 +40,12 @@ _LIGHT = 2.99792458e18
 _JANSKY_ZERO_POINT = 8.9
 """AB magnitude of 1 Jy."""
 
+_AREAS = {"PIXAR_SR": 1.0, "PIXAR_A2": math.radians(1 / 3600) ** 2}
+"""Keywords of the area of a pixel, and the steradians of their units."""
+
+_SAME_AREA = 0.1
+"""Fraction by which it may differ from the area by the coordinates, which is that of one pixel."""
+
 _MAGGY = re.compile(r"(n(?:ano)?)?m(aggie|aggy|gy)s?")
 _COUNTS = re.compile(
     r"(adu|count|ct|dn|electron|e-?|photon|ph|photoelectron)s?"
@@ -50,7 +56,7 @@ _POWER = re.compile(
 )
 """A power of ten before a unit, as in ``10**-29 W/m2/Hz`` and ``1e-29 erg/s/cm2/Hz``."""
 
-_COMMENT = re.compile(r"^\[(.*)\]$|\s*\((?:ab|ab mag.*|linear)\)$", re.IGNORECASE)
+_COMMENT = re.compile(r"^\[(.*)\]$|\s*[([](?:ab|ab mag.*|linear)[)\]]$", re.IGNORECASE)
 """What people write around a unit: ``[nanomaggy]``, ``nanomaggies (AB)``."""
 
 _FLUX_WORD = re.compile(
@@ -60,7 +66,7 @@ _FLUX_WORD = re.compile(
 
 _PER_SECOND = re.compile(r"(/|per)\s*s|s\s*(\^|\*\*)?-1|cps", re.IGNORECASE)
 
-_PER_PIXEL = re.compile(r"\s*(/\s*pix(el)?|\s+pix(el)?\s*(\^|\*\*)?-1)$")
+_PER_PIXEL = re.compile(r"\s*((/|\bper\b)\s*pix(el)?|\s+pix(el)?\s*(\^|\*\*)?-1)$")
 _JANSKYS = {
     "njy": 1e-9,
     "nanojansky": 1e-9,
@@ -178,9 +184,11 @@ class _Headers:
         try:
             number = float(value)
         except ValueError:
-            raise ScaleError(f"{keyword} is {value!r}, not a number") from None
+            raise ScaleError(
+                f"{keyword} is {value!r}, not a number; correct or remove it"
+            ) from None
         if not math.isfinite(number):
-            raise ScaleError(f"{keyword} is {number}")
+            raise ScaleError(f"{keyword} is {number}; correct or remove it")
         return number
 
     def doubtful(self) -> str:
@@ -206,8 +214,21 @@ def _by_unit(header: _Headers, pixel_area: float) -> list[tuple[float, str]]:
     janskys = _janskys(text, pixel_area)
     if janskys is None:
         return []
+    if _janskys(text, 2 * pixel_area) != janskys:  # a surface brightness
+        _check_area(header, pixel_area)
     nanomaggies = janskys * zero_point_to_nanomaggies(_JANSKY_ZERO_POINT)
     return [(nanomaggies, f"BUNIT {text}{header.where('BUNIT')}")]
+
+
+def _check_area(header: _Headers, pixel_area: float):
+    """Refuse an image whose pixels have another area than its header says."""
+    for keyword, unit in _AREAS.items():
+        area = header.number(keyword)
+        if area is not None and abs(area * unit / pixel_area - 1) > _SAME_AREA:
+            raise ScaleError(
+                f"{keyword} {area:.4g} and its coordinates, by which a pixel has "
+                f"{pixel_area / unit:.4g}, contradict each other; correct {keyword}, or remove it"
+            )
 
 
 def _janskys(text: str, pixel_area: float) -> float | None:
