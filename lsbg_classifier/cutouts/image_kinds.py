@@ -62,6 +62,9 @@ _BAND_KEYWORDS = ("BANDS", "BAND", "FILTER", "FILTER1", "FILTER2", "FILTNAM", "F
 _NUMBERED_KEYWORDS = ("BAND", "FILTER", "FILT")
 """With a number, from 0 or 1 on, the band of each plane of a cube."""
 
+_LIST_KEYWORDS = ("BANDS", "FILTERS", "FILTER", "BAND")
+"""With a list, the bands of all planes of a cube."""
+
 _MORE_KEYWORDS = re.compile(r"(^|[ ._])(FILT|BAND)")
 """Other keywords, HIERARCH ones as well, that may name a filter."""
 
@@ -105,6 +108,15 @@ def band_of_text(text: str) -> str:
     return bands.pop() if len(bands) == 1 else ""
 
 
+def _listed_bands(text: str) -> list[str]:
+    """Return the bands of a list, such as ``grz``, ``g,r,z`` or ``HSC-G / HSC-R / HSC-Z``."""
+    letters = re.sub(r"[^A-Za-z]", "", text).lower()
+    if set(letters) <= set(BANDS):
+        return list(letters)
+    bands = [band_of_text(part) for part in re.split(r"[,;/|+\s]+", text.strip("[](){} "))]
+    return bands if all(bands) else []
+
+
 def bands_of_header(header, planes: int) -> list[str]:
     """Return the band of each plane as a header says it.
 
@@ -128,8 +140,9 @@ def bands_of_header(header, planes: int) -> list[str]:
                 if all(numbered) and len(set(numbered)) == planes:
                     return numbered
     if planes > 1:
-        letters = re.sub(r"[^A-Za-z]", "", str(header.get("BANDS", ""))).lower()
-        return list(letters) if len(letters) == planes and set(letters) <= set(BANDS) else []
+        listed = (_listed_bands(str(header.get(keyword, ""))) for keyword in _LIST_KEYWORDS)
+        fitting = (bands for bands in listed if len(bands) == len(set(bands)) == planes)
+        return next(fitting, [])
     for keyword in (*_BAND_KEYWORDS, *filter(_MORE_KEYWORDS.search, header), "EXTNAME"):
         value = header.get(keyword)
         if isinstance(value, str) and (band := band_of_text(value)):

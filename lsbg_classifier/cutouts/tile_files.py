@@ -92,7 +92,8 @@ class ScienceImage:
     is_integer : bool
         Whether it holds integers.
     blank : float or None
-        A value that stands for "no data", where the header of an image of floats names one.
+        A value that stands for "no data", where the header names one; of integers, as they are
+        when they are scaled.
     weight, mask : Side or None
     """
 
@@ -284,7 +285,6 @@ class _Reader:
             raise PassedOverError(str(error)) from error
         scale = grid.pixel_scale()
         is_integer = hdu.header["BITPIX"] > 0
-        blank = hdu.header.get("BLANK") if not is_integer else None
         image = ScienceImage(
             self._path,
             number,
@@ -296,7 +296,7 @@ class _Reader:
             scale,
             read_flux_scale(hdu.header, primary, math.radians(scale / 3600) ** 2),
             is_integer,
-            float(blank) if isinstance(blank, int | float) else None,
+            _blank(hdu.header),
         )
         cube = len(hdu.shape) > 2
         return [
@@ -316,11 +316,29 @@ class _Reader:
                     "the wrong one, or say with --tiles how the files are named"
                 )
             bands = [name]
+        if not bands and planes > 1:
+            raise PassedOverError(
+                f"its header does not say of which bands its {planes} planes are: write BANDS, "
+                "such as g,r,z"
+            )
         if not bands:
             raise PassedOverError("neither its name nor its header says which band it is")
         if not set(bands) <= set(BANDS):
             raise PassedOverError(f"band {', '.join(bands)} is not one of {' '.join(BANDS)}")
         return bands
+
+
+def _blank(header) -> float | None:
+    """Return the value that stands for "no data", as pixels have it when they are read.
+
+    astropy makes NaN of it in images of integers, but not in those of unsigned ones.
+    """
+    blank = header.get("BLANK")
+    if not isinstance(blank, int | float):
+        return None
+    if header["BITPIX"] < 0:
+        return float(blank)
+    return float(blank) * header.get("BSCALE", 1) + header.get("BZERO", 0)
 
 
 def _with_coordinates(header, primary):
