@@ -29,18 +29,37 @@ def measure_noise(folder: TileFolder, image: ScienceImage) -> float | None:
         Standard deviation of a pixel, in counts; None where there is no noise, or no image that can
         be read: what is wrong with it is said when cutouts are made.
     """
-    rows, columns = (_middle(length) for length in image.shape)
-    try:
-        with ImageFile(folder.file(image.path)) as file:
-            opened = file.image(image.extension, image.plane, image.scale.asinh)
-            pixels = np.array(read_section(opened, rows, columns), np.float64)
-    except (UnreadableImageError, OSError):
+    pixels = middle_pixels(folder, image)
+    if pixels is None:
         return None
     pixels[~(pixels > lowest_count(1.0))] = np.nan
     steps = np.diff(pixels, axis=1)
     steps = steps[np.isfinite(steps)]
     sigma = float(np.median(abs(steps))) * _MEDIAN_TO_SIGMA if steps.size else 0.0
     return sigma if sigma > 0 else None
+
+
+def middle_pixels(folder: TileFolder, image: ScienceImage) -> np.ndarray | None:
+    """Return the pixels in the middle of an image, as they are stored.
+
+    Parameters
+    ----------
+    folder : TileFolder
+    image : ScienceImage
+        In this folder.
+
+    Returns
+    -------
+    array of float64, shape (up to 128, up to 128), or None
+        In counts; None if they cannot be read.
+    """
+    rows, columns = (_middle(length) for length in image.shape)
+    try:
+        with ImageFile(folder.file(image.path)) as file:
+            opened = file.image(image.extension, image.plane, image.scale.asinh)
+            return np.array(read_section(opened, rows, columns), np.float64)
+    except (UnreadableImageError, OSError):
+        return None
 
 
 def _middle(length: int) -> slice:

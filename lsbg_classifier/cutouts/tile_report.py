@@ -12,6 +12,7 @@ from lsbg_classifier.cutouts.flux_doubts import (
     images_without_scale,
 )
 from lsbg_classifier.cutouts.image_kinds import BANDS, Kind
+from lsbg_classifier.cutouts.same_pixels import find_same_pixels
 from lsbg_classifier.cutouts.tile_files import ScienceImage
 from lsbg_classifier.cutouts.tile_groups import Tile, counts_to_nanomaggies
 from lsbg_classifier.cutouts.tile_index import TileIndex
@@ -185,6 +186,7 @@ def report_tiles(index: TileIndex, bands: tuple[str, ...] = ("g", "r", "z")) -> 
         *(f"supposed: {line}" for line in describe_assumptions(index, bands, has_survey=True)),
         *index.scan.reasons(most=20),
         *_lacking(index, bands),
+        *(f"refused: {line}" for line in filter(None, [find_same_pixels(index, bands)])),
         *(f"refused: {line}" for line in index.scan.refused.values()),
     ]
 
