@@ -351,9 +351,10 @@ def _tables(path: Path, file: Path) -> tuple[list[FitsTable], _Primary | None]:
     try:
         check_headers(file)
         with warnings.catch_warnings(action="ignore"), fits.open(file, memmap=True) as hdus:
-            tables = []
+            tables, in_tiles = [], False
             for number, hdu in enumerate(hdus):
                 compressed = hdu.header.get("ZIMAGE") or hdu.header.get("ZTABLE")
+                in_tiles |= bool(hdu.header.get("ZTABLE"))
                 header_only = hdu.name == "LDAC_IMHEAD"
                 kind = hdu.header.get("XTENSION")
                 if kind in ("BINTABLE", "TABLE") and not (compressed or header_only):
@@ -363,6 +364,11 @@ def _tables(path: Path, file: Path) -> tuple[list[FitsTable], _Primary | None]:
     except UNREADABLE as error:
         reason = one_line(error)
         raise InputError(f"{path}: not a readable FITS file ({reason})") from error
+    if in_tiles and not any(has_positions(table.infos(), {}) for table in tables):
+        raise InputError(
+            f"{path}: its table is compressed in tiles (ZTABLE), which is not read; unpack it: "
+            f"funpack -O {path.stem}_unpacked.fits {path.name}"
+        )
     if not tables:
         raise InputError(f"{path}: no FITS binary table in it")
     return tables, primary

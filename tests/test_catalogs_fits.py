@@ -402,6 +402,16 @@ def damage(path, card):
     path.write_bytes(content.replace(card, card[:-1] + b"x"))
 
 
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_table_compressed_in_tiles_is_named(tmp_path, others):
+    packed = fits.BinTableHDU.from_columns([fits.Column("RA", "2B", array=np.zeros((1, 2)))])
+    packed.header.update(ZTABLE=True, ZNAXIS1=16, ZNAXIS2=5)
+    other = fits.BinTableHDU.from_columns([fits.Column("A", "J", array=[1])])
+    fits.HDUList([fits.PrimaryHDU(), *[other] * others, packed]).writeto(tmp_path / "in.fits")
+    with pytest.raises(InputError, match=r"ZTABLE.*funpack -O in_unpacked\.fits in\.fits$"):
+        open_catalog(tmp_path / "in.fits")
+
+
 def test_failure_leaves_nothing(tmp_path):
     catalog = open_catalog(write_all_types(tmp_path / "in.fits"), table="OBJECTS")
 
