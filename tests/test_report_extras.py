@@ -13,8 +13,9 @@ from viewer import Viewer, blobs, write_tile
 
 from catalogs import InputError
 from lsbg_classifier import load_classifier, open_source
-from lsbg_classifier.cutouts.kept import open_kept
+from lsbg_classifier.cutouts.kept import KeptSource, open_kept
 from lsbg_classifier.features import fit_projection, fitted_rows
+from lsbg_classifier.training.strategies import Pool, learning_order
 from lsbg_classifier.weights.registry import find_weights
 from pipeline.feature_file import Features, writing_features
 from pipeline.make_features import make_features
@@ -23,6 +24,7 @@ from pipeline.report.candidates import read_candidates
 from pipeline.report.likeness import write_likeness
 from pipeline.report.other_weights import OtherWeights, agreement
 from pipeline.report.pictures import Pictures
+from pipeline.report.queue import _SEED, plan_queue
 from pipeline.report.wide import check_wide, shifted, write_wide
 
 ROWS = 40
@@ -84,6 +86,30 @@ def test_the_other_weights_are_asked_without_labels_too(report, images):
     same = np.count_nonzero((old > 0.5) == (expected > card.threshold))
     assert f"for {same} candidates they say the same" in page
     assert (report / "plots" / "old_and_new_weights-dark.svg").is_file()
+
+
+def test_what_teaches_is_uncertain_and_diverse_where_cutouts_were_kept(run, report, images):
+    candidates = read_candidates(run, None, {})
+    pictures = Pictures.open(candidates, None, {})
+    rows = np.arange(36)
+    chosen = plan_queue(None, (), 0.2, candidates, pictures).teaching(candidates, rows, 8, 0.5)
+    pool = Pool(candidates.probability[rows], 0.5, load_classifier().features(images))
+    assert chosen.tolist() == learning_order("both", pool, 8, _SEED).tolist()
+    assert set(chosen.tolist()) != set(np.argsort(abs(pool.probability - 0.5))[:8].tolist())
+    assert "20 uncertain and diverse, 20 random" in (report / "index.html").read_text("utf-8")
+    assert received(report / "data" / "run.js")[1]["teachAs"] == "taught"
+
+
+def test_no_image_is_fetched_to_choose_what_teaches_unless_asked(run):
+    candidates = read_candidates(run, None, {})
+    fetched = Pictures(None, KeptSource(run), candidates.positions)
+    nothing = Pictures(None, None, candidates.positions)
+    for pictures in (fetched, nothing):
+        plan = plan_queue(None, (), 0.2, candidates, pictures)
+        assert (plan.strategy, plan.read_features, plan.notes) == ("uncertain", None, ())
+    assert plan_queue("both", (), 0.2, candidates, fetched).strategy == "both"
+    (note,) = plan_queue("both", (), 0.2, candidates, nothing).notes
+    assert "--strategy both: there are no cutouts" in note
 
 
 def test_agreement_counts_by_the_threshold_of_each():

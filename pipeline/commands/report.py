@@ -79,12 +79,13 @@ def report(
         ),
     ] = 400,
     strategy: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Choose the other half of the set to label by: uncertain (closest to the "
-            "threshold), diverse (spread over what the network sees), both, or random."
+            "threshold), diverse (spread over what the network sees), both, or random.",
+            show_default="both if cutouts were kept, else uncertain",
         ),
-    ] = "uncertain",
+    ] = None,
     labellers: Annotated[
         str | None,
         typer.Option(

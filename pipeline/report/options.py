@@ -48,9 +48,10 @@ class ReportOptions:
         Replace a report that exists.
     catalog_options : mapping
         ``table``, ``ra``, ``dec`` or ``position_unit``; see `catalogs.open_catalog`.
-    strategy : str
+    strategy : str, optional
         How the half of the set to label that teaches is chosen; see
-        `lsbg_classifier.training.strategies`.
+        `lsbg_classifier.training.strategies`. By default ``both`` where the run has kept its
+        cutouts, else ``uncertain``.
     labellers : sequence of str
         Each gets a set of its own; none: all label the same.
     overlap : float
@@ -72,7 +73,7 @@ class ReportOptions:
     figures: bool = False
     overwrite: bool = False
     catalog_options: Mapping[str, str] = field(default_factory=dict)
-    strategy: str = "uncertain"
+    strategy: str | None = None
     labellers: Sequence[str] = ()
     overlap: float = 0.2
 

@@ -126,7 +126,7 @@ class QueuePlan:
 
 
 def plan_queue(
-    strategy: str,
+    strategy: str | None,
     labellers: Sequence[str],
     overlap: float,
     candidates: Candidates,
@@ -136,7 +136,9 @@ def plan_queue(
 
     Parameters
     ----------
-    strategy : str
+    strategy : str or None
+        None: ``both`` where the run has kept its cutouts and its weights are on this machine, so
+        that nothing has to be fetched for it, and ``uncertain`` elsewhere.
     labellers : sequence of str
         Names.
     overlap : float
@@ -156,24 +158,27 @@ def plan_queue(
     """
     check_queue(strategy, labellers, overlap)
     names = tuple(labellers)
-    if strategy not in NEED_FEATURES:
+    if strategy not in (*NEED_FEATURES, None):
         return QueuePlan(strategy, names, overlap)
     try:
-        read = _reader(candidates, pictures)
+        read = _reader(candidates, pictures, may_fetch=strategy is not None)
     except InputError as error:
+        if strategy is None:
+            return QueuePlan("uncertain", names, overlap)
         note = (
             f"The set to label is of the most uncertain, and not as --strategy {strategy}: {error}."
         )
         return QueuePlan("uncertain", names, overlap, notes=(note,))
-    return QueuePlan(strategy, names, overlap, read)
+    return QueuePlan(strategy or "both", names, overlap, read)
 
 
-def check_queue(strategy: str, labellers: Sequence[str], overlap: float):
+def check_queue(strategy: str | None, labellers: Sequence[str], overlap: float):
     """Refuse options of a queue that make no sense.
 
     Parameters
     ----------
-    strategy : str
+    strategy : str or None
+        None: chosen by what is there; see `plan_queue`.
     labellers : sequence of str
     overlap : float
 
@@ -182,7 +187,7 @@ def check_queue(strategy: str, labellers: Sequence[str], overlap: float):
     InputError
         In one line.
     """
-    if strategy not in STRATEGIES:
+    if strategy not in (*STRATEGIES, None):
         raise InputError(f"--strategy is one of {', '.join(STRATEGIES)}, not {strategy!r}")
     if not 0 <= overlap <= 1:
         raise InputError(f"--overlap is a part from 0 to 1, not {overlap:g}")
@@ -215,14 +220,14 @@ def queue_facts(plan: QueuePlan, provenance: Mapping[str, str]) -> dict[str, obj
     }
 
 
-def _reader(candidates: Candidates, pictures: Pictures) -> ReadFeatures:
+def _reader(candidates: Candidates, pictures: Pictures, may_fetch: bool) -> ReadFeatures:
     """Return what reads features: from the file beside the catalog, or by the network itself."""
     from pipeline.make_features import stored_features  # it reads reports' pictures itself
 
     stored = stored_features(candidates)
     if stored is not None:
         return lambda rows: stored.at(rows)[::2]
-    if pictures.imaging is None:
+    if pictures.imaging is None or (pictures.kept is None and not may_fetch):
         raise InputError("there are no cutouts")
     weights = find_used_weights(candidates.catalog.provenance())
 
