@@ -7,15 +7,18 @@ import pytest
 from astropy.stats import binom_conf_interval
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from lsbg_classifier.training.evaluation import (
     area_under_roc,
     average_precision,
     purity_at_completeness,
+    roc_curve,
 )
 from lsbg_classifier.training.intervals import (
     METRICS,
     area_interval,
+    roc_band,
     score_differences,
     scores_with_intervals,
     wilson,
@@ -57,6 +60,33 @@ def test_of_one_class_alone_only_what_is_defined(labels):
     assert all(map(math.isnan, found["auc"])) and all(map(math.isnan, found["average_precision"]))
     assert found["accuracy"][0] == 0.5
     assert math.isnan(found["completeness"][0]) == (labels[0] == 0)
+
+
+@pytest.mark.parametrize(("lsbgs", "others"), [(6, 14), (5, 60), (200, 200)])
+@pytest.mark.parametrize("distance", [1.0, 2.5])
+def test_the_band_of_a_roc_curve_holds_the_true_curve_at_each_threshold(lsbgs, others, distance):
+    """Of two normal distributions, whose curve is known; at three thresholds, in 95% of samples."""
+    rng, cuts = np.random.default_rng(others), np.array([distance, distance / 2, 0.0])
+    false, true = norm.sf(cuts), norm.sf(cuts - distance)
+    inside = []
+    for _ in range(200):
+        low, high = roc_band(*binormal(rng, lsbgs, others, distance), false)
+        inside.append((low <= true) & (true <= high))
+    assert (np.mean(inside, axis=0) >= 0.94).all()
+
+
+def test_a_perfect_curve_of_few_labels_has_a_band():
+    labels, places = np.repeat([1, 0], [6, 14]), np.linspace(0, 1, 101)
+    low, high = roc_band(labels, np.where(labels, 0.9, 0.1), places)
+    assert (high == 1).all() and (np.diff(low) >= 0).all()
+    # one mistake more in each class is well within it
+    assert low[places < 1 / 14].max() == 0 and low[places == 0.5] < 5 / 6
+    many = np.repeat(labels, 100)
+    narrow, _ = roc_band(many, np.where(many, 0.9, 0.1), places)
+    assert (narrow[places > 0.01] > 0.98).all()
+    labels, probabilities = binormal(np.random.default_rng(1), 30, 50, 1.0)
+    low, high = roc_band(labels, probabilities, roc_curve(labels, probabilities)[0])
+    assert (low <= roc_curve(labels, probabilities)[1]).all() and (low <= high).all()
 
 
 @given(

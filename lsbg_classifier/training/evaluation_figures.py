@@ -5,17 +5,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from lsbg_classifier.training.evaluation import area_under_roc, reliability, roc_curve
+from lsbg_classifier.training.evaluation import area_under_roc, reliability
 from lsbg_classifier.training.figure_style import Theme, drawing
-from lsbg_classifier.training.intervals import TITLES, wilson
+from lsbg_classifier.training.intervals import TITLES, roc_band, wilson
 from lsbg_classifier.training.score_axes import (
     draw_histogram,
     draw_roc,
     mark_threshold,
     prepare_roc_axes,
 )
-
-_RESAMPLINGS = 200
 
 
 def draw_history(epochs: Sequence[dict[str, float]]) -> Figure:
@@ -44,8 +42,8 @@ def draw_evaluation(
 ) -> Figure:
     """Draw the ROC curve, the probabilities by class, the reliability and the confusion matrix.
 
-    The ROC curve has its 95% band, the reliability Wilson's 95% intervals. Where there is one
-    class only, the ROC curve says so.
+    The ROC curve has its 95% band, see `intervals.roc_band`; the reliability has Wilson's 95%
+    intervals. Where there is one class only, the ROC curve says so.
 
     Parameters
     ----------
@@ -79,14 +77,8 @@ def _draw_roc_with_band(axes, labels, probabilities, theme: Theme):
         text = "not defined: there is one class only"
         axes.text(0.5, 0.3, text, ha="center", transform=axes.transAxes)
         return
-    grid = np.linspace(0, 1, 201)
-    rng = np.random.default_rng(0)
-    curves: list[np.ndarray] = []
-    while len(curves) < _RESAMPLINGS:
-        rows = rng.integers(0, len(labels), len(labels))
-        if len(np.unique(labels[rows])) == 2:
-            curves.append(np.interp(grid, *roc_curve(labels[rows], probabilities[rows])))
-    low, high = np.percentile(curves, [2.5, 97.5], axis=0)
+    grid = np.linspace(0, 1, 501)
+    low, high = roc_band(labels, probabilities, grid)
     axes.fill_between(grid, low, high, color=theme.lsbg, alpha=0.2, linewidth=0, label="95% band")
     area = f"area {area_under_roc(labels, probabilities):.3f}"
     draw_roc(axes, labels, probabilities, color=theme.lsbg, linewidth=1.8, label=area)

@@ -14,7 +14,8 @@ An interval of resamplings has no width where all of three labels are classified
 - differences: the method of variance estimates recovery (Newcombe 1998, Stat. Med. 17, 2635,
   method 10; Zou & Donner 2008, Stat. Med. 27, 1693). It joins the intervals of both scores by
   their correlation, which for the areas is that of DeLong, DeLong & Clarke-Pearson (1988,
-  Biometrics 44, 837). Both purities have candidates of their own and count as uncorrelated.
+  Biometrics 44, 837). Both purities have candidates of their own and count as uncorrelated;
+- the ROC curve: Wilson's intervals of both of its fractions at each threshold, together 95%.
 """
 
 from dataclasses import asdict
@@ -27,6 +28,7 @@ from lsbg_classifier.training.evaluation import (
     checked,
     judge,
     precision_of_lsbgs,
+    roc_curve,
 )
 
 METRICS = ("accuracy", "completeness", "purity", "auc", "average_precision", "purity_at_90")
@@ -41,6 +43,9 @@ TITLES = {
 
 _Z = 1.959963984540054
 """Standard deviations that hold 95% of a normal distribution."""
+
+_Z_OF_TWO = 2.236477
+"""The same for each of two independent values that both lie in their intervals in 95%."""
 
 _NOT_DEFINED = (float("nan"), float("nan"))
 
@@ -70,6 +75,46 @@ def wilson(hits: float, trials: float) -> tuple[float, float]:
     low, high = (middle - reach) / scale, (middle + reach) / scale
     # rounding must not put a fraction of 0 or 1 outside its own interval
     return float(min(max(low, 0.0), fraction)), float(max(min(high, 1.0), fraction))
+
+
+def roc_band(
+    labels: np.ndarray, probabilities: np.ndarray, places: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the 95% band of a ROC curve, which has width for a perfect curve of few labels too.
+
+    At each threshold both fractions have Wilson's interval, wide enough that both lie in theirs in
+    95% of samples. The band is bounded by the corners of these rectangles. Resampling, which is
+    usual, gives a curve without any mistake a band without width.
+
+    Parameters
+    ----------
+    labels, probabilities : arrays, shape (N,)
+        As for `evaluation.roc_curve`.
+    places : array of float, shape (M,)
+        Fractions of the others called LSBG, at which the band is wanted.
+
+    Returns
+    -------
+    low, high : arrays of float64, shape (M,)
+        Ends of the completeness.
+    """
+    false, true = roc_curve(labels, probabilities)
+    lsbgs = int(np.count_nonzero(labels))
+    false_low, false_high = _wilson_of_two(false, len(labels) - lsbgs)
+    true_low, true_high = _wilson_of_two(true, lsbgs)
+    before = np.searchsorted(false_high, places, side="right")
+    after = np.searchsorted(false_low, places, side="right")
+    return np.append(0, true_low)[before], np.append(true_high, 1)[after]
+
+
+def _wilson_of_two(fractions: np.ndarray, trials: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return Wilson's intervals of fractions, for one of two that must both be right."""
+    square = _Z_OF_TWO**2
+    middle = fractions + square / (2 * trials)
+    spread = fractions * (1 - fractions) / trials + square / (4 * trials**2)
+    reach, scale = _Z_OF_TWO * np.sqrt(spread), 1 + square / trials
+    low, high = (middle - reach) / scale, (middle + reach) / scale
+    return np.clip(low, 0, fractions), np.clip(high, fractions, 1)
 
 
 def area_interval(area: float, lsbgs: int, others: int) -> tuple[float, float]:
