@@ -1,17 +1,24 @@
 """Mocks in a tile of survey size: time against decompression and compression, and memory.
 
-python -m benchmarks.injection FOLDER [--mocks 1000] [--size 10000]
+    python -m benchmarks.injection [--mocks 1000] [--size 10000] [--write]
+
+The tile is made first, in a process of its own; all files are deleted at the end, when it is
+interrupted too. The disk must hold 1 GB for 10,000 x 10,000 pixels.
 """
 
 import argparse
 import resource
+import signal
+import sys
+import tempfile
 import time
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
 
-from benchmarks.table import Row, markdown
+from benchmarks.table import Row, markdown, write_into
 from lsbg_classifier.injection.mocks import read_mocks
 from lsbg_classifier.injection.placement import Placement
 from lsbg_classifier.injection.psf import PsfChoice
@@ -20,6 +27,7 @@ from lsbg_classifier.simulation.coadds import BANDS, Tile
 from lsbg_classifier.simulation.coadds import write_tile as write_coadd
 from lsbg_classifier.tile_images import TileSet
 
+PAGE = Path(__file__).parents[1] / "docs" / "completeness.md"
 _SCALE = 0.263
 
 
@@ -75,18 +83,31 @@ def measure(folder: Path, mocks: int, size: int) -> list[Row]:
     ]
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    made.add_argument("--mocks", type=int, default=1000)
+    made.add_argument("--size", type=int, default=10_000, help="Pixels on a side of the tile.")
+    made.add_argument("--scratch", type=Path, help="Folder for the files, which are deleted.")
+    made.add_argument("--write", action="store_true", help=f"Rewrite the table in {PAGE.name}.")
+    return made
+
+
 def main():
-    """Run it from the command line; the tile is made in a run of its own, which needs memory."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--mocks", type=int, default=1000)
-    parser.add_argument("--size", type=int, default=10_000)
-    parser.add_argument("--make", action="store_true", help="Only make the tile.")
-    options = parser.parse_args()
-    if options.make:
-        make_tile(options.folder / "tiles", options.size)
-        return
-    print(markdown(measure(options.folder, options.mocks, options.size)))
+    """Measure, print the table, and write it into the page when asked to."""
+    options = parser().parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the files are deleted
+    with tempfile.TemporaryDirectory(prefix="injection-", dir=options.scratch) as scratch:
+        folder = Path(scratch)
+        making = get_context("spawn").Process(
+            target=make_tile, args=(folder / "tiles", options.size)
+        )
+        making.start()  # what it takes of memory is not that of the injection
+        making.join()
+        rows = measure(folder, options.mocks, options.size)
+    sys.stdout.write(f"{markdown(rows)}\n")
+    if options.write:
+        write_into(PAGE, rows)
 
 
 if __name__ == "__main__":

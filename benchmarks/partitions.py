@@ -1,16 +1,19 @@
 """Partitions read and written by one and by two workers, and the memory of the command.
 
-    python -m benchmarks.partitions [--millions 3] [--columns 40] [--files 200] [--large 30]
+    python -m benchmarks.partitions [--millions 30] [--few 3] [--columns 40] [--wide 1000]
 
 `--millions` rows in `--files` Parquet files are hashed and planned, and written, by one worker and
-by two, in turns. The command is run over that catalog, and with `--large` over one of so many
-million rows, all of which are selected; its own memory, without the workers', is compared. The disk
-must hold each catalog twice: 0.2 GB for a million rows of 40 columns, times two.
+by two, in turns; so are as many values in a table of `--wide` columns. The command is run over a
+catalog of `--few` million rows and over that of `--millions`, all of which are selected; its own
+memory, without the workers', is compared. From the rates follows what a billion rows take. The disk
+must hold a catalog twice: 0.2 GB for a million rows of 40 columns, times two. All files are deleted
+at the end, when it is interrupted too.
 """
 
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,7 +27,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.table import Row, markdown, write_into
+from benchmarks.estimates import Rates, estimate, scoring_rate
+from benchmarks.table import Row, markdown
 from catalogs.partitions import Annotation, Partition, partitions_of
 from lsbg_classifier.simulation.survey import SurveyPlan, simulate_survey
 from pipeline.job import Job, prepare
@@ -36,8 +40,7 @@ from pipeline.results import RowValues
 
 PAGE = Path(__file__).parents[1] / "docs" / "scale.md"
 BEGIN, END = "<!-- partitions: begin -->", "<!-- partitions: end -->"
-ROUNDS = 3
-"""How often one worker and two are timed, in turns; the medians count."""
+PLANNING, WRITING = "hashing and planning", "writing"
 
 _COMMAND = """
 import atexit, re
@@ -106,23 +109,25 @@ def _scores(partition: Partition) -> RowValues:
     return RowValues(partition.rows, None, {"probability": probability, "flags": flags})
 
 
-def measure_speed(catalog: Path, tiles: Path, scratch: Path) -> dict[str, dict[int, float]]:
+def measure_speed(
+    catalog: Path, tiles: Path, scratch: Path, rounds: int
+) -> dict[str, dict[int, float]]:
     """Return the median seconds of planning and of writing, by one worker and by two."""
     seconds: dict[str, dict[int, list[float]]] = {
-        step: {1: [], 2: []} for step in ("hashing and planning", "writing")
+        step: {1: [], 2: []} for step in (PLANNING, WRITING)
     }
     with ExitStack() as stack:
         crews = {
             count: stack.enter_context(working(catalog, scratch / "out", tiles, count))
             for count in (1, 2)
         }
-        for number in range(ROUNDS):
+        for number in range(rounds):
             for workers in (1, 2) if number % 2 else (2, 1):
                 job, dispatcher = crews[workers]
-                seconds["hashing and planning"][workers].append(plan_seconds(job, dispatcher))
+                seconds[PLANNING][workers].append(plan_seconds(job, dispatcher))
                 os.sync()  # what is still to be written would slow down what is timed
                 took = write_seconds(job, dispatcher, scratch / "written")
-                seconds["writing"][workers].append(took)
+                seconds[WRITING][workers].append(took)
                 os.sync()
     return {
         step: {workers: float(np.median(each)) for workers, each in by_workers.items()}
@@ -141,57 +146,91 @@ def command_memory(catalog: Path, output: Path, tiles: Path) -> tuple[float, flo
     return int(done.stdout.split()[-2]) / 1024, took
 
 
-def measure(scratch: Path, options: argparse.Namespace) -> list[Row]:
-    """Measure all, as rows of the table."""
-    survey = simulate_survey("des", scratch / "survey", SurveyPlan(tiles=1, tile_size=1000, seed=1))
-    shape = options.columns, options.files
-    millions = options.millions
-    catalog = write_catalog(scratch / "catalog", int(millions * 1e6), *shape)
-    rows = []
-    for step, seconds in measure_speed(catalog, survey.tiles, scratch).items():
-        rate = round(millions * 1e6 / seconds[1], -3)
-        rows.append(
-            Row(
-                f"{step} {millions:g} million rows x {options.columns} columns in "
-                f"{options.files} files, 1 -> 2 workers",
-                f"{seconds[1]:.1f} s -> {seconds[2]:.1f} s; one worker {rate:,.0f} rows/s",
-                seconds[1] / seconds[2],
-                1.6,
-            )
-        )
-    if not options.large:
-        return rows
-    few, _ = command_memory(catalog, scratch / "out", survey.tiles)
-    shutil.rmtree(catalog)
-    large = write_catalog(scratch / "large", int(options.large * 1e6), *shape)
-    many, took = command_memory(large, scratch / "out", survey.tiles)
-    rows.append(
+def speed_rows(seconds: dict[str, dict[int, float]], rows: int, what: str) -> list[Row]:
+    """Return a row of the table for each step."""
+    return [
         Row(
-            f"memory of the command with {options.large:g} million rows, all selected, more than "
-            f"with {millions:g} million, in MB",
+            f"{step} {what}, 1 -> 2 workers",
+            f"{took[1]:.1f} s -> {took[2]:.1f} s; two workers {rows / took[2]:,.0f} rows/s",
+            took[1] / took[2],
+            1.6,
+        )
+        for step, took in seconds.items()
+    ]
+
+
+def measure_catalog(
+    scratch: Path, tiles: Path, rows: int, columns: int, options: argparse.Namespace
+) -> tuple[list[Row], Rates, tuple[float, float] | None]:
+    """Measure the speed with a catalog, and the command's memory with that of fewer columns."""
+    catalog = write_catalog(scratch / "catalog", rows, columns, options.files)
+    size = sum(path.stat().st_size for path in catalog.iterdir())
+    seconds = measure_speed(catalog, tiles, scratch, options.rounds)
+    what = f"{rows / 1e6:g} million rows x {columns:,} columns in {options.files} files"
+    planning, writing = rows / seconds[PLANNING][2], rows / seconds[WRITING][2]
+    rates = Rates(columns, size / rows, planning, writing)
+    narrow = columns == options.columns
+    memory = command_memory(catalog, scratch / "out", tiles) if narrow else None
+    shutil.rmtree(catalog)
+    return speed_rows(seconds, rows, what), rates, memory
+
+
+def measure(scratch: Path, options: argparse.Namespace) -> tuple[list[Row], list[Rates]]:
+    """Measure all: rows of the table, and the rates for the estimate."""
+    survey = simulate_survey("des", scratch / "survey", SurveyPlan(tiles=1, tile_size=1000, seed=1))
+    few_rows, rows = round(options.few * 1e6), round(options.millions * 1e6)
+    small = write_catalog(scratch / "small", few_rows, options.columns, options.files)
+    few, _ = command_memory(small, scratch / "out", survey.tiles)
+    shutil.rmtree(small)
+    table, narrow, memory = measure_catalog(scratch, survey.tiles, rows, options.columns, options)
+    many, took = memory
+    table.append(
+        Row(
+            f"memory of the command with {options.millions:g} million rows, all selected, more "
+            f"than with {options.few:g} million, in MB",
             f"{many:.0f} MB, {few:.0f} MB; {took:.0f} s",
             many - few,
             100,
             most=True,
         )
     )
-    return rows
+    wide_rows = rows * options.columns // options.wide
+    more, wide, _ = measure_catalog(scratch, survey.tiles, wide_rows, options.wide, options)
+    return table + more, [narrow, wide]
+
+
+def write_page(text: str):
+    """Put a text between the two marks of the page."""
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    made.add_argument("--millions", type=float, default=30, help="Millions of rows.")
+    made.add_argument("--few", type=float, default=3, help="Millions of rows to compare with.")
+    made.add_argument("--columns", type=int, default=40, help="Columns of the catalog.")
+    made.add_argument("--wide", type=int, default=1000, help="Columns of the wide catalog.")
+    made.add_argument("--files", type=int, default=200, help="Files of each catalog.")
+    made.add_argument("--rounds", type=int, default=3, help="How often both are timed, in turns.")
+    made.add_argument("--scratch", type=Path, help="Folder for the files, which are deleted.")
+    made.add_argument("--write", action="store_true", help="Rewrite the tables in docs/scale.md.")
+    return made
 
 
 def main():
-    """Measure, print the table, and write it into the page when asked to."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--millions", type=float, default=3, help="Millions of rows.")
-    parser.add_argument("--large", type=float, default=0, help="Millions of rows for memory.")
-    parser.add_argument("--columns", type=int, default=40, help="Columns of the catalog.")
-    parser.add_argument("--files", type=int, default=200, help="Files of the catalog.")
-    parser.add_argument("--write", action="store_true", help="Rewrite the table in docs/scale.md.")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        rows = measure(Path(folder), options)
-    sys.stdout.write(f"{markdown(rows)}\n")
+    """Measure, print the tables, and write them into the page when asked to."""
+    options = parser().parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the files are deleted
+    scoring = scoring_rate(PAGE)
+    with tempfile.TemporaryDirectory(prefix="partitions-", dir=options.scratch) as folder:
+        rows, rates = measure(Path(folder), options)
+    text = f"{markdown(rows)}\n\n{estimate(rates, scoring)}"
+    sys.stdout.write(f"{text}\n")
     if options.write:
-        write_into(PAGE, rows, (BEGIN, END))
+        write_page(text)
 
 
 if __name__ == "__main__":
