@@ -1,6 +1,7 @@
 """Figures of a completeness, for papers and for the report."""
 
 import numpy as np
+from astropy.stats import binom_conf_interval
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -70,6 +71,7 @@ def _fill_map(figure: Figure, measured: Completeness | SavedCompleteness):
         r" [mag arcsec$^{-2}$]",
         ylabel=r"effective radius $r_{\mathrm{eff}}$ [arcsec]",
     )
+    axes.set_xticks(cells.brightness_edges, [f"{edge:g}" for edge in cells.brightness_edges])
     axes.set_yticks(np.arange(rows + 1), [f"{edge:g}" for edge in cells.radius_edges])
     axes.tick_params(direction="out")
     bar = figure.colorbar(image, ax=axes, pad=0.02)
@@ -155,16 +157,28 @@ def _draw_by_step(axes, measured):
     cells = measured.map
     middle = (cells.brightness_edges[1:] + cells.brightness_edges[:-1]) / 2
     mocks = cells.mocks.sum(axis=0)
+    there = mocks > 0
     labels = {
         "detected": "detected",
         "selected": "and selected",
         "above": f"and above {measured.settings.threshold:g}",
     }
     for number, (name, label) in enumerate(labels.items()):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            fraction = cells.steps[name][0].sum(axis=0) / mocks
-        axes.plot(
-            middle, fraction, color=_SEQUENCE[number], marker=_MARKS[number], ms=4, label=label
+        recovered = cells.steps[name][0].sum(axis=0)[there]
+        fraction = recovered / mocks[there]
+        low, high = binom_conf_interval(
+            recovered, mocks[there], measured.settings.level, interval="wilson"
+        )
+        axes.errorbar(
+            middle[there] + 0.02 * (number - 1),
+            fraction,
+            np.abs([fraction - low, high - fraction]),
+            color=_SEQUENCE[number],
+            marker=_MARKS[number],
+            ms=4,
+            lw=1.2,
+            capsize=2,
+            label=label,
         )
     axes.set(xlabel=_brightness_label(measured), ylabel="fraction of mocks", ylim=(-0.03, 1.03))
     axes.legend(frameon=False, fontsize=8)
