@@ -36,7 +36,7 @@ from pipeline.partitions.records import WrittenParts
 import catalogs.fits_folder as folder
 
 survey.PORTION_ROWS = 8
-source, output, cutouts, scheduler, moments = json.loads(sys.argv[1])
+source, output, cutouts, scheduler, moments = json.loads(sys.stdin.readline())
 
 
 def die_at(event, count):
@@ -113,22 +113,23 @@ print(json.dumps(["end", attempt(None, 0), os.path.exists(output)]), flush=True)
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_killed_at_twenty_moments_while_workers_write(survey, tmp_path):
-    table = np.array(fits.getdata(survey.candidates))[:96]
-    folder = write_folder("fits", tmp_path / "in", table, 24)
+    table = np.array(fits.getdata(survey.candidates))[:64]
+    folder = write_folder("fits", tmp_path / "in", table, 16)
     cutouts = f"tiles:{survey.tiles}"
-    with ExitStack() as processes:
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with ExitStack() as processes:  # all of which start at the same time
+        program = subprocess.Popen([sys.executable, "-c", PROGRAM], text=True, **pipes)
+        processes.callback(program.kill)
         address, _ = processes.enter_context(running_scheduler(tmp_path))
         for name in ("first", "second"):
             processes.enter_context(running_worker(tmp_path / name, address))
         wait_for_workers(address, 2)
         job = [str(folder), str(tmp_path / "out"), cutouts, address, MOMENTS]
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, json.dumps(job)], capture_output=True, text=True
-        )
-    said = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [line for line in said[:-1] if line[1] != -9] == [], done.stderr
+        out, err = program.communicate(json.dumps(job) + "\n")
+    said = [json.loads(line) for line in out.splitlines()]
+    assert [line for line in said[:-1] if line[1] != -9] == [], err
     assert [line[2] for line in said[:-2]] == [False] * 19
-    assert said[-1] == ["end", 0, True], done.stderr
+    assert said[-1] == ["end", 0, True], err
     annotate(folder, tmp_path / "undisturbed", cutouts=cutouts)
     assert contents(tmp_path / "out") == contents(tmp_path / "undisturbed")
     assert not list(tmp_path.glob("*.journal")) and not list(tmp_path.glob(".*"))

@@ -1,10 +1,12 @@
 """A HATS catalog in, a HATS catalog out: by the command, and by lsdb's own map over partitions."""
 
 import shutil
+import subprocess
 import sys
 import warnings
 from pathlib import Path
 
+import dask
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -123,11 +125,20 @@ def mapped(large, cutouts):
     with LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0"
     ) as cluster:
-        address = cluster.scheduler_address
-        summary = classify_hats(large, output, cutouts=cutouts, scheduler=address)
-        with Client(address, set_as_default=False) as client:
+        with Client(cluster, set_as_default=False) as client, client.as_current():
+            write_lazily(large, output, cutouts)
             at_work = client.run(lambda: "pipeline.annotate" in sys.modules)
-    return output, summary, list(at_work.values())
+    return output, list(at_work.values())
+
+
+def write_lazily(folder, output, cutouts, **options):
+    """Write what lsdb makes of a catalog, with lsdb's own writer."""
+    catalog = opened(folder)
+    said = hats_properties(catalog, cutouts=cutouts)
+    with warnings.catch_warnings(action="ignore"):
+        classify_catalog(catalog, cutouts=cutouts).write_catalog(
+            output, as_collection=False, addl_hats_properties=said, progress_bar=False, **options
+        )
 
 
 @pytest.fixture(scope="module")
@@ -197,10 +208,9 @@ def test_the_same_scores_as_a_plain_table(large, scored, cutouts, tmp_path):
 
 @pytest.mark.slow
 def test_the_same_scores_from_lsdbs_map(scored, mapped):
-    output, summary, at_work = mapped
+    output, at_work = mapped
     same_scores(read(scored), read(output))
     assert at_work == [True, True]
-    assert (summary.rows, summary.scored) == (ROWS, computed(opened(output))["p_lsbg"].count())
     assert list(computed(opened(output)).columns[-2:]) == OURS
 
 
@@ -235,20 +245,73 @@ def test_it_is_cross_matched(scored, survey):
     assert by_label[1] > by_label[0] + 0.5
 
 
-@pytest.mark.slow
-def test_interrupted_and_resumed_gives_the_same_bytes(small, cutouts, tmp_path):
-    def interrupt(done, total):
-        if done > 0:
-            raise KeyboardInterrupt
+KILLED = """
+import os, signal, sys
 
+from pipeline.partitions.records import WrittenParts
+from pipeline.stages.hats import classify_hats
+
+note, left = WrittenParts.add, int(sys.argv[4])
+
+def add(written, record):
+    global left
+    note(written, record)
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+WrittenParts.add = add
+classify_hats(sys.argv[1], sys.argv[2], cutouts=sys.argv[3], resume=True)
+"""
+"""A run that is killed when it has written so many partitions."""
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_it_has_the_same_bytes(small, cutouts, tmp_path, lsbg):
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
-    options = {"cutouts": cutouts, "chunk_size": 20}
-    annotate(small, whole, **options)
-    with pytest.raises(KeyboardInterrupt):
-        annotate(small, resumed, progress=interrupt, **options)
+    for killed_after in ("2", "1"):
+        arguments = (small, resumed, cutouts, killed_after)
+        assert subprocess.run([sys.executable, "-c", KILLED, *arguments]).returncode == -9
     assert not resumed.exists()
-    annotate(small, resumed, resume=True, **options)
+    with pytest.raises(InputError, match="--resume"):
+        classify_hats(small, resumed, cutouts=cutouts)
+    shutil.copytree(tmp_path / "resumed.journal", tmp_path / "command.journal")
+    began = []
+    classify_hats(small, resumed, cutouts=cutouts, resume=True, progress=lambda *n: began.append(n))
+    assert began[0] == (400, 400), "results of these rows were kept"
+    command = ("classify", small, tmp_path / "command", "--cutouts", cutouts, "--resume", "--quiet")
+    assert lsbg(*command) == (0, "", "")
+    classify_hats(small, whole, cutouts=cutouts)
     same_files(whole, resumed)
+    same_files(whole, tmp_path / "command")
+
+
+@pytest.mark.slow
+def test_what_lsdb_has_written_in_part_goes_on(small, cutouts, tmp_path, monkeypatch):
+    """Partitions that are written are not scored again."""
+    scored, whole, resumed = [], tmp_path / "whole", tmp_path / "resumed"
+    write_lazily(small, whole, cutouts)
+
+    def stopping(*arguments, **options):
+        scored.append(arguments)
+        if len(scored) == 4:  # two of them are for columns and properties
+            raise KeyboardInterrupt
+        return annotate(*arguments, **options)
+
+    monkeypatch.setattr("pipeline.stages.hats.annotate", stopping)
+    with dask.config.set(scheduler="synchronous"):
+        with pytest.raises(KeyboardInterrupt):
+            write_lazily(small, resumed, cutouts)
+        before = len(scored)
+        write_lazily(small, resumed, cutouts, resume=True)
+    assert len(scored) - before == 2 + len(parts(small)) - 1
+    assert read(resumed).equals(read(whole))
+    assert is_valid_catalog(resumed, strict=True)
+
+
+def test_other_formats_are_refused_by_the_function_for_hats(survey, tmp_path):
+    with pytest.raises(InputError, match="in the format fits, not a HATS catalog; use annotate"):
+        classify_hats(survey.candidates, tmp_path / "out", cutouts="tiles:x")
 
 
 def same_files(one, other):
@@ -439,7 +502,7 @@ def test_what_was_strictly_valid_stays_so(way, small, cutouts, tmp_path, caplog)
     if way == "command":
         annotate(small, output, cutouts=cutouts)
     else:
-        classify_hats(small, output, cutouts=cutouts)
+        write_lazily(small, output, cutouts)
     assert is_valid_catalog(small, strict=True), caplog.text
     assert is_valid_catalog(output, strict=True), caplog.text
 

@@ -1,10 +1,10 @@
 """LSBG probabilities in lsdb: a step for lazy catalogs, and one HATS catalog made into another.
 
-``lsbg classify`` and `pipeline.annotate` read HATS catalogs themselves. This module is for users
-of lsdb: each partition is annotated by the Dask worker that holds it.
+``lsbg classify`` and `pipeline.annotate` read HATS catalogs themselves; `classify_hats` is the
+latter under a name of its own. The rest of this module is for users of lsdb: each partition is
+annotated by the Dask worker that holds it.
 """
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from catalogs import InputError, check_output, open_catalog
+from catalogs import InputError, open_catalog
 from catalogs.columns import already_there, find_lsbg_columns, lsbg_columns
-from catalogs.output import remove_partials, written_whole
 from pipeline.annotate import annotate
-from pipeline.cluster import connect
 from pipeline.locations import absolute_file, anywhere
 from pipeline.options import OPTIONS
-from pipeline.summary import Summary, summary_of
+from pipeline.summary import Summary
 
 if TYPE_CHECKING:
     import lsdb
@@ -111,76 +109,38 @@ def hats_properties(catalog: "lsdb.Catalog", *, cutouts: str, **options) -> dict
 
 
 def classify_hats(
-    input_path: Path | str,
-    output: Path | str,
-    *,
-    cutouts: str,
-    scheduler: str | None = None,
-    workers: int | None = None,
-    overwrite: bool = False,
-    **options,
+    input_path: Path | str, output: Path | str, *, cutouts: str, **options: Any
 ) -> Summary:
-    """Write a HATS catalog with the new columns, through lsdb: the workers read and write too.
+    """Write a HATS catalog with the new columns, as the command does: `annotate` for HATS alone.
 
     Parameters
     ----------
     input_path : path
         A HATS catalog or collection.
     output : path
-        A HATS catalog without a margin; it appears under this name only when it is whole. A run
-        that was stopped starts again.
+        A HATS catalog without a margin; it appears under this name only when it is whole.
     cutouts, options
-        As for `classify_catalog`.
-    scheduler : str, optional
-        Address of a running Dask scheduler, whose workers see both folders.
-    workers : int, optional
-        Without a scheduler: worker processes to start instead of threads.
-    overwrite : bool
-        Replace an output that exists.
+        As for `pipeline.annotate`: with ``workers`` or ``scheduler`` the workers read and write
+        partitions, and with ``resume`` a run that was stopped goes on.
 
     Returns
     -------
     Summary
-        Without the times of the workers.
 
     Raises
     ------
     InputError
-        For anything that the user can fix; see `pipeline.annotate`.
+        If the input is no HATS catalog, or for anything else that the user can fix; see
+        `pipeline.annotate`.
+    TypeError
+        For an option that does not exist; the message lists those that do.
     """
-    lsdb, output, started = _lsdb(), Path(output), time.perf_counter()
-    check_output(input_path, output, overwrite)
-    open_catalog(input_path)  # its errors are one line, those of lsdb are not
-    catalog = lsdb.open_catalog(input_path, columns="all")
-    scored = classify_catalog(catalog, cutouts=cutouts, **options)
-    properties = hats_properties(catalog, cutouts=cutouts, **options)
-    added = find_lsbg_columns(scored.columns, output)
-    remove_partials(output)
-    # The workers end before the folder that they have written gets its name, or is removed.
-    with written_whole(output) as new, connect(scheduler, workers) as client, client.as_current():
-        scored.write_catalog(
-            new,
-            as_collection=False,
-            catalog_name=catalog.name,
-            default_columns=_default_columns(catalog, added),
-            inherit_provenance=True,
-            addl_hats_properties=properties,
-            progress_bar=False,
-        )
-    summary = summary_of(open_catalog(output), float(properties["lsbg.threshold"]))
-    summary.total_seconds = time.perf_counter() - started
-    return summary
-
-
-def _lsdb():
-    try:
-        import lsdb
-    except ImportError as error:
+    found = open_catalog(input_path).format
+    if found != "hats":
         raise InputError(
-            "HATS catalogs need lsdb, which is not installed here: "
-            "pip install lsbg-classifier[hats]"
-        ) from error
-    return lsdb
+            f"{input_path}: is in the format {found}, not a HATS catalog; use annotate for it"
+        )
+    return annotate(input_path, output, cutouts=cutouts, **options)
 
 
 def _complete(catalog: "lsdb.Catalog", options: Mapping[str, Any]) -> dict[str, Any]:
@@ -215,12 +175,3 @@ def _joined(frame: "npd.NestedFrame", added: pa.Table) -> "npd.NestedFrame":
     frame = frame.drop(columns=already_there(lsbg_columns(names), names))
     arrays = {name: pd.arrays.ArrowExtensionArray(added[name]) for name in added.column_names}
     return frame.assign(**arrays)
-
-
-def _default_columns(catalog: "lsdb.Catalog", added: Mapping[str, str]) -> list[str] | None:
-    """Return the columns to load by default, ours among them; None: all."""
-    default = catalog.hc_structure.catalog_info.default_columns
-    if default is None:
-        return None
-    replaced = already_there(lsbg_columns(catalog.columns), catalog.columns)
-    return [*(name for name in default if name not in replaced), *added.values()]
