@@ -101,4 +101,6 @@ def _traffic(catalogs: list[Rates], steps: list[dict[str, float]]) -> list[str]:
 
 
 def _text(hours: float) -> str:
-    return f"{hours:.2g} h" if hours >= 1 else f"{hours * 60:.2g} min"
+    """Return hours, or minutes, with two digits that count, such as 550 h."""
+    value, unit = (hours, "h") if hours >= 1 else (hours * 60, "min")
+    return f"{float(f'{value:.2g}'):g} {unit}"

@@ -10,7 +10,7 @@ def test_hours_follow_from_the_rates():
     """A rate of 1e9 / 3600 rows a second takes one hour for a billion rows."""
     one_hour = 1e9 / 3600
     narrow = Rates(40, 200, one_hour, one_hour / 2)
-    wide = Rates(1000, 4000, one_hour / 5, one_hour / 10)
+    wide = Rates(1000, 4000, one_hour / 5, one_hour / 554)
     lines = [
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in estimate([narrow, wide], scoring=250).splitlines()
@@ -21,13 +21,13 @@ def test_hours_follow_from_the_rates():
     assert values["size of the catalog"] == ["0.2 TB", "4 TB"]
     assert values["hashing and planning"] == ["1 h", "5 h"]
     assert values["scoring"] == ["3.3 h", "3.3 h"]
-    assert values["writing"] == ["2 h", "10 h"]
-    assert values["together, two workers"] == ["6.3 h", "18 h"]
+    assert values["writing"] == ["2 h", "550 h"]
+    assert values["together, two workers"] == ["6.3 h", "560 h"]
     hundred = next(key for key in values if key.startswith("together, 100 workers"))
-    assert values[hundred] == ["7.6 min", "22 min"]
+    assert values[hundred] == ["7.6 min", "11 h"]
     traffic = next(key for key in values if key.startswith("bytes"))
-    # 3 x 0.2 TB in 3.6 minutes, and 3 x 4 TB in 18 minutes
-    assert values[traffic] == ["2.8 GB/s", "11 GB/s"]
+    # 3 x 0.2 TB in 3.6 minutes, and 3 x 4 TB in 11.2 hours
+    assert values[traffic] == ["2.8 GB/s", "0.3 GB/s"]
 
 
 def test_the_rate_of_scoring_is_that_of_the_page(tmp_path):

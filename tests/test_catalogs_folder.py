@@ -3,14 +3,24 @@
 import gzip
 import shutil
 import subprocess
+import threading
 
 import fitsio
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from catalogs import InputError, check_output, lsbg_columns, open_catalog
+from catalogs import (
+    InputError,
+    _fits_partition,
+    _parquet_files,
+    check_output,
+    lsbg_columns,
+    open_catalog,
+)
 from catalogs.details import describe_columns, read_values
 
 PROVENANCE = {"weights": "w", "threshold": "0.4"}
@@ -51,6 +61,30 @@ def folder(tmp_path):
     (path / "README").write_text("about")
     (path / "_old.fits").write_text("no table")
     return path
+
+
+@pytest.mark.parametrize("kind", ["fits", "parquet"])
+def test_files_of_a_folder_are_opened_several_at_a_time(kind, tmp_path, monkeypatch):
+    """Each waits until another is being opened too."""
+    together = threading.Barrier(2, timeout=30)
+
+    def waiting(function):
+        def call(*arguments, **options):
+            together.wait()
+            return function(*arguments, **options)
+
+        return call
+
+    for number in range(4):
+        table = a_table(3 * number, 3)
+        if kind == "fits":
+            table.write(tmp_path / f"{number}.fits")
+        else:
+            pq.write_table(pa.Table.from_pandas(table.to_pandas()), tmp_path / f"{number}.parquet")
+    monkeypatch.setattr(_parquet_files, "_footer", waiting(_parquet_files._footer))
+    monkeypatch.setattr(_fits_partition, "FitsCatalog", waiting(_fits_partition.FitsCatalog))
+    catalog = open_catalog(tmp_path)
+    np.testing.assert_array_equal(catalog.read_column("RA", 0, 12), np.arange(12) * 1.5)
 
 
 def test_a_folder_is_one_catalog(folder):
