@@ -15,6 +15,7 @@ from lsbg_classifier.weights.registry import (
     find_weights,
     known_weights,
 )
+from lsbg_classifier.weights.thresholds import describe_table
 from pipeline.job import Job
 from pipeline.plan import make_plan
 from pipeline.remarks import extent_of, remarks_on
@@ -113,10 +114,19 @@ def describe_card(name: str) -> list[str]:
         f"made for candidates of which {card.prior:.0%} are LSBGs",
         f"recipe: {card.recipe} (seed {card.seed})",
         *(["scores:", *scores] if scores else []),
+        *_describe_thresholds(card),
         f"limitations: {card.limitations}",
         f"licence: {card.licence}; sha256 {card.sha256}",
         f"file: {weight_set.path}",
     ]
+
+
+def _describe_thresholds(card: Card) -> list[str]:
+    """Say what each threshold keeps, takes, and is worth for candidates of several mixes."""
+    lines = [f"thresholds, for probabilities without --prior (with {card.prior:.0%} LSBGs):"]
+    for sample, table in card.thresholds.items():
+        lines += [f"  {sample}:", *(f"    {line}" for line in describe_table(table))]
+    return lines if card.thresholds else []
 
 
 def describe_flags(value: int | None = None) -> list[str]:

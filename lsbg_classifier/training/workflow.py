@@ -1,7 +1,6 @@
 """From a dataset of labelled cutouts to a weight set with its card."""
 
 import csv
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -33,6 +32,7 @@ from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import WeightSet
 from lsbg_classifier.weights.saving import check_name, save_weight_set
 from lsbg_classifier.weights.seen import cutout_hashes, load_seen
+from lsbg_classifier.weights.thresholds import threshold_table
 
 _PREDICT_BATCH = 256
 
@@ -340,17 +340,14 @@ def _network(training: Training) -> keras.Model:
 
 
 def _card(training: Training, network, labels, validation, prior: float) -> Card:
-    dataset, manifest = training.dataset, training.dataset.manifest
-    scores: Mapping[str, dict] = {}
+    manifest = training.dataset.manifest
     temperature = 1.0
     if len(np.unique(validation[1])) == 2:
         probabilities = predict(network, validation[0])
         temperature = fit_temperature(
             validation[1], probabilities, training.prior, training.unlabelled
         )
-    images, truth = dataset.load("test")
-    if len(truth):
-        scores = {f"test split of {manifest.sample}": score(truth, predict(network, images))}
+    scores, thresholds = _judged(training, network)
     started = f", starting from {training.start.card.name}" if training.start else ""
     if training.beside is not None:
         started += f", beside {training.beside.manifest.sample}"
@@ -370,9 +367,22 @@ def _card(training: Training, network, labels, validation, prior: float) -> Card
         limitations=training.limitations,
         licence="BSD-3-Clause",
         sha256="",
-        scores=dict(scores),
+        scores=scores,
+        thresholds=thresholds,
         software={name: version(name) for name in ("lsbg-classifier", "keras", "numpy")},
         prior=round(prior, 4),
         temperature=round(temperature, 4),
         architecture=training.network,
     )
+
+
+def _judged(training: Training, network) -> tuple[dict, dict]:
+    """Return scores and tables of thresholds on the test split, as far as there are any."""
+    images, truth = training.dataset.load("test")
+    if not len(truth):
+        return {}, {}
+    name = f"test split of {training.dataset.manifest.sample}"
+    probabilities = predict(network, images)
+    both = len(np.unique(truth)) == 2
+    table = threshold_table(truth, probabilities) if both else {}
+    return {name: score(truth, probabilities)}, {name: table} if table else {}

@@ -11,6 +11,7 @@ from typing import Any
 from catalogs.errors import InputError
 from lsbg_classifier.networks.registry import DEFAULT_NETWORK
 from lsbg_classifier.surveys import Imaging
+from lsbg_classifier.weights.thresholds import is_table
 
 _LARGEST = 2**20
 """Size in bytes beyond which a file is no card; a card has some thousand."""
@@ -55,6 +56,9 @@ class Card:
         What divides the logits of calibrated probabilities; 1: as the network gives them.
     scores : dict
         Measured scores: sample -> metric -> value.
+    thresholds : dict
+        What each threshold keeps and takes, of the probabilities as the set ships:
+        sample -> column -> values; see `lsbg_classifier.weights.thresholds`.
     software : dict
         Versions it was trained with.
     architecture : str
@@ -78,6 +82,7 @@ class Card:
     prior: float = 0.5
     temperature: float = 1.0
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
+    thresholds: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     software: dict[str, str] = field(default_factory=dict)
     architecture: str = DEFAULT_NETWORK
 
@@ -155,6 +160,10 @@ _KINDS: Mapping[Any, tuple[Callable[[Any], bool], str]] = {
     dict[str, dict[str, float]]: (
         lambda value: _is_mapping(value, lambda scores: _is_mapping(scores, _is_number)),
         "scores by sample and metric",
+    ),
+    dict[str, dict[str, list[float]]]: (
+        lambda value: _is_mapping(value, is_table),
+        "tables of thresholds by sample",
     ),
     dict[str, str]: (lambda value: _is_mapping(value, _is_text), "versions by name"),
 }
