@@ -428,7 +428,8 @@ def test_sampling_as_coarsely_as_the_pixels_loses_nothing(survey):
 @pytest.mark.parametrize(("scale", "is_fine"), [(0.263, False), (0.168, True)])
 def test_finer_pixels_are_sampled_as_finely_as_the_viewer_does(tmp_path, scale, is_fine):
     header = tile_wcs(scale=scale).to_header()
-    for band in "grz":
-        fits.writeto(tmp_path / f"DES0208-4000_r2590p01_{band}.fits", scene(rms=50), header)
+    for number, band in enumerate("grz"):
+        path = tmp_path / f"DES0208-4000_r2590p01_{band}.fits"
+        fits.writeto(path, scene(rms=50, seed=number), header)
     usual, finest = (fetch(tmp_path, survey="des", finely=finely)[0] for finely in (False, True))
     assert (usual == finest).all() == is_fine

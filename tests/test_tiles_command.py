@@ -14,7 +14,8 @@ def write(folder, tile="field", bands="grz", centre=(150.0, 2.0), **cards):
     for band in bands:
         header = header_of(centre, 0.263, SIZE)
         header.update({"BUNIT": "nJy"} | cards)
-        noise = np.random.default_rng(1).normal(0, 3, (SIZE, SIZE)).astype(np.float32)
+        rng = np.random.default_rng("ugrizy".index(band))
+        noise = rng.normal(0, 3, (SIZE, SIZE)).astype(np.float32)
         fits.writeto(folder / f"{tile}_{band}.fits", noise, header)
     return folder
 

@@ -6,11 +6,10 @@ import numpy as np
 
 from catalogs.errors import InputError
 from lsbg_classifier.cutouts.sky_noise import middle_pixels
-from lsbg_classifier.cutouts.tile_files import ScienceImage
 from lsbg_classifier.cutouts.tile_folder import RemoteFolder
 from lsbg_classifier.cutouts.tile_index import TileIndex
 
-_TILES = 5
+_TILES = 3
 """Tiles that are looked at."""
 
 
@@ -34,8 +33,9 @@ def find_same_pixels(index: TileIndex, bands: tuple[str, ...]) -> str:
         return ""
     for tile in index.tiles[:_TILES]:
         images = [tile.science[band] for band in bands if band in tile.science]
-        for one, other in combinations(images, 2):
-            if one.shape == other.shape and _are_same(index, one, other):
+        pixels = [(image, middle_pixels(index.folder, image)) for image in images]
+        for (one, first), (other, second) in combinations(pixels, 2):
+            if _are_same(first, second):
                 return (
                     f"{index.folder.where(one.path)}: the same pixels in band {one.band} as in "
                     f"band {other.band}, {other.path}; put the right image of each band there"
@@ -64,10 +64,9 @@ def refuse_same_pixels(index: TileIndex, bands: tuple[str, ...]):
         raise InputError(reason)
 
 
-def _are_same(index: TileIndex, one: ScienceImage, other: ScienceImage) -> bool:
-    """Tell whether two images have noise, and the same: only then are pixels compared."""
-    noise = index.noise_of(one)
-    if noise is None or noise != index.noise_of(other):
+def _are_same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    """Tell whether pixels are the same, and not all of one value, as where nothing is observed."""
+    if one is None or other is None or not np.array_equal(one, other, equal_nan=True):
         return False
-    pixels = [middle_pixels(index.folder, image) for image in (one, other)]
-    return all(each is not None for each in pixels) and np.array_equal(*pixels, equal_nan=True)
+    values = one[np.isfinite(one)]
+    return bool(values.size) and bool(values.min() < values.max())
