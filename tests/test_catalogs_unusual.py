@@ -108,6 +108,9 @@ def test_hours_as_astropy_writes_them(tmp_path):
     "array",
     [
         pa.array(["a", None, "c"], pa.string_view()),
+        pa.array([b"a", None, b""], pa.binary_view()),
+        pa.array([[1.5], None, []], pa.list_view(pa.float64())),
+        pa.array([[1], [], [2, 3]], pa.large_list_view(pa.int32())),
         pa.array([["a"], None, ["b", "c"]], pa.list_(pa.string_view())),
         pa.array([{"x": "a"}, None, {"x": "c"}], pa.struct({"x": pa.string_view()})),
     ],
@@ -117,6 +120,8 @@ def test_some_rows_of_new_types_of_arrow(tmp_path, array):
     table = pa.table({"RA": RA, "DEC": DEC, "new": array})
     pq.write_table(table, tmp_path / "in.parquet")
     keep = np.array([True, False, True])
+    annotated = annotate(open_catalog(tmp_path / "in.parquet"), tmp_path / "annotated.parquet")
+    assert pq.read_table(annotated).select(table.column_names).equals(table)
     write_chosen(open_catalog(tmp_path / "in.parquet"), tmp_path / "out.parquet", keep)
     expected = [value for value, chosen in zip(table.to_pylist(), keep, strict=True) if chosen]
     assert pq.read_table(tmp_path / "out.parquet").to_pylist() == expected
