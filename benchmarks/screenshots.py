@@ -1,6 +1,7 @@
-"""Take the pictures of docs/report.md: summary, gallery, a candidate, labelling; light and dark.
+"""Take the pictures of docs/report.md: summary, gallery, a candidate, labelling; light and dark,
+and the gallery on a phone.
 
-python -m benchmarks.screenshots demo/report docs/images
+python -m benchmarks.screenshots scored_report docs/images
 """
 
 import argparse
@@ -12,6 +13,7 @@ from PIL import Image
 
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 WIDTH, HEIGHT = 1200, 780
+PHONE = {"viewport": {"width": 390, "height": 780}, "is_mobile": True, "has_touch": True}
 ROOM = 290_000
 
 
@@ -29,13 +31,15 @@ def main():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         for scheme in ("light", "dark"):
-            page = browser.new_page(
+            desk = browser.new_page(
                 viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=scheme
             )
-            for name in take(page, arguments.report):
-                path = arguments.images / f"report-{name}-{scheme}.png"
-                page.screenshot(path=path, animations="disabled")
-                shrink(path)
+            phone = browser.new_page(color_scheme=scheme, **PHONE)
+            for page, views in ((desk, take), (phone, take_phone)):
+                for name in views(page, arguments.report):
+                    path = arguments.images / f"report-{name}-{scheme}.png"
+                    page.screenshot(path=path, animations="disabled")
+                    shrink(path)
         browser.close()
 
 
@@ -60,6 +64,13 @@ def take(page, report: Path):
         page.keyboard.press(key)
     page.locator("#label-picture canvas.drawn").wait_for()
     yield "labelling"
+
+
+def take_phone(page, report: Path):
+    """Bring the gallery on a small screen, and yield its name."""
+    page.goto((report / "index.html").resolve().as_uri() + "#gallery")
+    page.locator("#cards .card").nth(7).locator("canvas.drawn").wait_for()
+    yield "phone"
 
 
 def shrink(path: Path):
