@@ -301,7 +301,7 @@ def test_a_correction_in_the_gallery_keeps_the_set_it_was_drawn_for(small, new_p
     for _ in range(12):
         page.keyboard.press("a")
     before = {row["ra"]: row for row in csv.DictReader(io.StringIO(exported(page)))}
-    assert {row["chosen"] for row in before.values()} == {"random", "uncertain"}
+    assert {row["chosen"] for row in before.values()} == {"random", "taught"}
     page.get_by_role("link", name="Gallery").click()
     page.locator("#label-choice").select_option("artifact")
     until(page, "LSBG.gallery.order.length === 12")
@@ -499,6 +499,76 @@ def test_the_heat_map_lies_over_the_picture_on_demand(small, new_page):
     assert 0 < page.evaluate(opaque) < 256
     page.keyboard.press("h")
     assert page.locator(".heat").count() == 0
+
+
+def test_the_opacity_of_the_heat_map_changes_what_is_drawn(small, new_page):
+    """By as much as the slider says, pixel by pixel; the legend has the map's own colours."""
+    page = new_page()
+    page.goto(address(small, "gallery"))
+    page.locator("#cards .card").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.locator("canvas.drawn").wait_for()
+
+    def seen():
+        taken = dialog.locator("canvas.drawn").screenshot(animations="disabled")
+        with Image.open(io.BytesIO(taken)) as image:
+            return np.asarray(image.convert("RGB"))[10:-10, 10:-10].astype(float)
+
+    plain = seen()
+    assert not page.locator("#detail-legend").is_visible()
+    dialog.get_by_role("checkbox", name="Heat map").check()
+    until(page, "document.querySelector('#detail .heat').getContext('2d')"
+                ".getImageData(0, 0, 16, 16).data.some((value) => value > 0)")  # fmt: skip
+    whole = seen() - plain
+    assert abs(whole).max() > 40
+    dialog.get_by_label("Opacity").fill("0.3")
+    np.testing.assert_allclose(seen() - plain, 0.3 * whole, atol=2)
+
+    assert page.locator("#detail-legend").inner_text().split("\n")[0].startswith("none")
+    assert "most in this picture" in page.locator("#detail-legend").inner_text()
+    scale = (
+        "Array.from(document.querySelector('#detail-legend canvas').getContext('2d')"
+        ".getImageData(0, 0, 64, 1).data)"
+    )
+    legend = np.reshape(page.evaluate(scale), (64, 4))
+    assert (np.diff(legend[:, 3]) >= 0).all() and legend[0, 3] < 40 and legend[-1, 3] > 140
+    painted = np.reshape(page.evaluate(scale.replace("-legend canvas", " .heat")
+                                       .replace("64, 1", "16, 16")), (-1, 4))  # fmt: skip
+    highest = painted[painted[:, 1].argmax()]  # the yellowest
+    np.testing.assert_allclose(highest, legend[-1], atol=2)
+
+
+def test_positions_are_copied_and_pictures_are_zoomed(small, new_page):
+    page = new_page(permissions=["clipboard-read", "clipboard-write"])
+    page.goto(address(small, "gallery"))
+    page.locator("#cards .card").first.click()
+    dialog = page.get_by_role("dialog")
+    row = int(page.evaluate("LSBG.run.row[LSBG.gallery.order[0]]"))
+    candidate = Table.read(small.parent / "annotated.fits")[row]
+    expected = SkyCoord(candidate["ALPHA_J2000"], candidate["DELTA_J2000"], unit="deg")
+    for name, unit, sign in (("degrees", "deg", "."), ("hours", ("hourangle", "deg"), ":")):
+        dialog.get_by_role("button", name=f"Copy {name}").click()
+        said = "document.getElementById('detail-said').textContent"
+        until(page, f"/^Copied: \\d+[{sign}]/.test({said})")
+        copied = SkyCoord(page.evaluate("navigator.clipboard.readText()"), unit=unit)
+        assert copied.separation(expected).arcsec < 0.02
+
+    def seen():
+        picture = dialog.locator(".picture")
+        with Image.open(io.BytesIO(picture.screenshot(animations="disabled"))) as taken:
+            return taken.convert("L")
+
+    dialog.locator("canvas.drawn").wait_for()
+    usual = seen()
+    dialog.get_by_label("Zoom").select_option("2")
+    width, height = usual.size
+    middle = (width // 4, height // 4, width - width // 4, height - height // 4)
+    zoomed, enlarged, plain = (
+        np.asarray(image.resize((32, 32), Image.Resampling.BOX)).astype(float)
+        for image in (seen(), usual.crop(middle), usual)
+    )
+    # the cross at the middle of the picture keeps its size
+    assert np.median(abs(zoomed - enlarged)) < 0.3 * np.median(abs(plain - enlarged))
 
 
 @pytest.mark.parametrize(

@@ -308,7 +308,7 @@ def test_marked_candidates_are_labelled_together_and_undone(gallery, table):
         page.get_by_role("button", name="Export CSV").click()
     rows = list(csv.DictReader(io.StringIO(caught.value.path().read_text())))
     assert {(row["label"], row["note"], row["chosen"]) for row in rows} <= {
-        ("artifact", 'stripes, "ghost"', chosen) for chosen in ("browsed", "random", "uncertain")
+        ("artifact", 'stripes, "ghost"', chosen) for chosen in ("browsed", "random", "taught")
     }
     assert len(rows) == 4
 
