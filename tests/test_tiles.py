@@ -119,10 +119,10 @@ def test_zero_point_and_names_of_hsc(tmp_path):
     mask = np.zeros((SIZE, SIZE), np.int32)
     mask[:, :150] = 1 << 8
     mask[:, 150:] = 1 << 5  # DETECTED or the like: harmless
-    for band in "GRZ":
+    for number, band in enumerate("GRZ"):
         hdus = [
             fits.PrimaryHDU(),
-            fits.ImageHDU(scene() * 10 ** (0.4 * 4.5), header, name="IMAGE"),
+            fits.ImageHDU(scene(seed=number) * 10 ** (0.4 * 4.5), header, name="IMAGE"),
             fits.ImageHDU(mask, mask_header, name="MASK"),
             fits.ImageHDU(np.ones((SIZE, SIZE), np.float32), header, name="VARIANCE"),
         ]
