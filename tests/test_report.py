@@ -168,7 +168,7 @@ def test_a_column_that_cannot_be_shown(tmp_path):
     columns = random_columns(2) | {"VIGNET": np.zeros((2, 5))}
     path = write_annotated(tmp_path / "a.fits", columns, np.ones(2, "f4"), np.zeros(2, "i2"))
     candidates = read_candidates(path, None, {})
-    with pytest.raises(InputError, match="VIGNET has not one value a row"):
+    with pytest.raises(InputError, match="VIGNET has not one number or text a row"):
         chosen_columns(candidates, ["VIGNET"])
     with pytest.raises(InputError, match="no column NOPE; it has COADD_OBJECT_ID, RA"):
         chosen_columns(candidates, ["NOPE"])

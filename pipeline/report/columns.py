@@ -64,7 +64,7 @@ def _asked_for(name: str, details, catalog) -> ColumnDetail:
     if len(alike) == 1:
         return alike[0]
     if name in catalog.column_names:
-        raise InputError(f"{catalog.path}: {name} has not one value a row; leave it out")
+        raise InputError(f"{catalog.path}: {name} has not one number or text a row; leave it out")
     raise InputError(
         f"{catalog.path}: no column {name}; it has {', '.join(list(details)[:20])}"
         f"{', ...' if len(details) > 20 else ''}"
