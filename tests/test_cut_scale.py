@@ -40,10 +40,10 @@ def tiles_of(folder, *scales):
     """One small tile for each pixel scale."""
     folder.mkdir()
     for number, scale in enumerate(scales):
-        for band in "grz":
+        for seed, band in enumerate("grz", 1):
             header = wcs_header(200, scale, ra=359.99 + number)
             header["MAGZERO"] = ZERO_POINT
-            write(folder / f"DES000{number}-3100_r1_{band}.fits", noise(1, 200), header)
+            write(folder / f"DES000{number}-3100_r1_{band}.fits", noise(seed, 200), header)
     return f"tiles:{folder}"
 
 
