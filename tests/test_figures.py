@@ -11,7 +11,8 @@ from PIL import Image
 
 from catalogs import InputError, open_catalog
 from catalogs.flags import Flag
-from lsbg_classifier.training.evaluation_figures import draw_history
+from lsbg_classifier.training.evaluation import reliability
+from lsbg_classifier.training.evaluation_figures import draw_evaluation, draw_history
 from lsbg_classifier.training.figure_style import THEMES, write_figure
 from pipeline.report import run_figures as figures
 from pipeline.report.candidates import Candidates
@@ -268,6 +269,27 @@ def test_figures_of_trainings_for_papers(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["curves.png"]
     write_figure(draw_history(EPOCHS), tmp_path / "curves.png", pdf=True)
     assert (tmp_path / "curves.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_an_evaluation_shows_what_was_counted():
+    """Four panels: a band that has width without any mistake, intervals, and all four counts."""
+    labels = np.repeat([1, 0], [6, 14])
+    probabilities = np.where(labels == 1, np.linspace(0.6, 0.99, 20), np.linspace(0.01, 0.4, 20))
+    roc, distribution, calibration, matrix = draw_evaluation(labels, probabilities).axes
+    band = roc.collections[0].get_paths()[0].get_extents()
+    assert band.y1 == 1 and band.y0 < 0.6
+    for axes in (roc, distribution, calibration):
+        legend = axes.get_legend()
+        inside = axes.get_window_extent().padded(1)
+        assert inside.containsx(legend.get_window_extent().x0) and legend.axes is axes
+    (bars,) = calibration.containers
+    (sticks,) = bars.lines[2]
+    mean, fraction, count = reliability(labels, probabilities)
+    for stick, *group in zip(sticks.get_segments(), mean, fraction, count, strict=True):
+        assert stick[:, 0] == pytest.approx(group[0])
+        assert stick[:, 1] == pytest.approx(wilson(group[1] * group[2], group[2]))
+    texts = [text.get_text() for text in matrix.texts]
+    assert texts == ["6\n100.0%", "0\n0.0%", "0\n0.0%", "14\n100.0%"]
 
 
 @pytest.mark.long
