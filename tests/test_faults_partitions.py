@@ -118,7 +118,8 @@ def test_killed_at_twenty_moments_while_workers_write(survey, tmp_path):
     cutouts = f"tiles:{survey.tiles}"
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     with ExitStack() as processes:  # all of which start at the same time
-        program = subprocess.Popen([sys.executable, "-c", PROGRAM], text=True, **pipes)
+        command = [sys.executable, "-c", PROGRAM]
+        program = processes.enter_context(subprocess.Popen(command, text=True, **pipes))
         processes.callback(program.kill)
         address, _ = processes.enter_context(running_scheduler(tmp_path))
         for name in ("first", "second"):
