@@ -3,6 +3,7 @@
     python -m benchmarks.real_weights scenes OUT.npz [--simulated 7] [--sky FOLDER --passes 4]
     python -m benchmarks.real_weights train OUT --scenes S.npz [--real R.npy --labels L.csv]
         [--from des-simulated] [--steps 300] [--seed 1] [--name scenes]
+        [--injected FOLDER/cutouts] [--unlabelled R.npy L.csv ... [--align mmd|coral --weight 1]]
     python -m benchmarks.real_weights folds OUT.csv --scenes S.npz --real R.npy --labels L.csv
         [--from ...] [--steps 60]
     python -m benchmarks.real_weights judge WEIGHTS R.npy L.csv [--prior 0.7]
@@ -14,7 +15,10 @@ label, and maybe group; only the groups of --groups are trained on, and folds ar
 `blend` writes the mean of several weight sets that started from the same one; with labels, it also
 sets the scale and the offset of the last layer by those of the group `random`, by logistic
 regression, and prints what five folds give, each judged by a fit to the other four. Where L.csv has
-no column group, all of its cutouts are used.
+no column group, all of its cutouts are used. --injected adds the mocks and the real candidates of
+a training with --sample injected. --unlabelled adds real cutouts without their labels, which the
+network is to see as it sees drawn ones (see lsbg_classifier/training/alignment.py): those of the
+group `hard` and those whose label is empty, so that none of them judges.
 """
 
 import argparse
@@ -70,17 +74,47 @@ def in_groups(groups: np.ndarray, wanted: list[str], labels: Path) -> np.ndarray
     return chosen
 
 
-def sources_of(scenes: Path, with_real: bool):
-    """Return the sources of scenes; there are fewer of them in a batch beside real cutouts."""
-    from lsbg_classifier.training.mixture import SCENE, Source
+def sources_of(options, with_real: bool):
+    """Return the sources of scenes, fewer in a batch beside real cutouts, and that of --injected.
+
+    Those of --injected are mocks and real candidates, 20 in a batch.
+    """
+    from lsbg_classifier.training.dataset import CutoutDataset
+    from lsbg_classifier.training.mixture import REAL, SCENE, Source
 
     counts = {"real": 28 if with_real else 36, "simulated": 20 if with_real else 28}
-    with np.load(scenes, allow_pickle=False) as stored:
-        return [
+    with np.load(options.scenes, allow_pickle=False) as stored:
+        sources = [
             Source(stored[f"{ground}_images"], stored[f"{ground}_labels"], count, SCENE)
             for ground, count in counts.items()
             if f"{ground}_images" in stored
         ]
+    if options.injected is not None:
+        sources.append(Source(*CutoutDataset(options.injected).load(spare=True), 20, REAL))
+    return sources
+
+
+def unlabelled_of(options):
+    """Return the real cutouts of --unlabelled, labels left aside, or None.
+
+    The random draws and the cutouts that have a label by eye are never among them.
+    """
+    from lsbg_classifier.training.alignment import Unlabelled
+    from lsbg_classifier.training.mixture import REAL
+
+    if not options.unlabelled:
+        return None
+    parts = []
+    for images, rows in options.unlabelled:
+        with open(rows, newline="") as file:
+            chosen = [row for row in csv.DictReader(file) if is_free(row)]
+        parts.append(np.load(images)[[int(row["index"]) for row in chosen]])
+    return Unlabelled(np.concatenate(parts), REAL, options.align, options.weight)
+
+
+def is_free(row: dict[str, str]) -> bool:
+    """Whether a cutout judges nothing: one of the hard ones, or one without a label."""
+    return row.get("group") == "hard" or row["label"] == ""
 
 
 def trained(options, sources, real=None):
@@ -96,19 +130,29 @@ def trained(options, sources, real=None):
     if real is not None:
         sources = [*sources, Source(*real, 16, REAL)]
     course = Course(options.steps, options.rate)
-    return train_on_mixture(network, sources, course, options.seed)
+    return train_on_mixture(network, sources, course, options.seed, said, unlabelled_of(options))
+
+
+def said(done: int, steps: int):
+    """Say how far a training is, now and then."""
+    if done % 50 == 0 or done == steps:
+        sys.stdout.write(f"step {done} of {steps}\n")
+        sys.stdout.flush()
 
 
 def train(options):
     """Train once, on all that is given, and write a weight set."""
-    sources = sources_of(options.scenes, options.real is not None)
+    sources = sources_of(options, options.real is not None)
     real = None
     if options.real is not None:
         index, labels, groups = read_labels(options.labels)
         chosen = in_groups(groups, options.groups.split(","), options.labels)
         real = np.load(options.real)[index[chosen]], labels[chosen]
     network = trained(options, sources, real)
-    save(options, network, np.concatenate([source.images for source in sources]), real)
+    seen = [source.images for source in sources]
+    if (unlabelled := unlabelled_of(options)) is not None:
+        seen.append(unlabelled.images)
+    save(options, network, np.concatenate(seen), real)
 
 
 def save(options, network, seen, real=None):
@@ -134,7 +178,7 @@ def save(options, network, seen, real=None):
         start.card,
         name=options.name,
         description=f"scenes, {taught}, starting from {start.card.name}",
-        sample=f"{count} scenes and {taught}, starting from {start.card.name}",
+        sample=f"{count} drawn or unlabelled cutouts and {taught}, starting from {start.card.name}",
         recipe=f"python -m benchmarks.real_weights {shlex.join(sys.argv[1:])}",
         seed=options.seed,
         limitations="not judged yet: see python -m benchmarks.real_weights judge",
@@ -152,7 +196,7 @@ def fold(options):
     from lsbg_classifier.training.workflow import predict
 
     index, labels, groups = read_labels(options.labels)
-    images, sources = np.load(options.real)[index], sources_of(options.scenes, True)
+    images, sources = np.load(options.real)[index], sources_of(options, True)
     number = dealt(np.char.add(groups, labels.astype(str)), 5, 1)
     chosen = in_groups(groups, options.groups.split(","), options.labels)
     found = np.zeros(len(labels))
@@ -297,6 +341,10 @@ def main():
         command.add_argument("--real", type=Path, required=run is fold)
         command.add_argument("--labels", type=Path, required=run is fold)
         command.add_argument("--groups", default="random,fornax")
+        command.add_argument("--injected", type=Path)
+        command.add_argument("--unlabelled", nargs=2, type=Path, action="append")
+        command.add_argument("--align", choices=["mmd", "coral"], default="mmd")
+        command.add_argument("--weight", type=float, default=1.0)
         command.add_argument("--from", dest="start", default="des-simulated")
         command.add_argument("--steps", type=int, default=steps)
         command.add_argument("--rate", type=float, default=2e-4)

@@ -10,84 +10,10 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
-from scipy import ndimage
 
-from lsbg_classifier.cutouts.colours import colours_of_fluxes, scaled_fluxes_of_colours
+from lsbg_classifier.training.alignment import Unlabelled, aligned
 from lsbg_classifier.training.batches import Augmentation
-
-_MIDDLE = 31.5
-"""Pixel of a cutout's middle."""
-
-_SATURATED = 0.97
-"""Channel value above which the flux of a pixel is not known."""
-
-
-@dataclass(frozen=True)
-class Variation:
-    """How far the sky allows a cutout to differ from itself.
-
-    Attributes
-    ----------
-    warped : float
-        Part of the cutouts that are turned by any angle, mirrored, resized and moved.
-    zoom : float
-        Largest change of the logarithm of the size.
-    shift : float
-        Twice the RMS of the movement along each axis, in pixels.
-    flux : float
-        RMS of the logarithm of the factor on all fluxes, of half of the cutouts.
-    """
-
-    warped: float
-    zoom: float = 0.15
-    shift: float = 2.0
-    flux: float = 0.15
-
-    def apply(self, cutouts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Vary cutouts.
-
-        Parameters
-        ----------
-        cutouts : array of uint8, shape (N, 64, 64, 3)
-        rng : numpy.random.Generator
-
-        Returns
-        -------
-        array of float32, shape (N, 64, 64, 3)
-            In [0, 1].
-        """
-        images = cutouts.astype(np.float32) / 255
-        for image in images:
-            if rng.random() < self.warped:
-                image[:] = self._warp(image, rng)
-        factors = np.exp(rng.normal(0, self.flux, (len(images), 1, 1, 1))).astype(np.float32)
-        changed = rng.random(len(images)) < 0.5
-        if changed.any():
-            images[changed] = _brightened(images[changed], factors[changed])
-        return images
-
-    def _warp(self, image, rng):
-        angle = rng.uniform(0, 2 * np.pi)
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        matrix = turn / np.exp(rng.uniform(-self.zoom, self.zoom))
-        if rng.random() < 0.5:
-            matrix[:, 1] *= -1
-        middle = np.full(2, _MIDDLE)
-        offset = middle - matrix @ (middle + rng.normal(0, self.shift / 2, 2))
-        planes = [
-            ndimage.affine_transform(image[..., band], matrix, offset, order=1, mode="reflect")
-            for band in range(3)
-        ]
-        return np.stack(planes, axis=-1)
-
-
-def _brightened(images: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Multiply fluxes, but for saturated pixels."""
-    fluxes = scaled_fluxes_of_colours(images * 255) * factors
-    planes = np.ascontiguousarray(np.moveaxis(fluxes[..., ::-1], -1, 1))
-    coloured = colours_of_fluxes(planes, (1.0, 1.0, 1.0)) / np.float32(255)
-    return np.where(images.max(axis=-1, keepdims=True) > _SATURATED, images, coloured)
-
+from lsbg_classifier.training.variation import Variation
 
 REAL = Variation(warped=0.6)
 """For labelled real cutouts."""
@@ -152,6 +78,7 @@ def train_on_mixture(
     course: Course,
     seed: int,
     progress: Callable[[int, int], None] | None = None,
+    unlabelled: Unlabelled | None = None,
 ) -> keras.Model:
     """Go on training a network; batch normalisation keeps its statistics.
 
@@ -166,17 +93,19 @@ def train_on_mixture(
         Of the batches.
     progress : callable, optional
         Called with (steps done, steps in all).
+    unlabelled : Unlabelled, optional
+        Cutouts that the network should see as it sees those of the sources.
 
     Returns
     -------
     keras.Model
         The network.
     """
-    _compile(network, course)
+    trainer = _compiled(network, course, unlabelled)
     rng = np.random.default_rng(seed)
     mean, count = [np.zeros_like(weights, np.float64) for weights in network.get_weights()], 0
     for step in range(course.steps):
-        network.train_on_batch(*_batch(sources, rng))
+        trainer.train_on_batch(*_batch(sources, unlabelled, rng))
         if step >= course.steps / 2 and step % 5 == 0:
             count += 1
             for total, weights in zip(mean, network.get_weights(), strict=True):
@@ -188,14 +117,22 @@ def train_on_mixture(
     return network
 
 
-def _batch(sources: Sequence[Source], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _batch(
+    sources: Sequence[Source], unlabelled: Unlabelled | None, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return images and labels; the unlabelled come last, with labels that count for nothing."""
     drawn = [source.draw(rng) for source in sources]
     images, labels = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
-    return AUGMENTATION.apply(images, labels.astype(np.float32), rng)
+    images, labels = AUGMENTATION.apply(images, labels.astype(np.float32), rng)
+    if unlabelled is None:
+        return images, labels
+    nothing = np.zeros(unlabelled.count, np.float32)
+    others, _ = AUGMENTATION.apply(unlabelled.draw(rng), nothing, rng)
+    return np.concatenate([images, others]), np.concatenate([labels, nothing])[:, None]
 
 
-def _compile(network: keras.Model, course: Course):
-    """Give the network its optimiser and its loss, and keep its normalisation as it is."""
+def _compiled(network: keras.Model, course: Course, unlabelled: Unlabelled | None) -> keras.Model:
+    """Return the model to train: with an optimiser and a loss, its normalisation kept as it is."""
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False
@@ -207,4 +144,6 @@ def _compile(network: keras.Model, course: Course):
         warmup_steps=max(course.steps // 20, 1),
     )
     loss = keras.losses.BinaryCrossentropy(label_smoothing=course.label_smoothing)
-    network.compile(keras.optimizers.Adam(rate), loss)
+    model = network if unlabelled is None else aligned(network, unlabelled, loss)
+    model.compile(keras.optimizers.Adam(rate), loss if unlabelled is None else None)
+    return model
