@@ -4,7 +4,6 @@ from itertools import combinations
 
 import numpy as np
 
-from catalogs.errors import InputError
 from lsbg_classifier.cutouts.sky_noise import middle_pixels
 from lsbg_classifier.cutouts.tile_folder import RemoteFolder
 from lsbg_classifier.cutouts.tile_index import TileIndex
@@ -13,10 +12,11 @@ _TILES = 3
 """Tiles that are looked at."""
 
 
-def find_same_pixels(index: TileIndex, bands: tuple[str, ...]) -> str:
+def find_same_pixels(index: TileIndex, bands: tuple[str, ...]) -> list[str]:
     """Say that two bands of a tile have the same pixels.
 
-    The middles of the first tiles are compared. Of remote folders nothing is fetched for that.
+    Links that lead to one file, and copies under other names, give grey cutouts. The middles of
+    the first tiles are compared. Of remote folders nothing is fetched for that.
 
     Parameters
     ----------
@@ -26,42 +26,21 @@ def find_same_pixels(index: TileIndex, bands: tuple[str, ...]) -> str:
 
     Returns
     -------
-    str
-        What is wrong with which images, and what to do; "" if nothing is.
+    list of str
+        Which images those are, the first such two; nothing if there are none.
     """
     if isinstance(index.folder, RemoteFolder):
-        return ""
+        return []
     for tile in index.tiles[:_TILES]:
         images = [tile.science[band] for band in bands if band in tile.science]
         pixels = [(image, middle_pixels(index.folder, image)) for image in images]
         for (one, first), (other, second) in combinations(pixels, 2):
             if _are_same(first, second):
-                return (
-                    f"{index.folder.where(one.path)}: the same pixels in band {one.band} as in "
-                    f"band {other.band}, {other.path}; put the right image of each band there"
-                )
-    return ""
-
-
-def refuse_same_pixels(index: TileIndex, bands: tuple[str, ...]):
-    """Refuse a folder in which two bands of a tile have the same pixels.
-
-    Links that lead to one file, and copies under other names, would give grey cutouts with a
-    confident score.
-
-    Parameters
-    ----------
-    index : TileIndex
-    bands : tuple of str
-        The bands that are used.
-
-    Raises
-    ------
-    InputError
-        With the names of both images.
-    """
-    if reason := find_same_pixels(index, bands):
-        raise InputError(reason)
+                return [
+                    f"bands {one.band} and {other.band} have the same pixels, so that their "
+                    f"colour is hardly right: {one.path} and {other.path}"
+                ]
+    return []
 
 
 def _are_same(one: np.ndarray | None, other: np.ndarray | None) -> bool:

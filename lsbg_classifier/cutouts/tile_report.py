@@ -54,6 +54,7 @@ def describe_assumptions(
         *_assumed_survey(index, has_survey),
         *_assumed_zero_points(index, bands),
         *_doubtful_statements(index, bands),
+        *find_same_pixels(index, bands),
         *_converted_pixels(index, bands),
         *_passed_over_bands(index, bands),
         *_sides_of_other_names(index, bands),
@@ -186,7 +187,6 @@ def report_tiles(index: TileIndex, bands: tuple[str, ...] = ("g", "r", "z")) -> 
         *(f"supposed: {line}" for line in describe_assumptions(index, bands, has_survey=True)),
         *index.scan.reasons(most=20),
         *_lacking(index, bands),
-        *(f"refused: {line}" for line in filter(None, [find_same_pixels(index, bands)])),
         *(f"refused: {line}" for line in index.scan.refused.values()),
     ]
 

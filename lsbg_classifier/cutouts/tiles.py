@@ -9,7 +9,6 @@ from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED, Flag
 from catalogs.remote import RemoteError
 from lsbg_classifier.cutouts.flux_doubts import refuse_absurd_scales
-from lsbg_classifier.cutouts.same_pixels import refuse_same_pixels
 from lsbg_classifier.cutouts.source import empty_cutouts, flags_bad_positions
 from lsbg_classifier.cutouts.tile_cutter import CutoutRecipe, Cuts, TileCutter
 from lsbg_classifier.cutouts.tile_index import TileIndex
@@ -77,7 +76,6 @@ class TileSource:
         self._has_survey = survey is not None
         self._check_bands()
         refuse_absurd_scales(self._index, self._bands)
-        refuse_same_pixels(self._index, self._bands)
 
     @classmethod
     def from_spec(cls, detail: str, **options) -> "TileSource":
