@@ -57,8 +57,8 @@ def annotate(
     Parameters
     ----------
     input_path : path or URL
-        Candidates: a FITS table, a Parquet file or a folder of them, a HATS catalog, a text table
-        such as CSV, or another format of the page "Formats of catalogs".
+        Candidates: a table in FITS, Parquet, Arrow, HDF5, VOTable, ECSV, CSV or SourceExtractor's
+        text formats, a folder of them, or a HATS catalog; see the page "Formats of catalogs".
     output : path, optional
         Written in the same format, under this name only when it is whole. By default beside the
         input, with ``_lsbg`` added to the stem of its name: of ``cat.fits`` it is
