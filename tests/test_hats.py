@@ -206,6 +206,7 @@ def test_the_same_scores_as_a_plain_table(large, scored, cutouts, tmp_path):
     same_scores(pq.read_table(tmp_path / "out.parquet"), read(scored))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_same_scores_from_lsdbs_map(scored, mapped):
     output, at_work = mapped
@@ -214,6 +215,7 @@ def test_the_same_scores_from_lsdbs_map(scored, mapped):
     assert list(computed(opened(output)).columns[-2:]) == OURS
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_provenance_is_in_the_properties(scored, mapped):
     metadata = pq.read_schema(parts(scored)[0]).metadata
@@ -266,6 +268,7 @@ classify_hats(sys.argv[1], sys.argv[2], cutouts=sys.argv[3], resume=True)
 """A run that is killed when it has written two partitions."""
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_killed_and_resumed_it_has_the_same_bytes(small, cutouts, tmp_path, lsbg):
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"

@@ -24,6 +24,8 @@ from lsbg_classifier.injection.tiles import Request, make_mocks
 from lsbg_classifier.own_tables import read_table
 from lsbg_classifier.tile_images import OpenImages, TileSet
 
+pytestmark = pytest.mark.long
+
 LSBG = Path(sys.executable).with_name("lsbg")
 
 
@@ -45,7 +47,6 @@ def contents(folder):
     }
 
 
-@pytest.mark.long
 def test_inject_writes_copies_and_the_truth(lsbg, tiles, tmp_path):
     code, out, err = lsbg("inject", tiles, tmp_path / "out", "--density", "1", "--seed", "3")
     assert code == 0, err
@@ -60,7 +61,6 @@ def test_inject_writes_copies_and_the_truth(lsbg, tiles, tmp_path):
     assert fits.getheader(tmp_path / "out" / "truth.fits", 1)["SEED"] == 3
 
 
-@pytest.mark.long
 def test_inject_asks_before_it_replaces(lsbg, tiles, tmp_path):
     arguments = ("inject", tiles, tmp_path / "out", "-q", "--density", "0.2")
     assert lsbg(*arguments) == (0, "", "")
@@ -75,7 +75,6 @@ def test_inject_asks_before_it_replaces(lsbg, tiles, tmp_path):
     assert (tmp_path / "out" / "tiles").is_dir()
 
 
-@pytest.mark.slow
 def test_dry_runs_write_nothing(lsbg, tiles, tmp_path):
     code, out, err = lsbg("inject", tiles, tmp_path / "out", "--dry-run")
     assert (code, err) == (0, "")
@@ -99,7 +98,6 @@ BAD = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("options", BAD, ids=" ".join)
 def test_what_cannot_be_injected_is_one_line(lsbg, tiles, tmp_path, options):
     code, out, err = lsbg("inject", tiles, tmp_path / "out", "-q", *options)
@@ -109,15 +107,12 @@ def test_what_cannot_be_injected_is_one_line(lsbg, tiles, tmp_path, options):
     assert not (tmp_path / "out.journal").exists()
 
 
-@pytest.mark.slow
 def test_outputs_among_the_tiles_are_refused(lsbg, tiles):
     assert "overlaps the folder of tiles" in lsbg("inject", tiles, tiles / "out")[2]
     assert "lies among the tiles" in lsbg("detect", tiles, tiles / "found.fits")[2]
     assert "name it .fits or .parquet" in lsbg("detect", tiles, tiles.parent / "found.txt")[2]
 
 
-@pytest.mark.long
-@pytest.mark.slow
 def test_a_killed_injection_resumes_to_the_same_bytes(lsbg, tiles, tmp_path):
     arguments = ("inject", tiles, tmp_path / "out", "-q", "--workers", "1")
     running = subprocess.Popen([LSBG, *map(str, arguments)], start_new_session=True)
@@ -137,8 +132,6 @@ def test_a_killed_injection_resumes_to_the_same_bytes(lsbg, tiles, tmp_path):
     assert contents(tmp_path / "out") == contents(tmp_path / "again")
 
 
-@pytest.mark.long
-@pytest.mark.slow
 def test_a_full_disk_leaves_nothing_half_written(tiles, tmp_path):
     """A compressed band of these tiles takes about 900 kB."""
     limited = ["sh", "-c", 'ulimit -f 1000 && exec "$0" "$@"']
@@ -150,7 +143,6 @@ def test_a_full_disk_leaves_nothing_half_written(tiles, tmp_path):
     assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
 
 
-@pytest.mark.long
 def test_stamps_hold_the_pixels_of_the_tile(lsbg, tiles, tmp_path):
     common = ("--density", "0.3", "-q", "--no-noise")
     assert lsbg("inject", tiles, tmp_path / "whole", *common) == (0, "", "")
@@ -176,7 +168,6 @@ def test_stamps_hold_the_pixels_of_the_tile(lsbg, tiles, tmp_path):
                 assert np.abs(ours - theirs).max() < 0.002 / 4  # an eighth of the noise
 
 
-@pytest.mark.long
 def test_detection_finds_the_mocks_and_measures_them(lsbg, survey, tmp_path):
     """In a simulated survey: positions, magnitudes and sizes of bright mocks."""
     bright = tmp_path / "bright.toml"
@@ -207,7 +198,6 @@ def test_detection_finds_the_mocks_and_measures_them(lsbg, survey, tmp_path):
     np.testing.assert_allclose(found["MAG_AUTO_I"][there], average[there], rtol=1e-5)
 
 
-@pytest.mark.long
 def test_sections_of_a_tile_join_without_a_seam(survey, monkeypatch):
     tile = TileSet(survey.tiles).tiles[0]
     whole = detect_in_tile(tile, DetectionRequest())
@@ -257,8 +247,6 @@ def test_the_error_of_spread_model_is_its_scatter():
     assert np.median(errors) == pytest.approx(spreads.std(), rel=0.2)
 
 
-@pytest.mark.long
-@pytest.mark.slow
 def test_the_chain_measures_a_completeness_and_resumes(lsbg, survey, tmp_path):
     arguments = ("inject-recover", survey.tiles, tmp_path / "out", "--repeats", "2", "--seed", "4")
     code, out, err = lsbg(*arguments, "--density", "1", "--mocks", "des")
@@ -290,7 +278,6 @@ def test_the_chain_measures_a_completeness_and_resumes(lsbg, survey, tmp_path):
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
 
 
-@pytest.mark.slow
 def test_the_point_spread_function_is_measured_from_stars(survey):
     """Within 6% of that of the simulation, seen through the pixels."""
     from lsbg_classifier.simulation.coadds import plan_tiles
@@ -306,8 +293,6 @@ def test_the_point_spread_function_is_measured_from_stars(survey):
             assert psf.fwhm == pytest.approx(np.hypot(fwhm, 0.6 * 0.263), rel=0.06)
 
 
-@pytest.mark.long
-@pytest.mark.slow
 def test_the_stage_of_ceci_measures_what_the_command_does(lsbg, survey, tmp_path):
     ceci = pytest.importorskip("pipeline.stages.ceci", exc_type=ImportError)
     stage = ceci.InjectRecoverLsbgStage
@@ -350,8 +335,6 @@ def test_a_sample_holds_mocks_and_real_candidates_with_their_labels():
     assert list(table["cutout"][:, 0]) == [0, 3]
 
 
-@pytest.mark.long
-@pytest.mark.slow
 def test_a_kept_sample_can_be_trained_on(lsbg, survey, tmp_path):
     """Its images are those that the network has scored, its labels those of mocks and others."""
     from lsbg_classifier import load_classifier

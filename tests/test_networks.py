@@ -75,6 +75,7 @@ def images(dataset):
     return dataset.load("test")[0]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_card_names_the_network(small):
     assert small.card.architecture == "residual"
@@ -121,6 +122,7 @@ def test_heat_maps_are_those_of_automatic_differentiation(small, images):
         np.testing.assert_allclose(maps, expected, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_it_is_fine_tuned_and_its_convolutions_stay(small, dataset, tmp_path):
     made = make_weights(training(dataset, start=small, layers="dense"), tmp_path)
@@ -150,6 +152,7 @@ def test_the_fast_arrangement_gives_the_same(images):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_studies_train_it(dataset, tmp_path):
     trainer = Trainer(dataset, QUICK, tmp_path, architecture="residual")

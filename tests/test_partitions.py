@@ -113,6 +113,7 @@ def test_workers_and_a_scheduler_give_the_bytes_of_threads(
     assert contents(tmp_path / "remote") == contents(tmp_path / "here")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_selection_a_votable_and_chosen_rows_through_workers(
     folders, scheduler, survey, tmp_path

@@ -426,6 +426,7 @@ def test_with_truth_figures_and_heat_maps(annotated, tmp_path, lsbg):
     np.testing.assert_allclose(maps, expected, atol=0.51)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_labels_are_shown_and_weights_compared_on_the_random_ones(annotated, tmp_path, lsbg):
     table, label = Table.read(annotated), Table.read(annotated.with_name("truth.fits"))["LABEL"]

@@ -13,7 +13,7 @@ from lsbg_classifier.training.dataset_parts import part_path, read_part
 from lsbg_classifier.training.samples import SPARE, SPLITS
 from lsbg_classifier.training.simulated import SEARCH, SIZES, SamplePlan, simulated_dataset
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 PLAN = SamplePlan("des", surveys=5, tiles=1, tile_size=900, seed=1000)
 OF_PART = [SEARCH, "train", "train", "validation", "test"]

@@ -198,6 +198,7 @@ def test_killed_and_resumed_is_the_same_study(lsbg, cutouts, done, tmp_path):
     assert study_of(tmp_path / "out") == study_of(done("splits"))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_other_splits_are_others_of_the_same_size(cutouts, done):
     one, other = study_of(done("splits"))["rows"]
@@ -207,6 +208,7 @@ def test_other_splits_are_others_of_the_same_size(cutouts, done):
     assert first != second
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_before_the_transfer_the_weights_are_as_they_are(cutouts, done):
     images, labels = CutoutDataset(cutouts).load("test")
@@ -222,6 +224,7 @@ def test_before_the_transfer_the_weights_are_as_they_are(cutouts, done):
     )
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_three_classes_are_as_many_of_each(cutouts, done):
     study = study_of(done("three-classes"))
@@ -394,6 +397,7 @@ def test_the_figure(tmp_path, with_curves, count):
     assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_every_cutout_is_judged_by_a_training_that_has_not_seen_it(done):
     before, folds = study_of(done("folds"))["rows"]
