@@ -244,8 +244,11 @@ def test_a_wrong_scheduler_file_is_one_line(run, tmp_path, content, message):
 def test_clients_that_cannot_be_used(run, tmp_path):
     with pytest.raises(InputError, match="scheduler must be an address or a Client, not a int"):
         run(tmp_path / "out.fits", scheduler=3)
-    local = {"processes": False, "dashboard_address": "127.0.0.1:0"}
-    with LocalCluster(n_workers=0, **local) as few, Client(few, set_as_default=False) as client:
+    local = {"protocol": "tcp", "host": "127.0.0.1", "processes": False}
+    with (
+        LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", **local) as few,
+        Client(few, set_as_default=False) as client,
+    ):
         client.close()
         with pytest.raises(InputError, match="this Dask client is closed; open another"):
             run(tmp_path / "out.fits", scheduler=client)
