@@ -32,7 +32,7 @@ def test_the_columns_are_the_codes():
 def test_the_scores_are_the_cards():
     for weights in ("des-real", "des-simulated"):
         for sample, scores in find_weights(weights).card.scores.items():
-            row = f"| `{weights}` | {sample} | {scores['count']} |" + "".join(
+            row = f"| `{weights}` | {sample} | {scores['count']:.0f} |" + "".join(
                 f" {scores[name]:.3f} ({scores[f'{name}_low']:.3f}-{scores[f'{name}_high']:.3f}) |"
                 for name in ("accuracy", "completeness", "purity", "auc")
             )
