@@ -23,7 +23,7 @@ from scipy.optimize import minimize
 
 from benchmarks.card_thresholds import on_survey
 from benchmarks.real_tries import LEAST_COMPLETE, fitted, taken_at
-from benchmarks.real_weights import dealt, logistic
+from benchmarks.real_weights import dealt, logistic, read_scenes
 from lsbg_classifier.backend import start_backend
 
 DIRECTIONS = 48
@@ -144,10 +144,7 @@ def material(options) -> dict:
 
     classifier = load_classifier(options.weights)
     images, labels, groups = real_cutouts(options)
-    with np.load(options.scenes) as stored:
-        grounds = [name.removesuffix("_images") for name in stored if name.endswith("_images")]
-        scenes = np.concatenate([stored[f"{ground}_images"] for ground in grounds])
-        truth = np.concatenate([stored[f"{ground}_labels"] for ground in grounds])
+    scenes, truth, _ = read_scenes(options.scenes)
     kept = np.random.default_rng(1).choice(len(scenes), min(2 * SCENES, len(scenes)), False)
     sets = {"real": (images, labels), "scenes": (scenes[kept], truth[kept])}
     if options.injected is not None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from benchmarks.real_weights import read_labels
+from benchmarks.real_weights import read_labels, read_scenes
 from lsbg_classifier.backend import start_backend
 from lsbg_classifier.training.dataset import open_dataset
 from lsbg_classifier.training.intervals import scores_with_intervals
@@ -95,10 +95,7 @@ def draw(images, real, probabilities, path: Path, seed: int):
 def simulated(path: Path, rejects: bool) -> np.ndarray:
     """Return the simulated cutouts, or those of them that are no LSBGs."""
     if path.suffix == ".npz":
-        with np.load(path) as stored:
-            names = [name.removesuffix("_images") for name in stored if name.endswith("_images")]
-            images = np.concatenate([stored[f"{name}_images"] for name in names])
-            labels = np.concatenate([stored[f"{name}_labels"] for name in names])
+        images, labels, _ = read_scenes(path)
     else:
         images, labels = open_dataset(path).load("test")
     return images[labels == 0] if rejects else images

@@ -1,6 +1,7 @@
 """Partitions read and written by one and by two workers, and the memory of the command.
 
-    python -m benchmarks.partitions [--millions 30] [--few 3] [--columns 40] [--wide 1000]
+    python -m benchmarks.partitions [--only speed,memory] [--millions 30] [--few 3] [--columns 40]
+        [--wide 1000]
 
 `--millions` rows in `--files` Parquet files are hashed and planned, and written, by one worker and
 by two, in turns; so are as many values in a table of `--wide` columns. The command is run over a
@@ -39,7 +40,6 @@ from pipeline.partitions.tasks import Writing, write
 from pipeline.results import RowValues
 
 PAGE = Path(__file__).parents[1] / "docs" / "scale.md"
-BEGIN, END = "<!-- partitions: begin -->", "<!-- partitions: end -->"
 PLANNING, WRITING = "hashing and planning", "writing"
 
 _COMMAND = """
@@ -161,54 +161,59 @@ def speed_rows(seconds: dict[str, dict[int, float]], rows: int, what: str) -> li
 
 def measure_catalog(
     scratch: Path, tiles: Path, rows: int, columns: int, options: argparse.Namespace
-) -> tuple[list[Row], Rates, tuple[float, float] | None]:
-    """Measure the speed with a catalog, and the command's memory with that of fewer columns."""
+) -> tuple[list[Row], Rates]:
+    """Measure the speed with a catalog."""
     catalog = write_catalog(scratch / "catalog", rows, columns, options.files)
     size = sum(path.stat().st_size for path in catalog.iterdir())
     seconds = measure_speed(catalog, tiles, scratch, options.rounds)
-    what = f"{rows / 1e6:g} million rows x {columns:,} columns in {options.files} files"
-    planning, writing = rows / seconds[PLANNING][2], rows / seconds[WRITING][2]
-    rates = Rates(columns, size / rows, planning, writing)
-    narrow = columns == options.columns
-    memory = command_memory(catalog, scratch / "out", tiles) if narrow else None
     shutil.rmtree(catalog)
-    return speed_rows(seconds, rows, what), rates, memory
+    what = f"{rows / 1e6:g} million rows x {columns:,} columns in {options.files} files"
+    rates = Rates(columns, size / rows, rows / seconds[PLANNING][2], rows / seconds[WRITING][2])
+    return speed_rows(seconds, rows, what), rates
 
 
-def measure(scratch: Path, options: argparse.Namespace) -> tuple[list[Row], list[Rates]]:
-    """Measure all: rows of the table, and the rates for the estimate."""
-    survey = simulate_survey("des", scratch / "survey", SurveyPlan(tiles=1, tile_size=1000, seed=1))
-    few_rows, rows = round(options.few * 1e6), round(options.millions * 1e6)
-    small = write_catalog(scratch / "small", few_rows, options.columns, options.files)
-    few, _ = command_memory(small, scratch / "out", survey.tiles)
-    shutil.rmtree(small)
-    table, narrow, memory = measure_catalog(scratch, survey.tiles, rows, options.columns, options)
-    many, took = memory
-    table.append(
-        Row(
-            f"memory of the command with {options.millions:g} million rows, all selected, more "
-            f"than with {options.few:g} million, in MB",
-            f"{many:.0f} MB, {few:.0f} MB; {took:.0f} s",
-            many - few,
-            100,
-            most=True,
-        )
+def speed(scratch: Path, tiles: Path, options: argparse.Namespace) -> str:
+    """Measure a narrow and a wide catalog: a table, and the estimate that follows."""
+    rows = round(options.millions * 1e6)
+    narrow, few = measure_catalog(scratch, tiles, rows, options.columns, options)
+    rows = rows * options.columns // options.wide
+    wide, many = measure_catalog(scratch, tiles, rows, options.wide, options)
+    return f"{markdown(narrow + wide)}\n\n{estimate([few, many], scoring_rate(PAGE))}"
+
+
+def memory(scratch: Path, tiles: Path, options: argparse.Namespace) -> str:
+    """Compare the memory of the command with few rows and with many: a table."""
+    megabytes, seconds = [], 0.0
+    for millions in (options.few, options.millions):
+        rows = round(millions * 1e6)
+        catalog = write_catalog(scratch / "catalog", rows, options.columns, options.files)
+        peak, seconds = command_memory(catalog, scratch / "out", tiles)
+        megabytes.append(peak)
+        shutil.rmtree(catalog)
+    few, many = megabytes
+    what = (
+        f"memory of the command with {options.millions:g} million rows, all selected, more than "
+        f"with {options.few:g} million, in MB"
     )
-    wide_rows = rows * options.columns // options.wide
-    more, wide, _ = measure_catalog(scratch, survey.tiles, wide_rows, options.wide, options)
-    return table + more, [narrow, wide]
+    measured = f"{many:.0f} MB, {few:.0f} MB; {seconds:.0f} s"
+    return markdown([Row(what, measured, many - few, 100, most=True)])
 
 
-def write_page(text: str):
-    """Put a text between the two marks of the page."""
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+PARTS = {"speed": speed, "memory": memory}
+
+
+def write_page(part: str, text: str):
+    """Put a text between the two marks of a part on the page."""
+    begin, end = (f"<!-- partitions, {part}: {edge} -->" for edge in ("begin", "end"))
+    before, _, rest = PAGE.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    PAGE.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    made.add_argument("--only", default=",".join(PARTS), help="Parts, separated by commas.")
     made.add_argument("--millions", type=float, default=30, help="Millions of rows.")
     made.add_argument("--few", type=float, default=3, help="Millions of rows to compare with.")
     made.add_argument("--columns", type=int, default=40, help="Columns of the catalog.")
@@ -223,14 +228,20 @@ def parser() -> argparse.ArgumentParser:
 def main():
     """Measure, print the tables, and write them into the page when asked to."""
     options = parser().parse_args()
+    wanted = options.only.split(",")
+    if not set(wanted) <= set(PARTS):
+        sys.exit(f"--only takes {', '.join(PARTS)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the files are deleted
-    scoring = scoring_rate(PAGE)
+    scoring_rate(PAGE)  # fails now rather than at the end
     with tempfile.TemporaryDirectory(prefix="partitions-", dir=options.scratch) as folder:
-        rows, rates = measure(Path(folder), options)
-    text = f"{markdown(rows)}\n\n{estimate(rates, scoring)}"
-    sys.stdout.write(f"{text}\n")
-    if options.write:
-        write_page(text)
+        scratch = Path(folder)
+        plan = SurveyPlan(tiles=1, tile_size=1000, seed=1)
+        survey = simulate_survey("des", scratch / "survey", plan)
+        for part in wanted:
+            text = PARTS[part](scratch, survey.tiles, options)
+            sys.stdout.write(f"{text}\n\n")
+            if options.write:
+                write_page(part, text)
 
 
 if __name__ == "__main__":

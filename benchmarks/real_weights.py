@@ -3,7 +3,8 @@
     python -m benchmarks.real_weights scenes OUT.npz [--simulated 7] [--sky FOLDER --passes 4]
     python -m benchmarks.real_weights train OUT --scenes S.npz [--real R.npy --labels L.csv]
         [--from des-simulated] [--steps 300] [--seed 1] [--name scenes]
-        [--injected FOLDER/cutouts] [--unlabelled R.npy L.csv ... [--align mmd|coral --weight 1]]
+        [--injected FOLDER/cutouts] [--shares C.csv] [--teacher WEIGHTS ...]
+        [--unlabelled R.npy L.csv ... [--align mmd|coral --weight 1]]
     python -m benchmarks.real_weights folds OUT.csv --scenes S.npz --real R.npy --labels L.csv
         [--from ...] [--steps 60]
     python -m benchmarks.real_weights judge WEIGHTS R.npy L.csv [--prior 0.7]
@@ -16,7 +17,9 @@ label, and maybe group; only the groups of --groups are trained on, and folds ar
 sets the scale and the offset of the last layer by those of the group `random`, by logistic
 regression, and prints what five folds give, each judged by a fit to the other four. Where L.csv has
 no column group, all of its cutouts are used. --injected adds the mocks and the real candidates of
-a training with --sample injected. --unlabelled adds real cutouts without their labels, which the
+a training with --sample injected. --shares draws scenes by kind as often as benchmarks.scene_shares
+has found. --teacher has the network learn, in place of the labels, the mean of what those weight
+sets say of each cutout of a batch. --unlabelled adds real cutouts without their labels, which the
 network is to see as it sees drawn ones (see lsbg_classifier/training/alignment.py): those of the
 group `hard` and those whose label is empty, so that none of them judges.
 """
@@ -49,6 +52,15 @@ def make_scenes(options):
             if parts:
                 arrays[f"{ground}_{name}"] = np.concatenate([part[number] for part in parts])
     np.savez_compressed(options.out, **arrays)
+
+
+def read_scenes(path: Path) -> tuple[np.ndarray, ...]:
+    """Return images, labels and kinds of all scenes of a file, one ground after the other."""
+    with np.load(path, allow_pickle=False) as stored:
+        grounds = [name.removesuffix("_images") for name in stored if name.endswith("_images")]
+        return tuple(
+            np.concatenate([stored[f"{ground}_{name}"] for ground in grounds]) for name in KINDS
+        )
 
 
 def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -85,13 +97,44 @@ def sources_of(options, with_real: bool):
     counts = {"real": 28 if with_real else 36, "simulated": 20 if with_real else 28}
     with np.load(options.scenes, allow_pickle=False) as stored:
         sources = [
-            Source(stored[f"{ground}_images"], stored[f"{ground}_labels"], count, SCENE)
+            Source(
+                stored[f"{ground}_images"],
+                stored[f"{ground}_labels"],
+                count,
+                SCENE,
+                weights_of(stored[f"{ground}_kinds"], options.shares),
+            )
             for ground, count in counts.items()
             if f"{ground}_images" in stored
         ]
     if options.injected is not None:
         sources.append(Source(*CutoutDataset(options.injected).load(spare=True), 20, REAL))
     return sources
+
+
+def weights_of(kinds: np.ndarray, shares: Path | None) -> np.ndarray | None:
+    """Return how often each scene is drawn, so that kinds have the shares of a file."""
+    if shares is None:
+        return None
+    with open(shares, newline="") as file:
+        wanted = {row["kind"]: float(row["share"]) for row in csv.DictReader(file)}
+    names, place, counts = np.unique(kinds, return_inverse=True, return_counts=True)
+    return np.array([wanted[name] for name in names])[place] / counts[place]
+
+
+def teacher_of(options):
+    """Return what gives the mean probability of the weight sets of --teacher, or None."""
+    from lsbg_classifier.network import load_network
+    from lsbg_classifier.weights.registry import find_weights
+
+    if not options.teacher:
+        return None
+    networks = [load_network(find_weights(name)) for name in options.teacher]
+
+    def probabilities(images):
+        return np.mean([network.predict_on_batch(images)[:, 0] for network in networks], axis=0)
+
+    return probabilities
 
 
 def unlabelled_of(options):
@@ -130,7 +173,8 @@ def trained(options, sources, real=None):
     if real is not None:
         sources = [*sources, Source(*real, 16, REAL)]
     course = Course(options.steps, options.rate)
-    return train_on_mixture(network, sources, course, options.seed, said, unlabelled_of(options))
+    others, teacher = unlabelled_of(options), teacher_of(options)
+    return train_on_mixture(network, sources, course, options.seed, said, others, teacher)
 
 
 def said(done: int, steps: int):
@@ -342,6 +386,8 @@ def main():
         command.add_argument("--labels", type=Path, required=run is fold)
         command.add_argument("--groups", default="random,fornax")
         command.add_argument("--injected", type=Path)
+        command.add_argument("--shares", type=Path)
+        command.add_argument("--teacher", nargs="+")
         command.add_argument("--unlabelled", nargs=2, type=Path, action="append")
         command.add_argument("--align", choices=["mmd", "coral"], default="mmd")
         command.add_argument("--weight", type=float, default=1.0)

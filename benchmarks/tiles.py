@@ -1,5 +1,6 @@
 """Coadd tiles of survey size: our stage against decompression alone and against scripts."""
 
+import os
 import shutil
 import time
 import uuid
@@ -47,6 +48,7 @@ def make_tiles(folder: Path, count: int, compressed: bool) -> list[Tile]:
     for tile in tiles[1:]:
         for path in folder.glob(f"{tiles[0].name}_*"):
             _move(path, path.with_name(path.name.replace(tiles[0].name, tile.name)), tile)
+    os.sync()  # what is still to be written would slow down what is timed
     return tiles
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from itertools import islice
 from pathlib import Path
 
+import dask
 from dask.system import CPU_COUNT
 from distributed import Client, KilledWorker, LocalCluster, as_completed
 from distributed.comm import inproc
@@ -24,6 +25,9 @@ from pipeline.worker_packages import own_packages_on
 
 _LOOK_SECONDS = 5
 _CALLS_A_THREAD_THAT_ADAPTS = 10
+
+_SHORT_LOGS = {"distributed.admin.low-level-log-length": 20}
+"""Dask keeps the last 1,000 messages to each worker for its developers, with the rows in them."""
 
 
 @contextmanager
@@ -56,20 +60,20 @@ def connect(
     InputError
         If no scheduler answers at that address, or it has no workers, or Slurm starts none.
     """
-    if scheduler is not None:
-        with _silent_loggers(), client_of(scheduler) as client, own_packages_on(client):
-            wait_for_a_worker(client)
-            yield client
-        return
-    if slurm is not None:
-        with _silent_loggers(), slurm.started() as client, own_packages_on(client):
-            yield client
-        return
-    if not getattr(inproc.global_manager, "_ip", True):
-        # Otherwise Dask looks for the route to 8.8.8.8, to name an address that nobody else uses.
-        inproc.global_manager._ip = "127.0.0.1"
-    with _silent_loggers(("distributed",)), _local_client(workers) as client:
-        yield client
+    with dask.config.set(_SHORT_LOGS):
+        if scheduler is not None:
+            with _silent_loggers(), client_of(scheduler) as client, own_packages_on(client):
+                wait_for_a_worker(client)
+                yield client
+        elif slurm is not None:
+            with _silent_loggers(), slurm.started() as client, own_packages_on(client):
+                yield client
+        else:
+            if not getattr(inproc.global_manager, "_ip", True):
+                # Otherwise Dask looks for the route to 8.8.8.8, to name an unused address.
+                inproc.global_manager._ip = "127.0.0.1"
+            with _silent_loggers(("distributed",)), _local_client(workers) as client:
+                yield client
 
 
 @contextmanager

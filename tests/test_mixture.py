@@ -53,6 +53,16 @@ def test_half_of_what_is_drawn_are_lsbgs():
     assert {len(one) for one in drawn} == {8} and {int(one.sum()) for one in drawn} == {4}
 
 
+def test_cutouts_are_drawn_as_often_as_their_weights_say():
+    images, labels = disc(6, 90, 8), np.repeat([1, 0], 4)
+    images[:, 0, 0] = 60 + 10 * np.arange(8)[:, None]
+    source = Source(images, labels, 8, Variation(0.0, flux=0.0), np.array([3, 1, 0, 0] * 2))
+    rng = np.random.default_rng(1)
+    drawn = np.concatenate([source.draw(rng)[0][:, 0, 0, 0] for _ in range(200)]) * 255
+    counts = np.bincount(((drawn - 60) / 10).round().astype(int), minlength=8)
+    np.testing.assert_allclose(counts / 200, [3, 1, 0, 0] * 2, atol=0.25)
+
+
 def network():
     keras.utils.set_random_seed(1)
     layers = [
@@ -76,3 +86,16 @@ def test_it_learns_and_keeps_the_normalisation_and_the_seed():
     assert (np.array(normalisation.moving_mean) == 0).all()
     found = trained[0].predict(images / np.float32(255), verbose=0)[:, 0]
     assert found[labels == 1].min() > found[labels == 0].max() + 0.2
+
+
+@pytest.mark.slow
+def test_a_teacher_replaces_the_labels():
+    images, labels = np.concatenate([disc(9, 110, 8), disc(1, 250, 8)]), np.repeat([1, 0], 8)
+    sources = [Source(images, labels, 8, Variation(0.5))]
+
+    def teacher(batch):
+        return (batch.max(axis=(1, 2, 3)) > 0.6).astype(np.float32)  # the opposite of the labels
+
+    taught = train_on_mixture(network(), sources, Course(80, 0.005), 4, teacher=teacher)
+    found = taught.predict(images / np.float32(255), verbose=0)[:, 0]
+    assert found[labels == 0].min() > found[labels == 1].max() + 0.05

@@ -24,6 +24,9 @@ SCENE = Variation(warped=0.3, flux=0.1)
 AUGMENTATION = Augmentation(lost=0.12, blank=0.15, star=0.03)
 """What all cutouts of a batch go through after that."""
 
+Teacher = Callable[[np.ndarray], np.ndarray]
+"""Gives probabilities, float32 of shape (N,), of images of a batch."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -37,22 +40,26 @@ class Source:
     count : int
         Cutouts in each batch, half of them LSBGs.
     variation : Variation
+    weights : array of float, shape (N,), optional
+        How often each is drawn, beside the others of its class; none: all as often.
     """
 
     images: np.ndarray
     labels: np.ndarray
     count: int
     variation: Variation
+    weights: np.ndarray | None = None
 
     def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return varied cutouts, float32 in [0, 1], and their labels."""
         lsbgs = (self.count + rng.integers(2)) // 2
-        chosen = [
-            rng.choice(np.flatnonzero(self.labels == 1), lsbgs),
-            rng.choice(np.flatnonzero(self.labels == 0), self.count - lsbgs),
-        ]
-        rows = np.concatenate(chosen)
+        rows = np.concatenate([self._rows(1, lsbgs, rng), self._rows(0, self.count - lsbgs, rng)])
         return self.variation.apply(self.images[rows], rng), self.labels[rows]
+
+    def _rows(self, label: int, count: int, rng: np.random.Generator) -> np.ndarray:
+        rows = np.flatnonzero(self.labels == label)
+        weights = None if self.weights is None else self.weights[rows] / self.weights[rows].sum()
+        return rng.choice(rows, count, p=weights)
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,7 @@ def train_on_mixture(
     seed: int,
     progress: Callable[[int, int], None] | None = None,
     unlabelled: Unlabelled | None = None,
+    teacher: Teacher | None = None,
 ) -> keras.Model:
     """Go on training a network; batch normalisation keeps its statistics.
 
@@ -95,6 +103,9 @@ def train_on_mixture(
         Called with (steps done, steps in all).
     unlabelled : Unlabelled, optional
         Cutouts that the network should see as it sees those of the sources.
+    teacher : callable, optional
+        Gives the probabilities of a batch, float32 in [0, 1] of shape (N, 64, 64, 3), that are
+        learned in place of its labels (distillation; Hinton et al. 2015, arXiv:1503.02531).
 
     Returns
     -------
@@ -105,7 +116,10 @@ def train_on_mixture(
     rng = np.random.default_rng(seed)
     mean, count = [np.zeros_like(weights, np.float64) for weights in network.get_weights()], 0
     for step in range(course.steps):
-        trainer.train_on_batch(*_batch(sources, unlabelled, rng))
+        images, labels = _batch(sources, unlabelled, rng)
+        if teacher is not None:
+            labels = teacher(images).reshape(labels.shape)
+        trainer.train_on_batch(images, labels)
         if step >= course.steps / 2 and step % 5 == 0:
             count += 1
             for total, weights in zip(mean, network.get_weights(), strict=True):

@@ -50,3 +50,4 @@ def _score_and_write(recorder: PartsRecorder, dispatcher: Dispatcher, observers:
         if portion.recorder.is_missing():
             score_missing(dispatcher.client(), dispatcher.settings, portion.recorder, observers)
         recorder.write(portion)
+        del portion  # so that its memory is free before the next one is opened
