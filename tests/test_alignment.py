@@ -58,6 +58,7 @@ def blobs(level, count):
     return images.astype(np.uint8), np.repeat([1, 0], count // 2)
 
 
+@pytest.mark.slow
 def test_training_brings_unlabelled_cutouts_nearer_and_still_learns():
     (drawn, labels), (real, _) = blobs(20, 40), blobs(60, 40)
     still = Variation(0.0, flux=0.0)
@@ -74,6 +75,7 @@ def test_training_brings_unlabelled_cutouts_nearer_and_still_learns():
     assert apart[1] < 0.5 * apart[0]
 
 
+@pytest.mark.slow
 def test_the_unlabelled_are_all_that_may_differ_with_weight_nothing():
     (drawn, labels), (real, _) = blobs(20, 40), blobs(60, 40)
     sources, still = [Source(drawn, labels, 16, Variation(0.0, flux=0.0))], Variation(0.0, flux=0.0)

@@ -39,6 +39,7 @@ def test_an_output_that_is_not_named_lies_beside_the_input(candidates, tiles, ls
     assert code == 1 and "cat_lsbg.fits: exists already" in err
 
 
+@pytest.mark.slow
 def test_in_place_gives_the_bytes_of_another_output(candidates, tiles, tmp_path):
     annotate(candidates, tmp_path / "other.fits", cutouts=tiles)
     os.chmod(candidates, 0o640)

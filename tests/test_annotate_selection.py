@@ -162,6 +162,7 @@ def test_everything_selected(source, output, tiles, whole):
     assert_selected(output, whole, np.ones(40, bool))
 
 
+@pytest.mark.slow
 def test_nothing_selected(source, output, tiles, whole):
     told = []
     summary = annotate(

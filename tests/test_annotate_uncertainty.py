@@ -129,6 +129,7 @@ def test_an_old_spread_goes_with_the_old_probability(survey, folder, tmp_path):
     assert names == ["NUMBER", "RA", "DEC", "P_LSBG", "FLAGS_LSBG"]
 
 
+@pytest.mark.slow
 def test_the_selection_leaves_the_spread_empty(survey, folder, expected, tmp_path):
     annotate(
         folder / "in.fits",

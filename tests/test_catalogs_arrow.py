@@ -271,6 +271,7 @@ def test_a_stream_without_an_end(tmp_path):
     assert "may be cut short" in open_catalog(path).warnings[0]
 
 
+@pytest.mark.slow
 def test_damaged_bytes_are_told_in_one_line(kind, tmp_path):
     name, new = KINDS[kind]
     content = bytearray(write(tmp_path / name, new, compression="zstd").read_bytes())

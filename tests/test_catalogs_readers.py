@@ -233,6 +233,7 @@ def test_readers_of_each_format(outputs, form, reader):
     check(READERS[form, reader](outputs[form]))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("stilts"), reason="STILTS is not installed")
 def test_stilts_reads_each_format(outputs, tmp_path):
     words = ["stilts", "tjoin", f"nin={len(STILTS)}", "fixcols=all", "ofmt=ecsv"]

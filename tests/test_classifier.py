@@ -52,6 +52,7 @@ def test_one_probability_a_cutout(probabilities):
     assert np.ptp(probabilities) > 0.05
 
 
+@pytest.mark.slow
 def test_none_in_none_out(classifier):
     found = classifier.predict(np.empty((0, 64, 64, 3), np.uint8))
     assert found.shape == (0,) and found.dtype == np.float32
@@ -86,6 +87,7 @@ def test_every_place_in_a_batch_is_the_same(classifier, cutouts, probabilities):
         }
 
 
+@pytest.mark.slow
 def test_memory_layout_does_not_matter(classifier, cutouts, probabilities):
     reversed_twice = np.ascontiguousarray(cutouts[::-1])[::-1]
     read_only = np.asfortranarray(cutouts)

@@ -241,6 +241,7 @@ def test_a_wrong_scheduler_file_is_one_line(run, tmp_path, content, message):
         run(tmp_path / "out.fits", scheduler_file=tmp_path / "s.json")
 
 
+@pytest.mark.slow
 def test_clients_that_cannot_be_used(run, tmp_path):
     with pytest.raises(InputError, match="scheduler must be an address or a Client, not a int"):
         run(tmp_path / "out.fits", scheduler=3)
@@ -288,6 +289,7 @@ def test_the_cluster_stays_for_its_owner(run, scheduler, tmp_path):
         assert len(client.scheduler_info()["workers"]) == 2
 
 
+@pytest.mark.slow
 def test_what_a_worker_cannot_read_is_said_here(survey, catalog, scheduler, tmp_path):
     tiles = tmp_path / "tiles"
     tiles.symlink_to(survey.tiles)

@@ -101,6 +101,7 @@ def test_limits_are_where_the_completeness_falls():
     assert limit_of(brightness, np.zeros(len(back), bool), 0.5, 0.95).reached == "never"
 
 
+@pytest.mark.slow
 def test_the_model_is_the_function_that_made_the_mocks(measured):
     result, _, _ = measured
     model = CompletenessModel.of_json(json.loads(json.dumps(result.model.to_json())))
@@ -115,6 +116,7 @@ def test_the_model_is_the_function_that_made_the_mocks(measured):
         model.predict(25.0, 4.0, redshift=1)
 
 
+@pytest.mark.slow
 def test_the_model_is_calibrated(measured):
     for row in measured[0].calibration:
         error = np.sqrt(max(row["predicted"] * (1 - row["predicted"]), 0.01) / row["mocks"])

@@ -128,6 +128,7 @@ def test_a_band_that_ends_in_the_image(noise, gap):
     assert found / (SCENES // 2) >= least
 
 
+@pytest.mark.slow
 @DEPTHS
 def test_images_that_end(noise):
     for number, gap in enumerate(GAPS.values()):
@@ -172,6 +173,7 @@ def test_a_source_in_the_corner_of_nothing():
     assert judged(fluxes) == Flag.NO_COVERAGE
 
 
+@pytest.mark.slow
 def test_before_and_after_the_shrink_agree():
     for seed in range(12):
         image = viewer_image(scene(seed, 0.01))

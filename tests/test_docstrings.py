@@ -119,6 +119,7 @@ def test_the_check_sees_results_that_are_missing(body, expected):
     assert lacking_results("f", ast.parse(text).body[0]) == expected
 
 
+@pytest.mark.slow
 def test_parameters_of_public_functions_are_described():
     lacking = {
         module: names

@@ -134,6 +134,7 @@ def test_what_is_not_converted_is_named(layer, tmp_path):
         run_by_onnx(network, images_of((6, 6, 3)), tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("architecture", "size"), [("deepshadows", 0.06), ("residual", 0.3)])
 def test_whole_networks(architecture, size, tmp_path):
     network = disturb(build_network(architecture=architecture), size)
@@ -185,6 +186,7 @@ def test_no_other_engine_is_imported():
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_threads_change_no_bit(monkeypatch):
     images = images_of((64, 64, 3), 80)
     results = []
@@ -351,6 +353,7 @@ def test_a_gpu_is_asked_for_only_where_there_may_be_one(monkeypatch, tmp_path):
         assert not choice._has_gpu()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("devices", "engine"), [([], "onnx"), (["gpu:0"], "keras")])
 def test_keras_runs_on_the_gpus_that_its_backend_has(devices, engine, monkeypatch, tmp_path):
     (tmp_path / "nvidia0").touch()

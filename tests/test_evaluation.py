@@ -33,6 +33,7 @@ def same(found, expected):
     return found == pytest.approx(expected, abs=1e-12, nan_ok=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(judged=JUDGED, threshold=THRESHOLD)
 def test_fractions_are_those_counted_one_by_one(judged, threshold):
@@ -45,6 +46,7 @@ def test_fractions_are_those_counted_one_by_one(judged, threshold):
     assert same(scores.purity, fraction(true, sum(is_called for _, is_called in called)))
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(judged=JUDGED)
 def test_area_is_the_fraction_of_pairs_in_the_right_order(judged):
@@ -55,6 +57,7 @@ def test_area_is_the_fraction_of_pairs_in_the_right_order(judged):
     assert same(judge(*columns(judged)).auc, expected)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(judged=JUDGED.filter(lambda judged: all(split(judged))))
 def test_curve_has_that_area_and_a_point_for_every_threshold(judged):

@@ -631,6 +631,7 @@ def with_card(content: bytes, keyword: str, value) -> bytes:
     return content[:at] + f"{keyword:8}= {value!s:>20}".ljust(80).encode() + content[at + 80 :]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "keyword"), [(PlainTile, "NAXIS"), (Tile, "ZNAXIS"), (Tile, "TFIELDS")]
 )
@@ -647,6 +648,7 @@ def test_a_tile_without_coordinates(tmp_path):
     assert "not a readable image" in refused(tile.feed, with_card(tile.whole, "CDELT2", 0.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
 def test_a_tile_that_is_packed_is_not_unpacked(tmp_path, compress):
     """astropy would, whatever comes out of it."""

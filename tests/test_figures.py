@@ -123,6 +123,7 @@ def test_a_wide_survey_is_drawn_with_equal_areas(count):
     assert set(np.diff(degrees) % 360) == {300}  # the right ascension falls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ra", "dec"),
     [

@@ -2,12 +2,14 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from lsbg_classifier.network import build_network
 from lsbg_classifier.training.gradcam import contribution_maps, heat_maps
 
 
+@pytest.mark.slow
 def test_against_automatic_differentiation():
     keras.utils.set_random_seed(4)
     network = build_network()

@@ -346,6 +346,7 @@ def test_the_command(small, collection, cutouts, tmp_path, lsbg):
     assert list(opened(tmp_path / "out").columns[-2:]) == OURS
 
 
+@pytest.mark.slow
 def test_a_collection_loses_its_margin(collection, tmp_path):
     output = write(collection, tmp_path / "out")
     assert opened(collection).margin is not None
@@ -355,6 +356,7 @@ def test_a_collection_loses_its_margin(collection, tmp_path):
     assert list(computed(catalog).columns[-2:]) == OURS
 
 
+@pytest.mark.slow
 def test_the_summaries_know_the_columns(small, tmp_path):
     output = write(small, tmp_path / "out")
     before = {p.relative_to(small) for p in small.rglob("*")}
@@ -369,6 +371,7 @@ def test_the_summaries_know_the_columns(small, tmp_path):
     assert (output / "skymap.fits").read_bytes() == (small / "skymap.fits").read_bytes()
 
 
+@pytest.mark.slow
 def test_what_the_input_lacks_is_not_made(small, tmp_path):
     for name in ("dataset/_metadata", "data_thumbnail.parquet", "per_partition_statistics.parquet"):
         (small / name).unlink()
@@ -379,6 +382,7 @@ def test_what_the_input_lacks_is_not_made(small, tmp_path):
     assert len(computed(opened(output))) == 400
 
 
+@pytest.mark.slow
 def test_default_columns_get_ours(small, tmp_path):
     for name in ("properties", "hats.properties"):
         with open(small / name, "a") as file:
@@ -398,6 +402,7 @@ def test_replaced_it_is_the_same_to_the_byte(small, tmp_path):
     assert open_catalog(once).provenance() == PROVENANCE
 
 
+@pytest.mark.slow
 def test_empty_partitions_and_missing_positions(small, tmp_path):
     first, second = parts(small)[:2]
     pq.write_table(pq.read_table(first).slice(0, 0), first)
@@ -430,6 +435,7 @@ def tmp_path_of_no_tiles(folder):
     return tiles
 
 
+@pytest.mark.slow
 def test_the_vo_metadata_are_everywhere(small, tmp_path):
     output = write(small, tmp_path / "out", vo_metadata=True)
     key = b"IVOA.VOTable-Parquet.content"
@@ -439,6 +445,7 @@ def test_the_vo_metadata_are_everywhere(small, tmp_path):
     assert texts[0].count(b"<FIELD ") == len(pq.read_schema(parts(output)[0]).names)
 
 
+@pytest.mark.slow
 def test_vo_metadata_of_the_whole_learn_our_columns(small, tmp_path):
     from hats.io.parquet_metadata import write_voparquet_in_common_metadata
 
@@ -449,6 +456,7 @@ def test_vo_metadata_of_the_whole_learn_our_columns(small, tmp_path):
     assert b'name="p_lsbg"' in text and b'name="flags_lsbg"' in text
 
 
+@pytest.mark.slow
 def test_a_catalog_that_is_no_table_of_objects_is_refused(collection, tmp_path):
     with pytest.raises(InputError, match="a HATS margin; give a catalog of objects or sources"):
         open_catalog(next(collection.glob("candidates_*")))
@@ -462,6 +470,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BROKEN)
 def test_broken_properties_are_said_in_one_line(case, small):
     change, message = BROKEN[case]
@@ -473,12 +482,14 @@ def test_broken_properties_are_said_in_one_line(case, small):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_collection_without_its_catalog(collection, tmp_path):
     shutil.copy(collection / "collection.properties", tmp_path)
     with pytest.raises(InputError, match="not a readable HATS catalog"):
         open_catalog(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_missing_library_is_named(small, monkeypatch):
     monkeypatch.setitem(sys.modules, "hats.catalog", None)
     with pytest.raises(InputError, match=r"pip install lsbg-classifier\[hats\]"):
@@ -537,6 +548,7 @@ def test_a_lazy_catalog(small, cutouts):
     assert list(again.columns) == [*catalog.columns, *OURS]
 
 
+@pytest.mark.slow
 def test_what_cannot_work_is_refused_at_once(small, cutouts):
     catalog = opened(small)
     for options, message in (
@@ -569,6 +581,7 @@ def test_the_page_runs(page, survey, tmp_path, lsbg, monkeypatch):
             assert (name, code) == ("lsbg", 0), err
 
 
+@pytest.mark.slow
 def test_one_elsewhere_is_copied_whole(small, tmp_path):
     fsspec = pytest.importorskip("fsspec", reason="the extra remote is not installed")
     memory = fsspec.filesystem("memory")

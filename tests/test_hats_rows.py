@@ -77,6 +77,7 @@ def test_some_rows(folder, tmp_path):
     assert sorted(chosen["id"]) == sorted(found["id"][separation <= 2]) and len(chosen)
 
 
+@pytest.mark.slow
 def test_no_row(folder, tmp_path):
     write_chosen(open_catalog(folder), tmp_path / "none", np.zeros(ROWS, bool))
     with warnings.catch_warnings(action="ignore"):

@@ -83,6 +83,7 @@ def test_bands_that_end_or_are_missing(tiles, source_at):
     assert not cutouts[[1, 4]].any()
 
 
+@pytest.mark.slow
 def test_a_colour_hips_has_its_own_stretch(tiles, positions, source_at):
     with Viewer(tiles) as viewer:
         source = source_at(viewer, COLOURS)

@@ -213,6 +213,7 @@ def test_integers_and_undithered_images_have_no_gaps(tmp_path):
         assert fetch(folder)[1] == 0
 
 
+@pytest.mark.slow
 def test_blank_integers_have_no_data(tmp_path):
     for compressed in (False, True):
         folder = tmp_path / str(compressed)
@@ -226,6 +227,7 @@ def test_blank_integers_have_no_data(tmp_path):
         assert fetch(folder)[1] == PARTIAL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [0, np.nan, -9999, 1e30])
 def test_half_of_an_image_without_data(tmp_path, value):
     def half(band, image):
@@ -263,6 +265,7 @@ def test_the_deepest_tile_lacks_a_band(tmp_path):
     check(tmp_path)
 
 
+@pytest.mark.slow
 def test_more_overlapping_tiles_than_are_looked_for_at_first(tmp_path):
     """Twelve blank ones lie around the position; the thirteenth has data."""
     small = np.zeros((140, 140), np.float32)
@@ -291,6 +294,7 @@ def test_what_is_no_image_is_passed_over_and_counted(tmp_path):
     assert "2 files passed over: no file but a link that leads nowhere, or a pipe" in lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["t_g.fits", "t_g.fits.fz", "t_g.fits.gz", "t_g.fits.bz2"])
 @pytest.mark.parametrize("content", [b"", b"hello", b"<html><body>Log in</body></html>"])
 def test_a_file_that_is_no_fits_file_is_passed_over_and_named(tmp_path, name, content):
@@ -305,6 +309,7 @@ def test_a_file_that_is_no_fits_file_is_passed_over_and_named(tmp_path, name, co
         assert line.endswith(f"({name})") and source.assumptions() == [line]
 
 
+@pytest.mark.slow
 def test_a_damaged_weight_is_refused_once_it_has_an_image(tmp_path):
     write(tmp_path)
     write(tmp_path, "other_{}.weight.fits", bands="g")

@@ -115,6 +115,7 @@ def test_pixels_of_inverse_hyperbolic_sines(tmp_path):
     check(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cards", "said"),
     [

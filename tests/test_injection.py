@@ -160,6 +160,7 @@ def test_pixels_without_light_keep_their_values_exactly(injection, band):
     np.testing.assert_array_equal(np.isnan(read(after, band)), blank)
 
 
+@pytest.mark.slow
 def test_headers_and_other_extensions_stay(injection):
     _, before, after = injection
     changed = {"HISTORY", "CHECKSUM", "DATASUM", "PCOUNT", "TFORM1", "TFORM2", ""}
@@ -178,6 +179,7 @@ def test_headers_and_other_extensions_stay(injection):
             assert "mock galaxies" in str(new[1].header["HISTORY"])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 def test_checksums_are_right(injection):
     for file in injection[2].bands.values():
@@ -446,6 +448,7 @@ def test_files_that_are_compressed_as_a_whole_stay_so(tmp_path, ending):
     np.testing.assert_allclose(added[1:21, 2:32], 1.4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_weights_and_masks_beside_the_images_come_along(tmp_path):
     """A KiDS tile: the weight says where there are data, in the copy as in the original."""
     folder = tmp_path / "tiles"

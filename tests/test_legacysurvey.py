@@ -76,6 +76,7 @@ def test_north_is_up_and_east_is_left(tmp_path, source_at):
     assert cutout[row, column].argmax() == 1
 
 
+@pytest.mark.slow
 def test_asks_for_what_the_network_was_trained_on(tiles, positions, source_at):
     with Viewer(tiles) as viewer:
         source_at(viewer).fetch(positions[:1])
@@ -148,6 +149,7 @@ def test_waits_as_long_as_it_is_told(tiles, positions, source_at):
     assert 1 <= time.monotonic() - start < 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hostile", ["86400", "9" * 5000, "soon", "-5"])
 def test_but_not_for_ever(tiles, positions, source_at, hostile, monkeypatch):
     monkeypatch.setattr(http, "_LONGEST_WAIT", 0.2)

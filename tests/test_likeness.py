@@ -57,10 +57,12 @@ def test_the_same_cutouts_and_seed_give_the_same_check(check, right):
     assert again.threshold == pytest.approx(check.threshold)
 
 
+@pytest.mark.slow
 def test_a_few_cutouts_make_no_check(right):
     assert fit_likeness(right[:499], seed=1) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [0, 32, 255])
 def test_statistics_are_finite_whatever_the_cutout(value, check):
     flat = np.full((2, 64, 64, 3), value, np.uint8)
@@ -69,12 +71,14 @@ def test_statistics_are_finite_whatever_the_cutout(value, check):
     assert statistics(flat[:0]).shape == (0, STATISTICS)
 
 
+@pytest.mark.slow
 def test_each_cutout_is_judged_for_itself(check):
     cutouts = sky(7, 4)
     alone = np.concatenate([check.score(cutouts[i : i + 1]) for i in range(7)])
     np.testing.assert_allclose(check.score(cutouts), alone, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_it_is_kept_in_the_file_of_weights(check, tmp_path):
     path = tmp_path / "x.weights.h5"
     h5py.File(path, "w").close()
@@ -83,6 +87,7 @@ def test_it_is_kept_in_the_file_of_weights(check, tmp_path):
     np.testing.assert_allclose(load_likeness(path).score(sky(9, 5)), check.score(sky(9, 5)), 1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["centre", "scale", "form"])
 def test_a_damaged_one_is_refused(check, tmp_path, name):
     path = tmp_path / "x.weights.h5"
@@ -130,6 +135,7 @@ def test_images_that_no_check_knows_make_do_with_fewer(right):
         assert check.unlike(images).mean() > 0.8, kind
 
 
+@pytest.mark.slow
 def test_weights_of_another_survey_never_take_over_the_check(right):
     """Fine-tuned on 100 cutouts they have a check of their own; on 60 none."""
     from lsbg_classifier.training.workflow import Training, _likeness

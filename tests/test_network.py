@@ -66,6 +66,7 @@ def test_another_fraction_changes_the_odds(fraction, trained):
     np.testing.assert_allclose(after / (1 - after), ratio * before / (1 - before), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_fast_arrangement_gives_the_same():
     """Also where the normalisation turns the order of values round: a negative gamma."""
     network = build_network()

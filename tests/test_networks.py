@@ -137,6 +137,7 @@ def test_it_is_fine_tuned_and_its_convolutions_stay(small, dataset, tmp_path):
             assert all((one == other).all() for one, other in same)
 
 
+@pytest.mark.slow
 def test_another_fraction_changes_its_odds(images):
     network = build_network(architecture="residual")
     before = network.predict_on_batch(images / np.float32(255))
@@ -145,6 +146,7 @@ def test_another_fraction_changes_its_odds(images):
     np.testing.assert_allclose(after / (1 - after), before / (1 - before) / 4, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_fast_arrangement_gives_the_same(images):
     network = build_network(architecture="residual")
     found = inference_network(network).predict_on_batch(images)
@@ -163,6 +165,7 @@ def test_studies_train_it(dataset, tmp_path):
     assert len(sizes) == 1 and max(sizes) < 3_000_000  # DeepShadows' are 50 MB
 
 
+@pytest.mark.slow
 def test_weights_of_one_network_are_none_of_another(small, tmp_path):
     with pytest.raises(InputError, match="has the network residual; leave out --architecture"):
         check_request("x", "all", small, "deepshadows")
@@ -181,6 +184,7 @@ def test_weights_of_one_network_are_none_of_another(small, tmp_path):
         small.card.write(small.path.with_name("small.json"))
 
 
+@pytest.mark.slow
 def test_weights_of_another_version_of_a_network_are_refused(small, monkeypatch):
     """Of the same sizes, but computing something else."""
     monkeypatch.setattr("lsbg_classifier.network.network_builder", lambda _: changed_residual)

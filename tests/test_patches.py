@@ -123,6 +123,7 @@ def test_bands_of_different_types():
     np.testing.assert_allclose(masked, bad)
 
 
+@pytest.mark.slow
 def test_pixels_that_do_not_lie_in_a_row():
     pixels = some_pixels(">f4")
     check(np.asfortranarray(pixels), pixels)
@@ -156,6 +157,7 @@ def test_kinds_of_weights(dtype):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fraction", [0.02, 0.2, 0.5])
 def test_scattered_zeros_are_data(fraction):
     """As rounding leaves them; blocks, half of the image and a dead column have none."""

@@ -59,6 +59,7 @@ def test_a_prior_is_a_fraction(prior):
         load_classifier(prior=prior)
 
 
+@pytest.mark.slow
 def test_a_run_says_its_prior_and_is_not_resumed_with_another(survey, tmp_path):
     source, spec = tmp_path / "in.fits", f"tiles:{survey.tiles}"
     fits.BinTableHDU(np.array(fits.getdata(survey.candidates))[:20]).writeto(source)

@@ -76,6 +76,7 @@ def test_a_log_gets_plain_lines(tmp_path, more):
     assert re.fullmatch(time_and_label + r"2,000 of 2,000, [\d,]+/s", last)
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_a_bar():
     said = said_to_a_terminal(SCRIPT.format(quiet=False)).decode()
     assert "\x1b[" in said and "candidates" in said
@@ -83,15 +84,18 @@ def test_a_terminal_gets_a_bar():
     assert said.endswith("done\r\n")
 
 
+@pytest.mark.slow
 def test_a_terminal_that_can_do_nothing_gets_lines():
     said = said_to_a_terminal(SCRIPT.format(quiet=False), TERM="dumb").decode("ascii")
     assert "\x1b" not in said and "2,000 of 2,000" in said
 
 
+@pytest.mark.slow
 def test_quiet_is_quiet(tmp_path):
     assert said_to_a_file(tmp_path, SCRIPT.format(quiet=True)) == b"done\n"
 
 
+@pytest.mark.slow
 def test_text_that_is_written_over(tmp_path):
     """What a notebook gets, here in a file."""
     script = SCRIPT.replace('progress.show_progress("candidates", quiet={quiet})', "shown()")

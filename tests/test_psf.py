@@ -79,6 +79,7 @@ def in_pixels(tile, psf, x, y, side=25):
     return image.array
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turn", [0, 40])
 def test_psfex_models_are_what_the_formula_gives_everywhere_in_the_tile(tmp_path, turn):
     """The profile lies along the tile's pixels, also where these are turned on the sky."""
@@ -103,6 +104,7 @@ def test_psfex_models_that_do_not_vary(tmp_path):
     assert psfs["z"].fwhm == pytest.approx(2.355 * np.sqrt(1.6 * 2.4) * SCALE, rel=0.06)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -145,6 +147,7 @@ def test_each_band_gets_its_own_image_of_one_file(tmp_path):
         psfs_of(folder, str(tmp_path / "two.fits"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keyword", "value", "comment", "arcsec"),
     [

@@ -72,6 +72,7 @@ def test_des_cutouts_with_weights(shared, tmp_path, bands):
     assert not source.assumptions()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("survey", ["des", "decals"])
 def test_a_viewer_cutout_of_images_and_inverse_variances(shared, tmp_path, survey):
     folder = shared / "real_images" / "legacy_dr9"
@@ -84,6 +85,7 @@ def test_a_viewer_cutout_of_images_and_inverse_variances(shared, tmp_path, surve
     assert any("copsf" in line for line in source.passed_over())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["CFHTLS-test_{}.fits", "CFHTLS_27_{}_sci.fits"])
 def test_cfhtls(shared, tmp_path, name):
     paths = [shared / "real_images" / "cfhtls" / name.format(band) for band in "gri"]
@@ -147,6 +149,7 @@ def test_faults_that_were_seen(shared, name, survey):
     assert said == (name not in ("bunit_njy", "magzero_in_primary"))
 
 
+@pytest.mark.slow
 def test_the_next_tile_where_the_deepest_is_blank(shared):
     folder = shared / "cases" / "images" / "deepest_blank"
     planes, headers = [], []

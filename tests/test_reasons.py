@@ -28,6 +28,7 @@ def test_logged_once_and_counted_until_taken(caplog):
     assert take_reasons() == {}
 
 
+@pytest.mark.slow
 def test_counts_are_exact_from_many_threads():
     with ThreadPoolExecutor(8) as pool:
         for number in range(4000):

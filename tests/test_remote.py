@@ -124,6 +124,7 @@ def test_the_same_over_http(folder, server, tmp_path, name):
     assert not any(f"{secret}".encode() in written for secret in SECRETS[1:])
 
 
+@pytest.mark.slow
 def test_only_what_is_needed_is_fetched(folder, server):
     source = open_source(f"tiles:{server.url}/tiles")
     positions = positions_in(folder / "in.fits")
@@ -148,6 +149,7 @@ def test_footprints_are_remembered(server):
     assert again.fingerprint() == first.fingerprint()
 
 
+@pytest.mark.slow
 def test_another_image_changes_the_fingerprint(folder, server, tmp_path):
     copy = tmp_path / "tiles"
     shutil.copytree(folder / "tiles", copy)

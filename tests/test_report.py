@@ -210,6 +210,7 @@ def test_any_text_survives_in_a_script_that_it_cannot_end(text, tmp_path_factory
     assert unpacked(value["array"]).tolist() == [0, 1, 2]
 
 
+@pytest.mark.slow
 @given(text=st.text())
 def test_nothing_in_a_text_stays_unseen(text):
     seen = visible(text)
@@ -595,6 +596,7 @@ def test_a_truth_that_is_no_table(refused, content, tmp_path):
     assert str(path) in refused(truth=path)
 
 
+@pytest.mark.slow
 def test_odd_names_and_no_provenance(tmp_path):
     columns = random_columns(10)
     columns["X1"], columns["X2"] = columns.pop("RA"), columns.pop("DEC")

@@ -72,6 +72,7 @@ def test_features_of_all_that_have_a_cutout_in_sixteen_bytes(report, images):
     assert np.isnan(odd[36:]).all()
 
 
+@pytest.mark.slow
 def test_the_other_weights_are_asked_without_labels_too(report, images):
     data = received(report / "data" / "run.js")[1]
     card = find_weights("des-real").card
@@ -88,6 +89,7 @@ def test_the_other_weights_are_asked_without_labels_too(report, images):
     assert (report / "plots" / "old_and_new_weights-dark.svg").is_file()
 
 
+@pytest.mark.slow
 def test_what_teaches_is_uncertain_and_diverse_where_cutouts_were_kept(run, report, images):
     candidates = read_candidates(run, None, {})
     pictures = Pictures.open(candidates, None, {})

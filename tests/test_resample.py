@@ -37,6 +37,7 @@ def resampled(patch, matrix):
     return sampled
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tilt", [0.0, 0.011, -0.02])
 @pytest.mark.parametrize("flip", [1, -1])
 def test_agrees_with_the_direct_sum(tilt, flip):

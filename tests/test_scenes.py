@@ -36,6 +36,7 @@ def test_shares_add_up_and_both_classes_are_there():
     assert 0.3 < sum(kind.share for kind in kinds if kind.label) < 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [name for name, kind in scenes.KINDS.items() if kind.label])
 def test_lsbgs_pass_the_published_cut(kind):
     """Seen through the atmosphere, and round: flattened ones lose some of their radius."""

@@ -101,6 +101,7 @@ def test_sections_one_after_the_other(compressed, sections):
             np.testing.assert_array_equal(got, expected[start:stop, columns])
 
 
+@pytest.mark.slow
 def test_section_after_a_damaged_one(compressed, monkeypatch):
     expected = noise(np.int32, 1e6)
     with ImageFile(compressed) as file:

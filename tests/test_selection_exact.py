@@ -276,6 +276,7 @@ INTEGERS = st.one_of(
 COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, "==": operator.eq}
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     st.lists(st.tuples(INTEGERS, INTEGERS), min_size=1, max_size=5),

@@ -219,6 +219,7 @@ def test_the_words_of_a_refusal_are_passed_on_once(fetch):
     assert what == "HTTP 400: Need ra,dec keywords. [31m"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "body", "told"),
     [
@@ -239,6 +240,7 @@ def test_other_words_of_servers(tiles, fetch, kind, body, told):
     assert reasons == {(Flag.FETCH_FAILED, told): 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", [VIEWER, BANDS])
 def test_a_loop_of_redirects_is_cut(tiles, fetch, spec):
     positions = CENTRE + np.array([[0, 0], [0.001, 0]])
@@ -255,6 +257,7 @@ def test_a_loop_of_redirects_is_cut(tiles, fetch, spec):
     assert sum(bad in path for path in viewer.requests) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["", "/", "/jpeg-cutout", "/jpeg-cutout/", "/fits-cutout", " "])
 def test_the_address_of_a_viewer_in_all_its_forms(tiles, fetch, ending):
     with Viewer(tiles) as viewer:
@@ -334,6 +337,7 @@ def test_reasons_end_like_sentences(error, told):
     assert text == (str(error) if told is None else told)
 
 
+@pytest.mark.slow
 def test_a_host_that_is_not_there_in_words(fetch):
     with Viewer() as viewer:
         pass

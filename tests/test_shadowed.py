@@ -99,6 +99,7 @@ def test_a_script_may_be_called_pipeline(folder, expected, survey):
     np.testing.assert_array_equal(fits.getdata(folder / "out.fits")["P_LSBG"], expected)
 
 
+@pytest.mark.slow
 def test_a_folder_of_data_is_not_in_the_way(folder):
     for path in folder.glob("**/*.py"):
         path.unlink()

@@ -86,6 +86,7 @@ def test_with_labels(table, kept):
     assert [text.get_text()[:4] for text in legend.get_texts()] == ["LSBG", "othe"]
 
 
+@pytest.mark.slow
 def test_from_the_source_of_images(table, survey, kept):
     ours = show(table, n=3, cutouts=f"tiles:{survey.tiles}")
     np.testing.assert_array_equal(pixels(ours), pixels(show(table, n=3, cutouts=kept)))

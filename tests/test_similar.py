@@ -91,6 +91,7 @@ def test_neighbours_are_those_of_the_network_s_features(searched, kept):
     )
 
 
+@pytest.mark.slow
 def test_the_catalog_of_matches_is_the_catalog(searched):
     """Columns of the catalog, units and provenance are there; a search in a search works."""
     code, _, err, path = searched("--row", 3, "--count", 4)
@@ -184,6 +185,7 @@ def test_a_page_of_the_matches_alone(searched, tmp_path):
     assert size < 1_000_000 and len(list((page / "thumbnails").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_a_large_file_is_searched_part_by_part(tmp_path):
     rng = np.random.default_rng(3)
     features = rng.integers(-60, 60, (200_000, DIMENSIONS), np.int8)

@@ -153,6 +153,7 @@ def test_extensions_are_those_of_the_survey(made):
             assert all(isinstance(hdu, fits.CompImageHDU) for hdu in hdus[1:])
 
 
+@pytest.mark.slow
 def test_headers_say_tile_band_zero_point_and_that_it_is_no_real_sky(made):
     for (name, band), (header, *_) in made.images.items():
         assert header["SIMULATD"] is True
@@ -163,6 +164,7 @@ def test_headers_say_tile_band_zero_point_and_that_it_is_no_real_sky(made):
             assert header["FILTER"] == f"HSC-{band.upper()}"
 
 
+@pytest.mark.slow
 def test_wcs_is_tan_north_up_east_left(made):
     middle = made.size // 2
     points = [[middle + 50, middle], [middle, middle], [middle, middle + 50]]
@@ -174,6 +176,7 @@ def test_wcs_is_tan_north_up_east_left(made):
         assert west[0] < centre[0] and north[1] > centre[1]
 
 
+@pytest.mark.slow
 def test_no_data_is_masked_and_zero_and_nowhere_else(made):
     for _, pixels, seen, rms in made.images.values():
         assert np.isfinite(pixels).all() and (pixels[~seen] == 0).all()
@@ -184,6 +187,7 @@ def test_no_data_is_masked_and_zero_and_nowhere_else(made):
     assert any(not seen.all() for _, _, seen, _ in made.images.values())
 
 
+@pytest.mark.slow
 def test_the_noise_is_the_one_on_disk(made):
     """In the quietest parts of the image: a deep one has sources nearly everywhere."""
     for _, pixels, seen, rms in made.images.values():
@@ -193,6 +197,7 @@ def test_the_noise_is_the_one_on_disk(made):
         assert 0.9 < np.nanpercentile(blocks, 15) < 1.15
 
 
+@pytest.mark.slow
 def test_positions_are_those_of_the_pixels(made):
     for row in made.candidates:
         header = made.images[row["TILENAME"], "g"][0]
@@ -214,6 +219,7 @@ def test_bright_candidates_are_where_the_light_is(made):
     assert np.median(offsets) * made.scale < 0.5
 
 
+@pytest.mark.slow
 def test_truth_has_the_rows_of_the_candidates(made):
     truth, is_lsbg = made.truth, made.is_lsbg
     assert list(truth["NUMBER"]) == list(made.candidates["NUMBER"])
@@ -225,6 +231,7 @@ def test_truth_has_the_rows_of_the_candidates(made):
     assert len(set(truth["NEAREST"][~is_lsbg])) > 2
 
 
+@pytest.mark.slow
 def test_lsbgs_are_measured_about_as_bright_and_large_as_they_are(made):
     measured, true = made.candidates[made.is_lsbg], made.truth[made.is_lsbg]
     assert abs(np.median(measured["MAG_AUTO_G"] - true["MAG_G_TRUE"])) < 0.3
@@ -455,6 +462,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(package, t
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_faint_patches_are_in_the_deep_survey_alone(made):
     kinds = set(np.asarray(made.truth["NEAREST"]).astype(str))
     assert ("wisp" in kinds) == (made.name == "hsc")

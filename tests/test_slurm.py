@@ -221,6 +221,7 @@ def test_a_wrong_description_is_one_line(describe, tmp_path, text, message):
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 600
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sbatch", "message"),
     [

@@ -48,6 +48,7 @@ def test_chunks_company_and_order_change_no_bit(classifier, cutouts, spread):
         assert (classifier.spread(cutouts[places], ROWS[places]) == spread[places]).all()
 
 
+@pytest.mark.slow
 def test_it_depends_on_the_row(classifier, cutouts, spread):
     assert (classifier.spread(cutouts[:8], ROWS[:8] + 1) != spread[:8]).any()
 
@@ -112,6 +113,7 @@ def test_a_network_without_dropout_has_none():
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_masks_drop_at_the_rate_and_keep_the_mean(classifier):
     masks = random_masks(classifier.engine.random_part, 5, 7)
     assert [mask.shape for mask in masks] == [
@@ -128,6 +130,7 @@ def test_masks_drop_at_the_rate_and_keep_the_mean(classifier):
         assert (masks[0] != other[0]).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "error"), [(np.arange(3.0), TypeError), (np.arange(4), ValueError)]
 )

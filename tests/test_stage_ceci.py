@@ -179,6 +179,7 @@ def test_a_stage_that_was_stopped_goes_on(stage, expected):
     assert not working.exists() and not log.parent.exists()
 
 
+@pytest.mark.slow
 def test_kept_cutouts_move_with_the_catalog_and_go_with_it(stage):
     place = kept_folder(stage["annotated_candidates"])
     execute(ceci.ClassifyLsbgStage, **stage, keep_cutouts=True)
@@ -204,6 +205,7 @@ def test_what_is_wrong_in_the_configuration_is_said(stage, options, message, tmp
     assert not stage["annotated_candidates"].exists()
 
 
+@pytest.mark.slow
 def test_unknown_options_are_refused_where_no_other_stage_can_mean_them(stage, tmp_path, expected):
     config = tmp_path / "config.yaml"
     config.write_text(yaml.dump({"ClassifyLsbgStage": {"colour": 3}}))

@@ -71,6 +71,7 @@ def test_the_ceci_stage_scores_as_the_command(survey, tables, of_the_command, su
     assert_same(table, of_the_command, ("P_LSBG", "FLAGS_LSBG"))
 
 
+@pytest.mark.slow
 def test_the_rubin_task_scores_as_the_command(survey, tables, of_the_command):
     config = rubin.ClassifyLsbgConfig()
     config.cutouts = f"tiles:{survey.tiles}"

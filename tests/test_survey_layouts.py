@@ -451,6 +451,7 @@ def test_what_is_supposed_of_a_layout(tmp_path, write, count):
     assert len([line for line in said if "hardly right" not in line]) == count
 
 
+@pytest.mark.slow
 def test_many_objects_in_folders_of_their_own(tmp_path):
     """Each with its g.fits, r.fits and z.fits; a third without z."""
     for number in range(3):

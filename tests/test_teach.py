@@ -120,6 +120,7 @@ def test_from_labels_to_compared_weights(annotated, labels, train, tmp_path):
     assert found.old.min() >= 0 and (found.old != found.new).any()
 
 
+@pytest.mark.slow
 def test_nothing_random_to_judge_by(annotated, labels, tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text(labels.read_text().replace(",random", ",browsed"))

@@ -57,6 +57,7 @@ def fetch(folder, positions=(CENTRE,), **options):
     return source.fetch(np.array(positions, float))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("others", ["u", "Y", "y", "uYy"])
 def test_bands_that_no_cutout_needs_change_nothing(others, tmp_path):
     (tmp_path / "three").mkdir(), (tmp_path / "more").mkdir()
@@ -284,6 +285,7 @@ def test_compressed_and_plain_tiles_agree(survey, tmp_path):
     assert (packed == plain).all() and (packed_flags == plain_flags).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -318,6 +320,7 @@ def near_the_middle(survey, count=6):
     return np.stack([chosen["ALPHA_J2000"], chosen["DELTA_J2000"]], axis=1)
 
 
+@pytest.mark.slow
 def test_the_survey_gives_the_zero_point_that_a_header_lacks(survey, tmp_path):
     def without(header, data):
         header.remove("MAGZERO")
@@ -330,6 +333,7 @@ def test_the_survey_gives_the_zero_point_that_a_header_lacks(survey, tmp_path):
     np.testing.assert_array_equal(cutouts, expected)
 
 
+@pytest.mark.slow
 def test_larger_pixels_do_not_change_the_colours(survey, tmp_path):
     def rebinned(header, data):
         half = data.reshape(750, 2, 750, 2).sum(axis=(1, 3))
@@ -360,6 +364,7 @@ def test_fits_cutouts_of_the_viewer_keep_their_fluxes_at_any_scale(tmp_path):
     assert means[0.131] == pytest.approx(means[0.262], abs=0.5)
 
 
+@pytest.mark.slow
 def test_bands_on_other_grids_are_cut_each_by_its_own(survey, tmp_path):
     """The image of r lies three columns further on; what it shows is where it was."""
 
@@ -377,6 +382,7 @@ def test_bands_on_other_grids_are_cut_each_by_its_own(survey, tmp_path):
     assert abs(cutouts.astype(int) - expected).max() <= 1
 
 
+@pytest.mark.slow
 def test_bands_of_one_name_but_other_places_are_refused(survey, tmp_path):
     def elsewhere(header, data):
         header["CRVAL2"] += 1 * (header["BAND"] == "r")
@@ -389,6 +395,7 @@ def test_bands_of_one_name_but_other_places_are_refused(survey, tmp_path):
         fetch(tmp_path, near_the_middle(survey))
 
 
+@pytest.mark.slow
 def test_two_releases_of_a_tile_are_refused(survey, tmp_path):
     rewritten(survey, tmp_path)
     one = next(tmp_path.glob("*_g.fits"))
@@ -397,6 +404,7 @@ def test_two_releases_of_a_tile_are_refused(survey, tmp_path):
         fetch(tmp_path, near_the_middle(survey))
 
 
+@pytest.mark.slow
 def test_a_cube_of_one_plane(survey, tmp_path):
     rewritten(survey, tmp_path, lambda header, data: (header, data[None]))
     positions = near_the_middle(survey)
@@ -405,6 +413,7 @@ def test_a_cube_of_one_plane(survey, tmp_path):
     assert not flags.any()
 
 
+@pytest.mark.slow
 def test_the_fingerprint_tells_changed_files(survey, tmp_path):
     rewritten(survey, tmp_path)
     before = open_source(f"tiles:{tmp_path}").fingerprint()

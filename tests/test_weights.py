@@ -265,6 +265,7 @@ def turn_a_kernel(file):
     file["layers/dense/vars/0"] = kernel
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
