@@ -18,7 +18,7 @@ EXAMPLES = {
 } | {"Classifier.predict": Classifier.predict, "Classifier.spread": Classifier.spread}
 """The public face by its names; of a classifier, the methods that users call.
 
-`load_completeness` needs a measured completeness: docs/completeness.md makes one and loads it.
+`load_completeness` needs a measured completeness: docs/howto/completeness.md makes one and loads it.
 """
 
 
