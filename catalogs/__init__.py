@@ -221,8 +221,8 @@ class Catalog(Protocol):
             for at most 65,536 rows at a time. NaN stands for "no value".
         provenance : mapping
             What is said once about the new columns: ``weights``, ``weights_sha256``, ``source``,
-            ``software``, ``threshold``, ``prior``, ``date``, and ``select`` where not all rows
-            were looked at.
+            ``software``, ``engine``, ``threshold``, ``prior``, ``date``, ``select`` where not all
+            rows were looked at, and ``mismatch`` where the images are not those of the weights.
         overwrite_columns : bool
             Drop columns of the same names; otherwise they are an error.
 
@@ -290,7 +290,7 @@ def open_catalog(
     ra, dec : str, optional
         Columns of the position, where their names are not known ones.
     position_unit : str, optional
-        ``deg`` or ``rad``, overriding what the table says.
+        ``deg``, ``rad``, or ``hourangle`` (right ascension in hours), whatever the table says.
 
     Returns
     -------

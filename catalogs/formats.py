@@ -106,7 +106,26 @@ class CatalogFormat:
 
 
 def begins_with(*beginnings: bytes) -> Callable[[Content], bool]:
-    """Return what recognises files by their first bytes."""
+    """Return what recognises files by their first bytes.
+
+    Parameters
+    ----------
+    *beginnings : bytes
+        Any of these may be the first bytes of a file, unpacked, without white space at the start.
+
+    Returns
+    -------
+    callable
+        Given a `Content`, tells whether it is of the format.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from catalogs.formats import Content, begins_with
+    >>> recognises = begins_with(b"PAR1")
+    >>> recognises(Content(Path("a.parquet"), is_folder=False, beginning=b"PAR1..."))
+    True
+    """
     return lambda content: content.beginning.startswith(beginnings)
 
 

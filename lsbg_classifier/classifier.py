@@ -61,8 +61,8 @@ class Classifier:
     Parameters
     ----------
     weights : WeightSet
-    engine : str
-    prior : float, optional
+        As `lsbg_classifier.weights.registry.find_weights` returns it.
+    engine, prior
         As for `load_classifier`.
 
     Attributes
@@ -154,10 +154,11 @@ class Classifier:
     def spread(self, cutouts: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return how much the probability of each cutout spreads under Monte Carlo dropout.
 
-        The network answers 32 times, each time without other values, dropped at the rates of its
-        training (Gal & Ghahramani 2016, ICML 48, 1050); docs/uncertainty.md says what that is
-        worth. Which values are dropped depends on the row and the weights alone, so that a
-        candidate has the same spread in every chunk, process and run.
+        The network answers 32 times; each time other values are dropped at random, at the rates of
+        its training (Gal & Ghahramani 2016, ICML 48, 1050). The page "The spread of a probability"
+        of the documentation says what that is worth. Which values are dropped depends on the row
+        and the weights alone, so that a candidate has the same spread in every chunk, process and
+        run.
 
         Parameters
         ----------
@@ -235,6 +236,14 @@ class Classifier:
             If the cutouts are not uint8.
         ValueError
             If their shape is another.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from lsbg_classifier import load_classifier
+        >>> uniform = np.full((2, 64, 64, 3), 32, np.uint8)
+        >>> load_classifier("des-simulated").features(uniform).shape
+        (2, 1024)
         """
         cutouts = _checked(cutouts)
 
@@ -259,6 +268,21 @@ class Classifier:
         -------
         array of float32, shape (N,)
             Above 0 where `unlike_training` is true; NaN for weights that came without this check.
+
+        Raises
+        ------
+        TypeError
+            If the cutouts are not uint8.
+        ValueError
+            If their shape is another.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from lsbg_classifier import load_classifier
+        >>> uniform = np.full((1, 64, 64, 3), 32, np.uint8)  # a sky without noise
+        >>> bool(load_classifier("des-simulated").oddness(uniform)[0] > 0)
+        True
         """
         cutouts = _checked(cutouts)
         if self._likeness is None:
@@ -291,6 +315,21 @@ class Classifier:
         -------
         array of bool, shape (N,)
             All false for weights that came without this check.
+
+        Raises
+        ------
+        TypeError
+            If the cutouts are not uint8.
+        ValueError
+            If their shape is another.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from lsbg_classifier import load_classifier
+        >>> uniform = np.full((1, 64, 64, 3), 32, np.uint8)  # a sky without noise
+        >>> load_classifier("des-simulated").unlike_training(uniform).tolist()
+        [True]
         """
         cutouts = _checked(cutouts)
         if self._likeness is None:
@@ -310,6 +349,14 @@ class Classifier:
         array of float32, shape (N, 16, 16)
             What a place adds to the logit of the probability, at least 0; row 0 at the top.
             Selvaraju et al. 2017 (arXiv:1610.02391), as in section 5.3 of Tanoglidis et al. 2021.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from lsbg_classifier import load_classifier
+        >>> uniform = np.full((2, 64, 64, 3), 32, np.uint8)
+        >>> load_classifier("des-simulated").heat_maps(uniform).shape
+        (2, 16, 16)
         """
         with self._lock:
             network = self._network
@@ -330,6 +377,14 @@ class Classifier:
         array of float32, shape (N, 16, 16)
             What a place adds to the logit of the probability, at least 0; row 0 at the top.
             Draelos & Carin 2020 (arXiv:2011.08891).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from lsbg_classifier import load_classifier
+        >>> uniform = np.full((2, 64, 64, 3), 32, np.uint8)
+        >>> load_classifier("des-simulated").contribution_maps(uniform).shape
+        (2, 16, 16)
         """
         with self._lock:
             network = self._network

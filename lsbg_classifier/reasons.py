@@ -60,6 +60,12 @@ def give_reason(flag: Flag, where: object, what: str, count: int = 1):
         What is wrong, on one line, without a full stop.
     count : int
         Candidates that this concerns.
+
+    Examples
+    --------
+    >>> from lsbg_classifier import Flag
+    >>> from lsbg_classifier.reasons import give_reason
+    >>> give_reason(Flag.BAD_IMAGE, "tiles/a_g.fits", "row 1500 is damaged", count=3)
     """
     reason = Reason(flag, str(where), " ".join(what.split()))
     with _lock:

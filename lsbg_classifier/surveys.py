@@ -134,10 +134,26 @@ SURVEYS: Mapping[str, Survey] = MappingProxyType(
 def survey_named(name: str) -> Survey:
     """Return the survey of that name, or the one that a ``.toml`` file describes.
 
+    Parameters
+    ----------
+    name : str
+        A key of `SURVEYS`, or a path that ends with ``.toml``; see `read_survey`.
+
+    Returns
+    -------
+    Survey
+
     Raises
     ------
     InputError
         If there is no such survey, with the names that exist; or the file describes none.
+
+    Examples
+    --------
+    >>> from lsbg_classifier.surveys import survey_named
+    >>> des = survey_named("des")
+    >>> des.pixel_scale, round(des.field_of_view, 1)  # arcsec
+    (0.263, 33.5)
     """
     if name.endswith(".toml"):
         return read_survey(Path(name))

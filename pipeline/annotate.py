@@ -66,7 +66,7 @@ def annotate(
     cutouts : str
         Where the images come from: ``tiles:FOLDER`` (coadd tiles on disk, or by URL),
         ``legacysurvey:LAYER`` (the sky viewer, such as ``legacysurvey:des-dr1``), ``hips:ID``
-        (cut by hips2fits, such as ``hips:CDS/P/DES-DR2/ColorIRG``), ``kept:OUTPUT`` (those that an
+        (cut by hips2fits, such as ``hips:CDS/P/DES-DR2/{band}``), ``kept:OUTPUT`` (those that an
         earlier run kept), or a source of a plug-in.
     weights : str
         Trained weights: a registered name (``lsbg weights`` lists them) or the path of a file.
@@ -88,7 +88,7 @@ def annotate(
     table : str, optional
         FITS extension or VOTable table, by name or number, where several have positions.
     ra, dec : str, optional
-        Columns of the position, where their names are not known ones.
+        Columns of the right ascension and declination, where their names are not known ones.
     position_unit : str, optional
         ``deg``, ``rad`` or ``hourangle`` (right ascension in hours), whatever the table says.
     select : str, optional
@@ -121,7 +121,7 @@ def annotate(
     scheduler_file : path, optional
         File that describes a running scheduler, as ``dask scheduler --scheduler-file`` writes it.
     workers : int, optional
-        Worker processes to start instead of threads.
+        Worker processes to start instead of threads, at least 1.
     cluster : path, optional
         TOML file that says how jobs of Slurm are started as workers; see `pipeline.slurm`.
         Of `scheduler`, `scheduler_file`, `workers` and `cluster` at most one may be used.
@@ -129,7 +129,7 @@ def annotate(
         The least and the largest number of jobs of `cluster`: as many run as the work needs, and
         jobs that end are replaced.
     chunk_size : int
-        Candidates in a unit of work; those of one tile stay together.
+        Candidates in a unit of work, at least 1; those of one tile stay together, up to 4096.
     keep_cutouts : bool
         Keep the cutouts of all scored rows in the folder ``OUTPUT.cutouts``; see
         `lsbg_classifier.cutouts.kept.open_kept`.
@@ -175,7 +175,7 @@ def annotate(
     >>> summary = annotate(
     ...     "demo/survey/candidates.fits", "scored.fits", cutouts="tiles:demo/survey/tiles"
     ... )
-    >>> summary.scored + summary.flags["NO_COVERAGE"] <= summary.rows
+    >>> 0 < summary.scored <= summary.rows
     True
     >>> open_catalog("scored.fits").column_names[-2:]
     ('P_LSBG', 'FLAGS_LSBG')

@@ -110,8 +110,8 @@ Beside = Annotated[
 Architecture = Annotated[
     str | None,
     typer.Option(
-        help="Build this network, where weights are trained from scratch; docs/plugins.md says "
-        "how to add one.",
+        help="Build this network, where weights are trained from scratch: deepshadows, residual, "
+        "or one that an installed package adds.",
         show_default="deepshadows, or that of the weights to fine-tune",
     ),
 ]

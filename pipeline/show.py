@@ -31,20 +31,21 @@ def show(
     Parameters
     ----------
     table : path, astropy.table.Table, pandas.DataFrame or pyarrow.Table
-        Rows that `annotate` wrote, all or some, in any order, with the columns of position,
-        probability and flags.
+        Rows of a catalog that `annotate` wrote, all or some, in any order, with the columns of
+        position, probability and flags.
     n : int
         Cutouts of each kind, at most; no candidate is drawn twice.
     cutouts : str or CutoutSource, optional
         Where images come from, see `lsbg_classifier.open_source`: ``kept:ANNOTATED`` are those
         that a run has kept. Not needed for the path of a catalog whose run has kept them.
     threshold : float
-        Called an LSBG above this.
+        Probability above which a candidate is called an LSBG, between 0 and 1.
     label : str, optional
         Column with the truth: 1 = LSBG, 0 = not. Cutouts get frames in the colour of their class.
     ra, dec, position_unit : str, optional
-        Columns of the position, and ``deg`` or ``rad``, where they are not found.
-    source_options
+        Columns of the position, and its unit (``deg``, ``rad`` or ``hourangle``), where they are
+        not found.
+    **source_options
         Options of the cutout source, such as ``url``.
 
     Returns

@@ -9,16 +9,32 @@ import shutil
 import pytest
 
 import lsbg_classifier
+from catalogs.formats import begins_with
 from lsbg_classifier import Classifier, annotate
+from lsbg_classifier.completeness.model import CompletenessModel
+from lsbg_classifier.reasons import give_reason
+from lsbg_classifier.surveys import survey_named
+from lsbg_classifier.weights.registry import find_weights
 
+METHODS = (
+    *("predict", "spread", "features", "oddness", "unlike_training", "heat_maps"),
+    "contribution_maps",
+)
 EXAMPLES = {
     name: getattr(lsbg_classifier, name)
     for name in lsbg_classifier.__all__
     if name not in ("Classifier", "__version__", "load_completeness")
-} | {"Classifier.predict": Classifier.predict, "Classifier.spread": Classifier.spread}
-"""The public face by its names; of a classifier, the methods that users call.
+} | {f"Classifier.{name}": getattr(Classifier, name) for name in METHODS}
+EXAMPLES |= {
+    "CompletenessModel.predict": CompletenessModel.predict,
+    "find_weights": find_weights,
+    "survey_named": survey_named,
+    "give_reason": give_reason,
+    "begins_with": begins_with,
+}
+"""The public face by its names; the methods that users call, and what plug-ins use.
 
-`load_completeness` needs a measured completeness: docs/howto/completeness.md makes one and loads it.
+`load_completeness` needs a measured completeness: docs/howto/completeness.md makes and loads one.
 """
 
 

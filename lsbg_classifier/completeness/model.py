@@ -67,13 +67,33 @@ class CompletenessModel:
         Returns
         -------
         array of float64
-            Between 0 and 1; NaN outside of the range of brightness and size of the mocks, for
-            which nothing is known.
+            Between 0 and 1, of the shape of the parameters together; NaN outside of the range of
+            brightness and size of the mocks, for which nothing is known.
 
         Raises
         ------
         ValueError
-            If a property is unknown.
+            If a property is unknown, or the shapes do not fit together.
+
+        Examples
+        --------
+        A model of two terms, which falls from 1 to 0 at 26 mag/arcsec2:
+
+        >>> from lsbg_classifier.completeness.model import CompletenessModel
+        >>> names = ("MU_MEAN", "LOG_R_EFF")
+        >>> model = CompletenessModel(
+        ...     band="g",
+        ...     others=(),
+        ...     middle={"MU_MEAN": 26.0, "LOG_R_EFF": 0.6},
+        ...     width=dict.fromkeys(names, 1.0),
+        ...     lowest={"MU_MEAN": 24.0, "LOG_R_EFF": 0.4},
+        ...     highest={"MU_MEAN": 28.0, "LOG_R_EFF": 1.1},
+        ...     powers=((1, 0), (0, 1)),
+        ...     coefficients=(-4.0, 0.0),
+        ...     intercept=0.0,
+        ... )
+        >>> model.predict(mu_mean=[25.0, 26.0, 27.0, 29.0], r_eff=4.0).round(2)
+        array([0.98, 0.5 , 0.02,  nan])
         """
         values = {"MU_MEAN": np.asarray(mu_mean, float)}
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -197,16 +217,18 @@ def _calibration(predicted: np.ndarray, recovered: np.ndarray) -> list[dict]:
 
 
 def load_completeness(path: str | Path) -> CompletenessModel:
-    """Return the model in a ``completeness.json`` that `lsbg completeness` has written.
+    """Load the model in a ``completeness.json`` of `lsbg completeness` or `lsbg inject-recover`.
 
     Parameters
     ----------
     path : str or path
+        ``completeness.json`` in the folder that the command wrote.
 
     Returns
     -------
     CompletenessModel
-        Its ``predict(mu_mean, r_eff)`` gives the completeness of any galaxy.
+        Its ``predict(mu_mean, r_eff)`` gives the completeness for galaxies of these mean surface
+        brightnesses (mag/arcsec2) and effective radii (arcseconds).
 
     Raises
     ------

@@ -88,11 +88,16 @@ class CutoutSource(Protocol):
     def group(self, positions: np.ndarray) -> np.ndarray | None:
         """Say which positions are cheapest to fetch together.
 
+        Parameters
+        ----------
+        positions : array of float64, shape (N, 2)
+            As for `fetch`.
+
         Returns
         -------
         array of int32, shape (N,), or None
-            A number for each position of shape (N, 2): those with the same number share an image
-            on disk. -1 stands for "none". None: the order does not matter.
+            A number for each position: those with the same number share an image on disk. -1
+            stands for "none". None: the order does not matter.
         """
 
 
@@ -150,11 +155,13 @@ def open_source(spec: str, **options) -> CutoutSource:
     Parameters
     ----------
     spec : str
-        ``KIND:DETAIL``, for example ``legacysurvey:des-dr1``, ``tiles:FOLDER``, ``tiles:URL`` or
-        ``hips:CDS/P/DES-DR2/ColorIRG``. Kinds are found through the entry-point group
-        ``lsbg_classifier.cutout_sources``, so that other packages can add their own.
-    options
-        Passed to the source, for example ``connections=4`` or ``url="http://..."``.
+        ``KIND:DETAIL``, for example ``legacysurvey:des-dr1``, ``tiles:FOLDER``, ``tiles:URL``,
+        ``hips:CDS/P/DES-DR2/{band}`` or ``kept:ANNOTATED``. Kinds are found through the
+        entry-point group ``lsbg_classifier.cutout_sources``, so that other packages can add their
+        own.
+    **options
+        Passed to the source: ``bands``, ``survey`` and ``tiles`` for tiles, ``survey``, ``url``,
+        ``connections`` and ``timeout`` (seconds) for servers.
 
     Returns
     -------

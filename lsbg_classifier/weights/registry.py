@@ -72,10 +72,28 @@ def broken_weights() -> dict[str, InputError]:
 def find_weights(name: str | os.PathLike) -> WeightSet:
     """Find a weight set by name, or by the path of its ``.weights.h5`` file.
 
+    Parameters
+    ----------
+    name : str or path
+        A registered name (``lsbg weights`` lists them), or the path of a file with its card beside
+        it.
+
+    Returns
+    -------
+    WeightSet
+        With the attributes `card` and `path`. The file is not read yet.
+
     Raises
     ------
     InputError
         If there is none, and the message lists the names that exist; or if its card is damaged.
+
+    Examples
+    --------
+    >>> from lsbg_classifier.weights.registry import find_weights
+    >>> weights = find_weights("des-simulated")
+    >>> weights.card.survey, weights.path.name
+    ('des', 'des-simulated.weights.h5')
     """
     name = os.fspath(name)
     if name.endswith(_SUFFIX):

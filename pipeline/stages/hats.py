@@ -58,6 +58,15 @@ def classify_catalog(catalog: "lsdb.Catalog", *, cutouts: str, **options) -> "ls
     InputError
         At once, for options with which no partition could be annotated: unknown weights or source,
         weights for other images, a wrong selection, columns of ours that exist already.
+
+    Examples
+    --------
+    Score a catalog, and write it with what the new columns come from::
+
+        catalog = lsdb.open_catalog("candidates_hats", columns="all")
+        scored = classify_catalog(catalog, cutouts="tiles:TILES")
+        properties = hats_properties(catalog, cutouts="tiles:TILES")
+        scored.write_catalog("scored_hats", addl_hats_properties=properties)
     """
     cutouts, options = anywhere(cutouts, _complete(catalog, options))
     added = _annotated(catalog.meta, cutouts, options)
@@ -102,6 +111,12 @@ def hats_properties(catalog: "lsdb.Catalog", *, cutouts: str, **options) -> dict
     Returns
     -------
     dict of str to str
+        By names such as ``lsbg.weights``.
+
+    Raises
+    ------
+    InputError
+        As of `classify_catalog`, which has an example.
     """
     added = _annotated(catalog.meta, cutouts, _complete(catalog, options))
     metadata = added.schema.metadata
@@ -134,6 +149,12 @@ def classify_hats(
         `pipeline.annotate`.
     TypeError
         For an option that does not exist; the message lists those that do.
+
+    Examples
+    --------
+    ::
+
+        classify_hats("candidates_hats", "scored_hats", cutouts="tiles:TILES", workers=4)
     """
     found = open_catalog(input_path).format
     if found != "hats":
