@@ -285,8 +285,8 @@ def open_catalog(
     format : str, optional
         Name of the format, where the content does not say it for sure.
     table : str, optional
-        Extension of a FITS file or table of a VOTable, by name or number; by default the one that
-        has positions.
+        Extension of a FITS file or table of a VOTable, by name or number, or path of a table in
+        HDF5; by default the one that has positions.
     ra, dec : str, optional
         Columns of the position, where their names are not known ones.
     position_unit : str, optional

@@ -86,7 +86,8 @@ def annotate(
     format : str, optional
         Name of the input's format in `catalogs.formats`, where its content does not say it.
     table : str, optional
-        FITS extension or VOTable table, by name or number, where several have positions.
+        FITS extension or VOTable table, by name or number, or path of a table in HDF5, where
+        several have positions.
     ra, dec : str, optional
         Columns of the right ascension and declination, where their names are not known ones.
     position_unit : str, optional

@@ -17,6 +17,7 @@ from catalogs.columns import OUTPUT_COLUMNS
 from catalogs.errors import InputError
 from catalogs.formats import FORMATS
 from lsbg_classifier.engines.choice import ENGINES
+from lsbg_classifier.surveys import SURVEYS
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS
 
 _KINDS: tuple[type, ...] = (bool, int, float, str, tuple)
@@ -134,7 +135,7 @@ class Options:
     table: str | None = field(
         default=None,
         metadata=_about(
-            "Read this FITS extension or VOTable table, by name or number.",
+            "Read this FITS extension or VOTable table, by name or number, or this path in HDF5.",
             metavar="NAME|N",
             whole_run=True,
         ),
@@ -178,8 +179,8 @@ class Options:
     survey: str | None = field(
         default=None,
         metadata=_about(
-            "Use the colours and the scale of this survey, where names of files do not tell it: a "
-            "name or a .toml file."
+            "Make cutouts with the colours and the pixel scale of this survey, where names of "
+            f"files do not tell it: {', '.join(SURVEYS)}, or a .toml file that describes one."
         ),
     )
     tiles: str | None = field(
@@ -191,7 +192,11 @@ class Options:
         ),
     )
     url: str | None = field(
-        default=None, metadata=_about("Ask this server instead, which has the same interface.")
+        default=None,
+        metadata=_about(
+            "Ask this server instead of the public one that --cutouts stands for; it must have the "
+            "same interface."
+        ),
     )
     connections: int | None = field(
         default=None,
@@ -276,7 +281,8 @@ class Options:
         ),
     )
     overwrite_columns: bool = field(
-        default=False, metadata=_about("Replace our columns if INPUT has them already.")
+        default=False,
+        metadata=_about("Replace the columns of an earlier run if INPUT has them."),
     )
     vo_metadata: bool = field(
         default=False,
@@ -286,7 +292,9 @@ class Options:
     )
     allow_mismatch: bool = field(
         default=False,
-        metadata=_about("Score images that the weights were not made for; be careful."),
+        metadata=_about(
+            "Score images that the weights were not made for, as an order in which to look at them."
+        ),
     )
     log: str | Path | None = field(
         default=None,

@@ -144,7 +144,10 @@ def training_app(defaults: _Defaults) -> typer.Typer:
         ] = None,
         positives: Annotated[
             str,
-            typer.Option(help="Take the LSBGs of a published sample from: published or vizier."),
+            typer.Option(
+                help="Take the LSBGs of a published sample from the published lists (published) or "
+                "from VizieR (vizier)."
+            ),
         ] = "published",
         type_1: Annotated[
             bool,

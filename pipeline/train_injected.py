@@ -62,7 +62,8 @@ Psf = Annotated[
 Exclude = Annotated[
     Path | None,
     typer.Option(
-        help="Leave the known LSBGs of this catalog out of the others of --sample injected.",
+        help="Leave the known LSBGs of this catalog out of the candidates with label 0 of --sample "
+        "injected.",
         **ANY_PATH,
     ),
 ]
@@ -70,9 +71,9 @@ LsbgDensity = Annotated[
     float,
     typer.Option(
         min=0,
-        help="Take this many LSBGs per square degree to pass the cut; those that --exclude does "
-        "not name are among the others of --sample injected, and the loss is corrected for them. "
-        "The default is that of DES as published.",
+        help="Take this as the number of real LSBGs per square degree that pass the cut of "
+        "--sample injected; the loss is corrected for those that --exclude does not name, which "
+        "have the label 0. The default is that of DES as published.",
     ),
 ]
 SimulatedShare = Annotated[
@@ -80,7 +81,8 @@ SimulatedShare = Annotated[
     typer.Option(
         min=0,
         max=0.99,
-        help="Make this part of the others of --sample injected simulated artifacts.",
+        help="Make this fraction of the candidates with label 0 of --sample injected simulated "
+        "artifacts.",
     ),
 ]
 

@@ -1,4 +1,4 @@
-"""``lsbg completeness``: which part of mock galaxies was recovered."""
+"""``lsbg completeness``: which fraction of mock galaxies was recovered."""
 
 from pathlib import Path
 from typing import Annotated

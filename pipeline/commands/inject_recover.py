@@ -81,7 +81,9 @@ def inject_recover(
     allow_mismatch: Annotated[
         bool,
         typer.Option(
-            "--allow-mismatch", help="Score images that the weights were not made for; be careful."
+            "--allow-mismatch",
+            help="Score images that the weights were not made for, as an order in which to look at "
+            "them.",
         ),
     ] = False,
     keep_sample: Annotated[

@@ -54,7 +54,7 @@ def report(
         str | None,
         typer.Option(
             help="Show where these other weights disagree with those of ANNOTATED; with --labels, "
-            "judge both by the random ones."
+            "judge both by the labels of candidates drawn at random."
         ),
     ] = None,
     completeness: Annotated[
