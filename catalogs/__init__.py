@@ -257,7 +257,7 @@ def check_chosen(catalog: Catalog):
 
 
 def _row_writer(catalog: Catalog) -> Callable[[Path, np.ndarray], object]:
-    """Return what writes some rows of a catalog; few formats have it."""
+    """Return what writes some rows of a catalog; formats of plug-ins may lack it."""
     writer = getattr(catalog, "write_rows", None)
     if writer is None:
         raise InputError(
