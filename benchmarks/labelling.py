@@ -36,7 +36,6 @@ from lsbg_classifier.training.strategies import (
     learning_order,
     looked_at,
 )
-from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS
 
 PLAN = SurveyPlan(tiles=2, tile_size=2000, lsbgs=300)
 """Of each simulated survey: many LSBGs, so that a few surveys tell."""
@@ -374,7 +373,7 @@ def main():
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[20413, 20414])
     parser.add_argument("--real", type=Path)
-    parser.add_argument("--weights", default=DEFAULT_WEIGHTS)
+    parser.add_argument("--weights", default="des-simulated")
     parser.add_argument("--tuned", type=int, choices=COUNTS, default=None)
     parser.add_argument("--page", type=Path)
     parser.add_argument("--figure", type=Path)

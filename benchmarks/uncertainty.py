@@ -24,7 +24,6 @@ from lsbg_classifier.simulation.survey import SurveyPlan, simulate_survey
 from lsbg_classifier.training.assessment import LabelledCutouts
 from lsbg_classifier.training.evaluation import judge
 from lsbg_classifier.training.intervals import score_differences
-from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS
 
 HEAD = (
     "cutouts", "number", "wrong", "AUC of the spread", "AUC of closeness to the threshold",
@@ -83,7 +82,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[20301, 20302, 20303, 20304])
-    parser.add_argument("--weights", default=DEFAULT_WEIGHTS)
+    parser.add_argument("--weights", default="des-simulated")
     parser.add_argument("--real", type=Path, nargs=2, action="append", default=[])
     parser.add_argument("--page", type=Path)
     options = parser.parse_args()

@@ -64,11 +64,11 @@ def test_features_of_all_that_have_a_cutout_in_sixteen_bytes(report, images):
     assert (data["features"], data["odd"]) == (16, True)
     name, values = received(report / "data" / "features.js")
     features = unpacked(values).view(np.int8).reshape(ROWS, 16)
-    raw = load_classifier().features(images)
+    raw = load_classifier("des-simulated").features(images)
     np.testing.assert_array_equal(features[:36], fit_projection(raw).apply(raw))
     assert name == "features" and not features[36:].any() and features[:36].any(axis=1).all()
     odd = unpacked(received(report / "data" / "odd.js")[1])
-    np.testing.assert_array_equal(odd[:36], load_classifier().oddness(images))
+    np.testing.assert_array_equal(odd[:36], load_classifier("des-simulated").oddness(images))
     assert np.isnan(odd[36:]).all()
 
 
@@ -95,7 +95,9 @@ def test_what_teaches_is_uncertain_and_diverse_where_cutouts_were_kept(run, repo
     pictures = Pictures.open(candidates, None, {})
     rows = np.arange(36)
     chosen = plan_queue(None, (), 0.2, candidates, pictures).teaching(candidates, rows, 8, 0.5)
-    pool = Pool(candidates.probability[rows], 0.5, load_classifier().features(images))
+    pool = Pool(
+        candidates.probability[rows], 0.5, load_classifier("des-simulated").features(images)
+    )
     assert chosen.tolist() == learning_order("both", pool, 8, _SEED).tolist()
     assert set(chosen.tolist()) != set(np.argsort(abs(pool.probability - 0.5))[:8].tolist())
     assert "20 uncertain and diverse, 20 random" in (report / "index.html").read_text("utf-8")

@@ -205,7 +205,7 @@ def test_labels_of_two_files_are_joined(teach, truth, classes, tmp_path):
     assert "ada and ben judged 4 of the same: 100% agreed" in out
     assert "train: 8 LSBGs, 8 others" in out and "test: 0 LSBGs, 8 others" in out
     assert "asked for all 24 positions, 24 have a cutout" in out
-    assert "recipe: published, starting from des-simulated" in out
+    assert f"recipe: published, starting from {DEFAULT_WEIGHTS}" in out
     assert "device: " in out and "backend: " in out and "ms a step" in out
     assert not (tmp_path / "out").exists()
 

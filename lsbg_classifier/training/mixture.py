@@ -52,7 +52,7 @@ class Source:
 
     def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return varied cutouts, float32 in [0, 1], and their labels."""
-        lsbgs = (self.count + rng.integers(2)) // 2
+        lsbgs = (self.count + int(rng.integers(2))) // 2
         rows = np.concatenate([self._rows(1, lsbgs, rng), self._rows(0, self.count - lsbgs, rng)])
         return self.variation.apply(self.images[rows], rng), self.labels[rows]
 

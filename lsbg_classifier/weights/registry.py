@@ -14,7 +14,7 @@ from lsbg_classifier.plugins import find_plugins, load_plugin, package_of
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.contents import check_contents
 
-DEFAULT_WEIGHTS = "des-simulated"
+DEFAULT_WEIGHTS = "des-real"
 """The shipped set that is used when none is named."""
 
 ENTRY_POINT_GROUP = "lsbg_classifier.weights"

@@ -51,6 +51,7 @@ _PROVENANCE = {
     "engine": "network run by",
     "date": "on",
     "threshold": "threshold",
+    "prior": "fraction of LSBGs assumed",
     "select": "selection",
     "mismatch": "images other than those of the weights",
 }
