@@ -10,7 +10,7 @@ ROWS, TILES, CANDIDATES = 1_000_000_000, 10_000, 300
 WORKERS = 100
 """Of the larger computation; the smaller one is for two, as measured."""
 
-_SCORING = re.compile(r"^\| 1 -> 2 Dask worker processes \| \S+ -> ([\d.]+)/s \|", re.MULTILINE)
+_SCORING = re.compile(r"^\| 1 -> 2 Dask worker processes \| \S+ -> ([\d.]+)/s", re.MULTILINE)
 
 
 @dataclass(frozen=True)

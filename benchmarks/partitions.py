@@ -135,15 +135,13 @@ def measure_speed(
     }
 
 
-def command_memory(catalog: Path, output: Path, tiles: Path) -> tuple[float, float]:
-    """Run the command with two workers; its own peak memory in megabytes, and seconds."""
+def command_memory(catalog: Path, output: Path, tiles: Path) -> float:
+    """Run the command with two workers; its own peak memory in megabytes."""
     command = [sys.executable, "-c", _COMMAND, "classify", catalog, output, "--quiet"]
     command += ["--cutouts", f"tiles:{tiles}", "--workers", "2"]
-    start = time.perf_counter()
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    took = time.perf_counter() - start
     shutil.rmtree(output)
-    return int(done.stdout.split()[-2]) / 1024, took
+    return int(done.stdout.split()[-2]) / 1024
 
 
 def speed_rows(seconds: dict[str, dict[int, float]], rows: int, what: str) -> list[Row]:
@@ -183,19 +181,18 @@ def speed(scratch: Path, tiles: Path, options: argparse.Namespace) -> str:
 
 def memory(scratch: Path, tiles: Path, options: argparse.Namespace) -> str:
     """Compare the memory of the command with few rows and with many: a table."""
-    megabytes, seconds = [], 0.0
+    megabytes = []
     for millions in (options.few, options.millions):
         rows = round(millions * 1e6)
         catalog = write_catalog(scratch / "catalog", rows, options.columns, options.files)
-        peak, seconds = command_memory(catalog, scratch / "out", tiles)
-        megabytes.append(peak)
+        megabytes.append(command_memory(catalog, scratch / "out", tiles))
         shutil.rmtree(catalog)
     few, many = megabytes
     what = (
         f"memory of the command with {options.millions:g} million rows, all selected, more than "
         f"with {options.few:g} million, in MB"
     )
-    measured = f"{many:.0f} MB, {few:.0f} MB; {seconds:.0f} s"
+    measured = f"{many:.0f} MB, {few:.0f} MB"
     return markdown([Row(what, measured, many - few, 100, most=True)])
 
 
