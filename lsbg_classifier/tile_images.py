@@ -14,7 +14,7 @@ from catalogs.errors import InputError
 from catalogs.urls import is_url
 from lsbg_classifier.cutouts.geometry import SkyGrid
 from lsbg_classifier.cutouts.image_kinds import BANDS
-from lsbg_classifier.cutouts.no_data import MaskBits, blanks_of, lowest_count
+from lsbg_classifier.cutouts.no_data import MaskBits, whole_bits, without_data
 from lsbg_classifier.cutouts.sections import (
     Image,
     ImageFile,
@@ -253,33 +253,25 @@ class OpenImages:
         for name, (image, path) in self._parts[band].items():
             with _naming(path):
                 parts[name] = np.array(read_section(image, rows, columns))
-        counts = parts["counts"]
+        counts, place = parts["counts"], file.image
         fluxes = np.multiply(counts, file.nanomaggies, dtype=np.float64).astype(np.float32)
-        blank, bad = _blanks(counts, file), np.zeros(counts.shape, bool)
+        blank = without_data(counts, file.nanomaggies, place.is_integer, place.blank)
+        bad = np.zeros(counts.shape, bool)
         if "weight" in parts:
             blank |= ~(parts["weight"] > 0)
-        elif not file.image.is_integer:
+        elif not place.is_integer:
             blank |= counts == 0
-        if file.image.mask is not None:
-            bits = file.image.mask.bits.get(band, MaskBits())
-            blank |= (parts["mask"] & _bits(parts["mask"], bits.no_data)) != 0
-            bad = (parts["mask"] & _bits(parts["mask"], bits.bad)) != 0
+        if place.mask is not None:
+            bits = place.mask.bits.get(band, MaskBits())
+            mask = whole_bits(parts["mask"])
+            blank |= (mask & _bits(mask, bits.no_data)) != 0
+            bad = (mask & _bits(mask, bits.bad)) != 0
         fluxes[blank] = np.nan
         return fluxes, bad | blank
 
 
 def _places(image: BandImage) -> dict[str, BandImage | Side | None]:
     return {"counts": image, "weight": image.weight, "mask": image.mask}
-
-
-def _blanks(counts: np.ndarray, file: BandFile) -> np.ndarray:
-    """Return where a value stands for "no data"."""
-    image = file.image
-    values = blanks_of(image.is_integer, image.blank)
-    blank = ~np.isfinite(counts) | (counts <= lowest_count(file.nanomaggies))
-    for value in set(values.tolist()):
-        blank |= counts == value
-    return blank
 
 
 def _bits(mask: np.ndarray, bits: int) -> np.ndarray:

@@ -174,11 +174,19 @@ def test_scattered_zeros_are_data(fraction):
 
 
 @pytest.mark.slow
-def test_zeros_of_integers_are_data_unless_all_are_zero():
-    pixels = np.zeros((130, 130), np.int16)
-    assert gap_of(pixels) == 1
-    pixels[7, 9] = 1
+@pytest.mark.parametrize("fraction", [0.02, 0.2, 0.6])
+def test_zeros_of_integers_are_data_unless_many_lie_together(fraction):
+    """Scattered ones come from rounding; parts that are filled with them have no data."""
+    rng, shape = np.random.default_rng(6), (130, 130)
+    pixels = rng.integers(1, 9, shape).astype(np.int16)
+    pixels[rng.random(shape) < fraction] = 0
     assert gap_of(pixels) == 0
+    for lost in (np.s_[:60], np.s_[:, 100:], np.s_[40:60, 50:70], np.s_[:, 77]):
+        spoilt = pixels.copy()
+        spoilt[lost] = 0
+        assert gap_of(spoilt) == pytest.approx(np.zeros(shape)[lost].size / 130**2, abs=0.012)
+        assert gap_of(spoilt, weight=np.ones(shape, np.float32)) == 0
+    assert gap_of(np.zeros(shape, np.int16)) == 1
 
 
 @pytest.mark.parametrize(

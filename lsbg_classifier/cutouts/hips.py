@@ -16,6 +16,7 @@ from lsbg_classifier.cutouts.colours import NANOMAGGIE_ZERO_POINT, colours_of_fl
 from lsbg_classifier.cutouts.coverage import judge_gaps
 from lsbg_classifier.cutouts.decode import WrongImageError, decode_image, read_plane
 from lsbg_classifier.cutouts.download import Downloader
+from lsbg_classifier.cutouts.no_data import without_data
 from lsbg_classifier.cutouts.source import flags_bad_positions
 from lsbg_classifier.http import FetchError, check_server, content_of, new_session, reason
 from lsbg_classifier.surveys import CUTOUT_SIZE, SURVEYS, VIEWER_SIZE, Imaging, Survey, survey_named
@@ -137,8 +138,10 @@ class HipsSource:
     def _fetch_flux(self, band: str, ra: float, dec: float) -> np.ndarray:
         """Fetch nanomaggies of one band; see `read_plane`."""
         hips = self._hips.replace(_BAND, band)
-        factor = np.float32(10 ** (-0.4 * (self._survey.zero_point - NANOMAGGIE_ZERO_POINT)))
-        return factor * self._decoded(read_plane, hips, ra, dec, "fits")
+        factor = 10 ** (-0.4 * (self._survey.zero_point - NANOMAGGIE_ZERO_POINT))
+        counts = self._decoded(read_plane, hips, ra, dec, "fits")
+        counts[without_data(counts, factor)] = np.nan
+        return np.float32(factor) * counts
 
     def _decoded(self, decode: Callable, *query) -> np.ndarray:
         """Ask the service for an image, and once more if it does not decode."""

@@ -5,10 +5,11 @@ The rules, in this order; the first that knows decides:
 1. A pixel has no data where it is NaN, infinite or blank (``BLANK``, ``ZBLANK``, or one of the
    values below), where the weight beside it is not positive, and where the mask has a bit that
    means so.
-2. An exact zero is data where a weight beside it says so, and in images of integers.
+2. An exact zero is data where a weight beside it says so.
 3. Else an exact zero has no data if it belongs to a block of 4x4 zeros or to a line of 32 of them:
    coadds and cutouts fill what they do not cover with zeros, while zeros that come from rounding
-   are scattered.
+   are scattered. In images of integers, which rounding fills with many more, the block is one of
+   16x16 and the line one of 64.
 4. A band whose pixels are all exactly zero has no data, whatever its type.
 
 `pixels` applies them, for every pixel of every cutout.
@@ -23,11 +24,17 @@ from lsbg_classifier.compiled import compiled
 _BLOCK, _LINE = 4, 32
 """Sides of a block and length of a line of exact zeros that have no data."""
 
+_INTEGER_BLOCK, _INTEGER_LINE = 16, 64
+"""The same in images of integers."""
+
 BLANK_VALUES = (-999.0, -9999.0, -99.0)
 """Values that stand for "no data" in images of floats, beside all that are below `lowest_count`."""
 
 BLANK_INTEGERS = (-9999.0, -32768.0, -32768.0)
 """The same in images of integers."""
+
+LARGEST_COUNT = 1e15
+"""Larger counts stand for "no data", such as 1e30."""
 
 _LOWEST_COUNT, _LOWEST_FLUX = -9998.0, -1.0
 """Counts and nanomaggies a pixel that no sky has, together: -9999, -99999, -1e30 and such."""
@@ -59,6 +66,8 @@ class MaskBits:
 
 
 _ANY = -1
+
+_LARGEST_MASK = 2.0**63
 
 _LEGACY_SATURATED = {"g": 2, "r": 3, "z": 4, "i": 14}
 _LEGACY_ALL_MASKED = {"g": 5, "r": 6, "z": 7, "i": 15}
@@ -98,6 +107,25 @@ def bits_of_mask(header, layout: str, band: str) -> MaskBits:
     return MaskBits(0, _ANY)
 
 
+def whole_bits(mask: np.ndarray) -> np.ndarray:
+    """Return a mask as integers, whatever its type: some are stored as floats.
+
+    Parameters
+    ----------
+    mask : array
+
+    Returns
+    -------
+    array of int of the same shape
+        The mask itself if it holds integers. Fractions are rounded away from zero, and what is no
+        finite number has all bits.
+    """
+    if mask.dtype.kind in "iu":
+        return mask
+    rounded = np.copysign(np.ceil(abs(mask)), mask)
+    return np.where(abs(rounded) < _LARGEST_MASK, rounded, _ANY).astype(np.int64)
+
+
 def blanks_of(is_integer: bool, blank: float | None) -> np.ndarray:
     """Return the values that stand for "no data" in an image, as compiled code takes them.
 
@@ -116,18 +144,44 @@ def blanks_of(is_integer: bool, blank: float | None) -> np.ndarray:
     return np.array([*values, values[0] if blank is None else blank], np.float32)
 
 
+def without_data(
+    counts: np.ndarray, nanomaggies: float, is_integer: bool = False, blank: float | None = None
+) -> np.ndarray:
+    """Tell which pixels have no data by their values alone: rule 1 without weights and masks.
+
+    Parameters
+    ----------
+    counts : array
+    nanomaggies : float
+        What one count stands for.
+    is_integer : bool
+        Whether the image holds integers.
+    blank : float, optional
+        One more value that stands for "no data", which the image's header names.
+
+    Returns
+    -------
+    array of bool, of the same shape
+    """
+    values = np.asarray(counts, np.float32)
+    lacks = ~(abs(values) <= LARGEST_COUNT) | (values <= lowest_count(nanomaggies))
+    return lacks | np.isin(values, blanks_of(is_integer, blank))
+
+
 @compiled
-def count_blank_zeros(fluxes, sound_pixels):
+def count_blank_zeros(fluxes, sound_pixels, is_integer):
     """Count the exact zeros of a patch that stand for "no data"; see the rules above.
 
     Pixels beyond the patch count as zero, so that a block that reaches into the patch by less than
-    its side is counted.
+    its side is counted; not in images of integers, where a few zeros in a row are common.
 
     Parameters
     ----------
     fluxes : array of float32, shape (rows, columns)
     sound_pixels : array of int, shape (rows, columns)
         Zero for pixels that have no data for another reason; these are not counted again.
+    is_integer : bool
+        Whether it is an image of integers.
 
     Returns
     -------
@@ -135,23 +189,25 @@ def count_blank_zeros(fluxes, sound_pixels):
     """
     height, width = fluxes.shape
     blank = np.zeros((height, width), np.bool_)
-    for row in range(1 - _BLOCK, height):
-        for column in range(1 - _BLOCK, width):
-            top, right = min(row + _BLOCK, height), min(column + _BLOCK, width)
+    block, least = (_INTEGER_BLOCK, _INTEGER_LINE) if is_integer else (_BLOCK, _LINE)
+    beyond = 0 if is_integer else block - 1
+    for row in range(-beyond, height + 1 + beyond - block):
+        for column in range(-beyond, width + 1 + beyond - block):
+            top, right = min(row + block, height), min(column + block, width)
             if _is_zero(fluxes, max(row, 0), top, max(column, 0), right):
                 blank[max(row, 0) : top, max(column, 0) : right] = True
     for row in range(height):
         start = 0
         for column in range(width + 1):
             if column == width or fluxes[row, column] != 0:
-                if column - start >= _LINE:
+                if column - start >= least:
                     blank[row, start:column] = True
                 start = column + 1
     for column in range(width):
         start = 0
         for row in range(height + 1):
             if row == height or fluxes[row, column] != 0:
-                if row - start >= _LINE:
+                if row - start >= least:
                     blank[start:row, column] = True
                 start = row + 1
     number = 0

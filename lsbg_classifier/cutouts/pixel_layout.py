@@ -39,9 +39,9 @@ class Band(NamedTuple):
     no_data, bad : int
         Bits of the mask, in its type.
     has_weight : bool
-        Whether pixels of a weight that is not positive have no data.
-    zeros_are_data : bool
-        Whether exact zeros are data wherever they lie.
+        Whether a weight tells which pixels have data: those where it is positive, exact zeros too.
+    is_integer : bool
+        Whether it is an image of integers.
     lowest : float32
         Counts from here downwards have no data.
     blanks : array of float32, shape (4,)
@@ -55,7 +55,7 @@ class Band(NamedTuple):
     no_data: np.integer
     bad: np.integer
     has_weight: np.bool_
-    zeros_are_data: np.bool_
+    is_integer: np.bool_
     lowest: np.float32
     blanks: np.ndarray
 

@@ -8,15 +8,14 @@ that an earlier run has stored is compiled again only if this file has changed: 
 import numpy as np
 
 from lsbg_classifier.compiled import compiled, prefetch
-from lsbg_classifier.cutouts.no_data import count_blank_zeros
+from lsbg_classifier.cutouts.no_data import LARGEST_COUNT, count_blank_zeros
 from lsbg_classifier.cutouts.pixel_layout import Course, Lines
 from lsbg_classifier.surveys import VIEWER_SIZE
 
 _LARGEST = np.finfo(np.float32).max
 """The largest finite flux."""
 
-_LARGEST_COUNT = np.float32(1e15)
-"""Larger counts stand for "no data", such as 1e30."""
+_LARGEST_COUNT = np.float32(LARGEST_COUNT)
 
 _AHEAD, _CACHE_LINE = 4, 64
 """How many rows memory is asked for in advance, and the bytes of one line of the cache."""
@@ -194,8 +193,8 @@ def _fill(band, x, y, fluxes, bad):
         lit_total += lit_count
     if lit_total == 0:  # a band of zeros has no data
         return 0
-    if sound_total > lit_total and not band.zeros_are_data:
-        sound_total -= count_blank_zeros(fluxes, sound_pixels)
+    if sound_total > lit_total and not band.has_weight:
+        sound_total -= count_blank_zeros(fluxes, sound_pixels, band.is_integer)
     return sound_total
 
 

@@ -8,7 +8,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from catalogs.fits_headers import UNREADABLE
 from lsbg_classifier.cutouts.image_kinds import Kind
-from lsbg_classifier.cutouts.no_data import MaskBits, blanks_of, lowest_count
+from lsbg_classifier.cutouts.no_data import MaskBits, blanks_of, lowest_count, whole_bits
 from lsbg_classifier.cutouts.pixel_layout import Band, Pixels
 from lsbg_classifier.cutouts.sections import (
     Image,
@@ -153,6 +153,8 @@ class OpenTile:
                 parts[part] = read_section(image, *section)
             except UnreadableImageError as error:
                 raise DamagedTileError(self._folder.where(path), str(error)) from error
+        if "mask" in parts:
+            parts["mask"] = whole_bits(parts["mask"])
         return Layer(band, **parts, bits=self._bits[number])
 
 
@@ -213,7 +215,7 @@ def _band_of(layer: Layer | None, shape: tuple[int, int], types: tuple) -> Band:
         no_data,
         bad,
         np.bool_(has_weight),
-        np.bool_(has_weight or is_integer),
+        np.bool_(is_integer),
         np.float32(lowest_count(scale)),
         blanks_of(is_integer, blank),
     )
