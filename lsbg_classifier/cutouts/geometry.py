@@ -9,9 +9,10 @@ from astropy import units as u
 from astropy.coordinates import ICRS, SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS, WcsError
-from astropy.wcs.utils import proj_plane_pixel_area, wcs_to_celestial_frame
+from astropy.wcs.utils import wcs_to_celestial_frame
 
 from catalogs.position_units import HOURS, read_unit
+from catalogs.positions import unit_vectors
 from lsbg_classifier.surveys import VIEWER_SIZE
 
 _SAME_PLACE = 1.0
@@ -24,8 +25,27 @@ _MOST_TURN = 20.5
 """Degrees from north up to which an image can be sampled in two passes; see `pixels.resample`."""
 
 
-_NUMBERS = re.compile(r"(CRVAL|CRPIX|CDELT|CROTA)[12]|(CD|PC)0{0,2}[12]_0{0,2}[12]|LONPOLE|LATPOLE")
+_NUMBERS = re.compile(
+    r"(CRVAL|CRPIX|CDELT|CROTA)[12]|(CD|PC)0{0,2}[12]_?0{0,2}[12]|LONPOLE|LATPOLE"
+    r"|PV[12]_\d+|(A|B|AP|BP)_(ORDER|\d_\d)"
+)
 """Keywords of coordinates that are numbers; wcslib passes over those that are texts."""
+
+_YEAR = re.compile(r"[JB]?\s*(\d+(\.\d*)?)", re.IGNORECASE)
+"""An equinox that a header has as text, such as ``J2000.0``."""
+
+_EQUINOXES = (1900.0, 1950.0, 2000.0)
+"""What EPOCH says where it stands for EQUINOX, as it did before that keyword."""
+
+_FRAME = re.compile(r"(ICRS|FK5|FK4-NO-E|FK4)(?![A-Z0-9])")
+_EPOCHS = {"J2000": "FK5", "J2000.0": "FK5", "B1950": "FK4", "B1950.0": "FK4"}
+"""Frames as RADESYS names them, and others write them."""
+
+_LOST = 0.1
+"""Pixels by which corners may move when coordinates are written as a header and read again."""
+
+_DISTORTIONS = ("A_ORDER", "PV1_", "PV2_", "CQDIS", "CPDIS")
+"""Beginnings of the keywords of SIP, of TPV as SCAMP writes it, and of TNX as wcslib does."""
 
 _PLACE_IN_WCSLIB = re.compile(r"ERROR \d+ in \w+\(\) at line \d+ of file \S+:\s*")
 """What wcslib writes before each sentence of an error."""
@@ -57,8 +77,8 @@ class SkyGrid:
 
     @property
     def is_distorted(self) -> bool:
-        """Whether there is a distortion beside the projection: SIP, or TPV as SCAMP writes it."""
-        return any(keyword in self.wcs_header for keyword in ("A_ORDER", "PV1_", "PV2_"))
+        """Whether there is a distortion beside the projection: SIP, TPV or TNX."""
+        return any(keyword in self.wcs_header for keyword in _DISTORTIONS)
 
     def pixels_of(self, ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
         """Return where ICRS positions lie.
@@ -86,9 +106,13 @@ class SkyGrid:
 
     def outline(self) -> np.ndarray:
         """Return where the centre and the four corners lie: ICRS, shape (5, 2), in degrees."""
+        return self.sky_of(*self.outline_pixels())
+
+    def outline_pixels(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return x and y of the centre and the four corners, shape (5,) each, in pixels from 0."""
         x = np.array([self.width / 2, 0, self.width, 0, self.width]) - 0.5
         y = np.array([self.height / 2, 0, 0, self.height, self.height]) - 0.5
-        return self.sky_of(x, y)
+        return x, y
 
     def sky_of(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return where pixels lie on the sky.
@@ -103,24 +127,17 @@ class SkyGrid:
         array of float, shape (N, 2)
             ICRS degrees; NaN where the projection leads nowhere.
         """
-        wcs = self.wcs()
-        sky = wcs.all_pix2world(x, y, 0)
-        sky = sky if wcs.wcs.lng == 0 else sky[::-1]
-        frame = _frame_to_convert(wcs)
-        if frame is not None:
-            converted = SkyCoord(*sky, unit="deg", frame=frame).transform_to(ICRS())
-            sky = converted.ra.deg, converted.dec.deg
-        return np.stack(sky, axis=-1)
+        return _sky_of(self.wcs(), x, y)
 
     def pixel_scale(self) -> float:
-        """Return the side of a square with the area of the central pixel, in arcseconds."""
-        if not self.is_distorted:
-            return 3600 * float(np.sqrt(proj_plane_pixel_area(self.wcs())))
+        """Return the side of a square with the area of the central pixel on the sky, in arcseconds.
+
+        Far from where a projection touches the sphere, pixels of one size are of another there.
+        """
         x, y = self.width / 2 + np.array([0, 1, 0]), self.height / 2 + np.array([0, 0, 1])
-        ra, dec = np.radians(self.sky_of(x, y)).T
-        dx = (ra - ra[0] + np.pi) % (2 * np.pi) - np.pi
-        east, north = dx[1:] * np.cos(dec[0]), dec[1:] - dec[0]
-        return float(np.degrees(np.sqrt(abs(np.linalg.det([east, north]))))) * 3600
+        corner, right, up = unit_vectors(self.sky_of(x, y))
+        area = float(np.linalg.norm(np.cross(right - corner, up - corner)))
+        return 3600 * float(np.degrees(np.sqrt(area)))
 
     def is_straight(self) -> bool:
         """Tell whether a cutout's grid is an affine map of the pixels, without looking closer."""
@@ -151,7 +168,7 @@ def read_grid(header, width: int, height: int) -> SkyGrid:
         If the coordinates are wrong.
     """
     with warnings.catch_warnings(action="ignore"):
-        wcs = _read_wcs(_with_sip_named(_in_standard_form(header)))
+        wcs = _read_wcs(_with_all_said(_in_standard_form(header)))
         if not wcs.has_celestial:
             raise SkyError("it has no coordinates on the sky")
         if wcs.cpdis1 or wcs.cpdis2 or wcs.det2im1 or wcs.det2im2:
@@ -161,15 +178,26 @@ def read_grid(header, width: int, height: int) -> SkyGrid:
         grid = SkyGrid(wcs.to_header_string(relax=wcs.sip is not None), width, height)
         if not np.isfinite(grid.outline()).all() or not grid.pixel_scale() > 0:
             raise SkyError("its coordinates lead nowhere on the sky")
+        _check_kept(grid, wcs)
     return grid
+
+
+def _check_kept(grid: SkyGrid, wcs: WCS):
+    """Refuse a distortion that is lost when a WCS is written as a header."""
+    before = unit_vectors(_sky_of(wcs, *grid.outline_pixels()))
+    apart = np.linalg.norm(unit_vectors(grid.outline()) - before, axis=1).max()
+    if not np.degrees(apart) * 3600 <= _LOST * grid.pixel_scale():
+        raise SkyError("its distortion is of a kind that is not read; resample the image")
 
 
 def _read_wcs(header) -> WCS:
     """Read the WCS of an image, or say what is wrong with it in plain words."""
     try:
         return WCS(header, naxis=2)
-    except WcsError as error:
-        reason = " ".join(_PLACE_IN_WCSLIB.sub("", str(error)).split())
+    except (WcsError, ValueError) as error:
+        reason = " ".join(_PLACE_IN_WCSLIB.sub("", str(error)).split()).rstrip(":")
+        if str(header.get("CTYPE1", "")).endswith(("TNX", "ZPX")):
+            reason = "the distortion in its WAT keywords is not read; resample the image"
         raise ValueError(f"its coordinates on the sky cannot be used: {reason}") from error
 
 
@@ -187,6 +215,7 @@ def _in_standard_form(header):
     for key in filter(_NUMBERS.fullmatch, header):
         if isinstance(header[key], str):
             changes[key] = _number(key, header[key])
+    changes |= _frame_in_standard_form(header, str(changes["CTYPE1"]))
     changes = {key: value for key, value in changes.items() if header.get(key, "") != value}
     if changes:
         header = header.copy()
@@ -197,20 +226,70 @@ def _in_standard_form(header):
 def _number(key: str, text: str) -> float:
     """Read a number that a header has as text."""
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         raise ValueError(f"{key} is {text!r}, not a number") from None
+    return int(number) if key.endswith("ORDER") else number
 
 
-def _with_sip_named(header):
-    """Name SIP in CTYPE where its coefficients are there: they are applied, and nobody is told."""
-    ctype = str(header.get("CTYPE1", ""))
-    if "A_ORDER" not in header or not ctype.strip().endswith("-TAN"):
-        return header
-    header = header.copy()
-    for axis in "12":
-        header[f"CTYPE{axis}"] = f"{str(header[f'CTYPE{axis}']).strip()}-SIP"
+def _frame_in_standard_form(header, ctype: str) -> dict[str, str | float]:
+    """Return equinox and frame as the standard has them: 1950 for ``'B1950'``, FK5 for ``fk5``."""
+    changes: dict[str, str | float] = {}
+    for key in ("EQUINOX", "EPOCH"):
+        text = header.get(key)
+        if isinstance(text, str) and text.strip():
+            if year := _YEAR.fullmatch(text.strip()):
+                changes[key] = float(year[1])
+            elif key == "EQUINOX":
+                raise ValueError(f"EQUINOX is {text!r}, not a year; write 2000.0 or 1950.0")
+    for key in ("RADESYS", "RADECSYS"):
+        text = str(header.get(key, "")).strip().upper()
+        frame = _FRAME.match(text)
+        changes[key] = frame[1] if frame else _EPOCHS.get(text, text)
+        if text and changes[key] == text and not frame and ctype.startswith(("RA", "DEC")):
+            raise ValueError(f"{key} is {text!r}; write ICRS, FK5 or FK4")
+    if ctype.startswith(("RA", "DEC")) and "ICRS" not in changes.values():
+        _check_epoch(header, changes.get("EPOCH", header.get("EPOCH")))
+    return changes
+
+
+def _check_epoch(header, epoch):
+    """Refuse EPOCH instead of EQUINOX, unless its value is that of an equinox in use."""
+    if "EQUINOX" not in header and isinstance(epoch, int | float) and epoch not in _EQUINOXES:
+        raise ValueError(
+            f"EPOCH is {epoch:g}, which may be of the coordinates or of the observation; write "
+            "EQUINOX or RADESYS"
+        )
+
+
+def _with_all_said(header):
+    """Write what is meant without being said: SIP in CTYPE, and the factors of 1 of TPV.
+
+    SIP is applied where its coefficients are there. The first-order term of TPV is 1 unless it is
+    there, which wcslib takes for 0.
+    """
+    ctype = str(header.get("CTYPE1", "")).strip()
+    changes: dict[str, str | float] = {}
+    if "A_ORDER" in header and ctype.endswith("-TAN"):
+        for axis in "12":
+            changes[f"CTYPE{axis}"] = f"{str(header[f'CTYPE{axis}']).strip()}-SIP"
+    if ctype.endswith("-TPV"):
+        changes |= {f"PV{axis}_1": 1.0 for axis in "12" if f"PV{axis}_1" not in header}
+    if changes:
+        header = header.copy()
+        header.update(changes)
     return header
+
+
+def _sky_of(wcs: WCS, x, y) -> np.ndarray:
+    """Return where pixels lie: ICRS, shape (N, 2), in degrees."""
+    sky = wcs.all_pix2world(x, y, 0)
+    sky = sky if wcs.wcs.lng == 0 else sky[::-1]
+    frame = _frame_to_convert(wcs)
+    if frame is not None:
+        converted = SkyCoord(*sky, unit="deg", frame=frame).transform_to(ICRS())
+        sky = converted.ra.deg, converted.dec.deg
+    return np.stack(sky, axis=-1)
 
 
 def _frame_to_convert(wcs: WCS):
