@@ -1,5 +1,7 @@
 """Flux scales as files say them, against a sky that is known in nanomaggies."""
 
+import re
+
 import numpy as np
 import pytest
 from astropy import units as u
@@ -153,4 +155,70 @@ def test_a_statement_in_the_primary_header_about_another_image_does_not_count(tm
         header["BUNIT"] = "nanomaggy"
         hdus = [primary, fits.ImageHDU(image, header, name="SCI")]
         fits.HDUList(hdus).writeto(tmp_path / f"s_{band}.fits")
+    check(tmp_path)
+
+
+A_SECOND = "[mag] zero point for one count per second"
+
+
+@pytest.mark.parametrize(
+    ("cards", "magnitude"),
+    [
+        ({"BUNIT": "electrons", "EXPTIME": 120.0, "MAGZPT": (25.0, A_SECOND)}, 25 + 5.198),
+        ({"BUNIT": "electron/s", "EXPTIME": 120.0, "MAGZPT": (25.0, A_SECOND)}, 25),
+        (
+            {
+                "BUNIT": "adu",
+                "EXPTIME": 100.0,
+                "MAGZERO": (30.0, "[mag] Magnitude corresponding to one count in the image"),
+                "MAGZPT": (25.0, "[mag] Magnitude corresponding to 1 ADU/s"),
+            },
+            30,
+        ),
+        ({"MAGZERO": (27.0, "AB, by Vega magnitudes of stars")}, 27),
+        ({"BUNIT": " ", "MAGZERO": 27.0}, 27),
+    ],
+    ids=str,
+)
+def test_comments_say_what_a_zero_point_is_of(tmp_path, cards, magnitude):
+    check(write(tmp_path, cards, zero_point(magnitude)))
+
+
+@pytest.mark.parametrize(
+    ("cards", "said"),
+    [
+        ({"MAGZPT": (25.0, A_SECOND)}, "MAGZPT is of one count a second by its comment, but BUNIT"),
+        ({"MAGZPT": (25.0, "zero point (Vega)")}, "MAGZPT is of Vega magnitudes; convert it"),
+        ({"BUNIT": "ABmag"}, "BUNIT ABmag is no known unit of flux"),
+        ({"BUNIT": "mag_AB"}, "BUNIT mag_AB is no known unit of flux"),
+        ({"BUNIT": "nanomaggies/arcsec^2"}, "no known unit of flux"),
+    ],
+    ids=str,
+)
+def test_what_no_colours_can_be_made_of(tmp_path, cards, said):
+    write(tmp_path, cards)
+    with pytest.raises(InputError, match=re.escape(said)):
+        open_source(f"tiles:{tmp_path}", survey="des")
+
+
+def test_a_zero_point_with_two_values(tmp_path):
+    write(tmp_path, {"MAGZERO": 30.0}, zero_point(30))
+    with fits.open(tmp_path / "s_g.fits", mode="update") as hdus:
+        hdus[0].header.append(("MAGZERO", 27.0))
+    with pytest.raises(InputError, match=r"MAGZERO is there several times, 30\.0 and 27\.0; keep"):
+        open_source(f"tiles:{tmp_path}", survey="des")
+
+
+def test_a_keyword_that_may_be_a_zero_point_is_named(tmp_path):
+    write(tmp_path, {"MAG_ZERO": 30.0, "ZPERR": 0.02}, zero_point(30))
+    (line,) = open_source(f"tiles:{tmp_path}", survey="des").assumptions()
+    assert "30, is supposed; its MAG_ZERO 30 is not used" in line
+
+
+def test_a_cube_of_numbered_bands_is_the_viewers_only_in_nanomaggies(tmp_path):
+    """Its pixels are its own, and of another size than the survey's."""
+    header = header_of(SKY.centre, 0.2, 400)
+    cube = [SKY.image(header, (400, 400), band, 0.2**2) * zero_point(27) for band in "grz"]
+    header.update({"MAGZERO": 27.0, "BANDS": "grz", "BAND0": "g", "BAND1": "r", "BAND2": "z"})
+    fits.writeto(tmp_path / "cube.fits", np.array(cube, np.float32), header)
     check(tmp_path)

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from astropy import units as u
+from astropy.io import fits
 
 from lsbg_classifier.cutouts.colours import NANOMAGGIE_ZERO_POINT
 
@@ -22,11 +23,23 @@ _DOUBTFUL = (*_ZERO_POINTS, "ZPOINT", "ZEROPNT", "MAGZPT")
 """Last words of HIERARCH keywords, as in ``ESO PHOT ZP``, that may be of one count, of one count a
 second, or of Vega."""
 
+_LIKE_ZERO_POINT = re.compile(r"ZP|ZERO_?P|ZERO_?MAG|MAG_?Z|ZMAG|PHOT_?C\b", re.IGNORECASE)
+_LIKELY = 15.0, 40.0
+"""Other keywords that may be of one, and values that make it likely."""
+
 _SPACE = ("PHOTFNU", "PHOTFLAM")
 """Keywords of space telescopes: Jy, or erg/s/cm2/Angstrom, of one count a second."""
 
 _MAGNITUDE_SYSTEMS = ("MAGSYS", "MAGSYST", "PHOTSYS", "ZPSYS", "PHOTSYST")
 """Keywords of the system that magnitudes are in."""
+
+_A_SECOND = re.compile(
+    r"(/|\bper\b|\ba\b) ?s(ec(ond)?s?)?\b|\bs\^?-1|\b(1|one)[- ]?s(ec(ond)?)?\b", re.IGNORECASE
+)
+"""Comment of a zero point of one count a second."""
+
+_VEGA, _AB = re.compile(r"vega", re.IGNORECASE), re.compile(r"\bAB\b")
+"""Comments of zero points of either system."""
 
 _SENSIBLE = (-10.0, 60.0)
 """Zero points outside of this stand for "unknown", as 99 and -999 do."""
@@ -60,11 +73,11 @@ _COMMENT = re.compile(r"^\[(.*)\]$|\s*[([](?:ab|ab mag.*|linear)[)\]]$", re.IGNO
 """What people write around a unit: ``[nanomaggy]``, ``nanomaggies (AB)``."""
 
 _FLUX_WORD = re.compile(
-    r"jy|jansky|\bmags?\b|magg|mgy|erg|hz|\bsr\b|arcsec|w\s*/?\s*m|flux density", re.IGNORECASE
+    r"jy|jansky|\bmag|mags?\b|magg|mgy|erg|hz|\bsr\b|arcsec|w\s*/?\s*m|flux density", re.IGNORECASE
 )
 """Says that a unit is one of flux density or brightness, even if it is not known which."""
 
-_PER_SECOND = re.compile(r"(/|per)\s*s|s\s*(\^|\*\*)?-1|cps", re.IGNORECASE)
+_PER_SECOND = re.compile(r"(/|per)\s*s(?!r)|s\s*(\^|\*\*)?-1|cps", re.IGNORECASE)
 
 _PER_PIXEL = re.compile(r"\s*((/|\bper\b)\s*pix(el)?|\s+pix(el)?\s*(\^|\*\*)?-1)$")
 _JANSKYS = {
@@ -151,10 +164,10 @@ def read_flux_scale(header, primary, pixel_area: float) -> FluxScale:
     statements = [*_by_unit(header, pixel_area), *_by_zero_point(header), *_by_space(header)]
     if asinh is not None:
         statements.append(_by_exposure(header))
-    from_viewer = _is_from_viewer(header)
+    _check_agreement(statements)
+    from_viewer = _is_from_viewer(header) and not _are_others(statements)
     if not statements and from_viewer:
         statements.append((1.0, "cutout of the sky viewer"))
-    _check_agreement(statements)
     nanomaggies, source = statements[0] if statements else (None, "")
     return FluxScale(nanomaggies, source, asinh, from_viewer, "" if source else header.doubtful())
 
@@ -172,14 +185,29 @@ class _Headers:
         """Return a value, None if there is none or it is empty."""
         for header in (self._own, self._primary):
             value = header.get(keyword)
-            if isinstance(value, str | int | float) and not isinstance(value, bool):
+            is_value = isinstance(value, str | int | float) and not isinstance(value, bool)
+            if is_value and str(value).strip():
+                self._check_single(header, keyword)
                 return value
         return None
+
+    def _check_single(self, header, keyword: str):
+        """Refuse a keyword that a header has several times, with different values."""
+        if isinstance(header, fits.Header) and keyword in header and header.count(keyword) > 1:
+            values = [header[keyword, number] for number in range(header.count(keyword))]
+            if len(set(values)) > 1:
+                listed = " and ".join(map(str, values))
+                raise ScaleError(f"{keyword} is there several times, {listed}; keep the right one")
+
+    def comment(self, keyword: str) -> str:
+        """Return what is written beside a value."""
+        header = self._own if keyword in self._own else self._primary
+        return header.comments[keyword] if isinstance(header, fits.Header) else ""
 
     def number(self, keyword: str) -> float | None:
         """Return a finite number, also one written as text; None if there is no value."""
         value = self.get(keyword)
-        if value is None or (isinstance(value, str) and not value.strip()):
+        if value is None:
             return None
         try:
             number = float(value)
@@ -197,8 +225,13 @@ class _Headers:
             for keyword in header:
                 words = keyword.upper().split()
                 is_zero_point = len(words) > 1 and words[-1] in _DOUBTFUL
-                value = header[keyword] if is_zero_point or keyword in _SPACE else None
-                if isinstance(value, int | float) and not isinstance(value, bool):
+                is_like_one = _LIKE_ZERO_POINT.search(keyword) is not None
+                if not (is_zero_point or is_like_one or keyword in _SPACE):
+                    continue
+                value = header[keyword]
+                if isinstance(value, bool) or not isinstance(value, int | float):
+                    continue
+                if is_zero_point or not is_like_one or _LIKELY[0] < value < _LIKELY[1]:
                     return f"{keyword} {value:g}"
         return ""
 
@@ -256,6 +289,8 @@ def _janskys(text: str, pixel_area: float) -> float | None:
         raise ScaleError(_WRONG_UNIT.format(text))
     if isinstance(unit, u.UnrecognizedUnit) or unit.is_equivalent(u.dimensionless_unscaled):
         return None
+    if isinstance(unit, u.function.FunctionUnitBase):
+        raise ScaleError(_WRONG_UNIT.format(text))
     for kind, area in ((u.Jy, 1.0), (u.Jy / u.sr, pixel_area)):
         if unit.is_equivalent(kind):
             return float(unit.to(kind)) * area
@@ -274,9 +309,13 @@ def _by_zero_point(header: _Headers) -> list[tuple[float, str]]:
             continue
         if not _SENSIBLE[0] <= value <= _SENSIBLE[1]:
             raise ScaleError(f"{keyword} is {value:g}, which is no zero point")
-        if "vega" in system.lower():
-            raise ScaleError(f"{keyword} is of {system} magnitudes; convert it to AB")
+        comment = header.comment(keyword)
+        if "vega" in system.lower() or (_VEGA.search(comment) and not _AB.search(comment)):
+            raise ScaleError(f"{keyword} is of Vega magnitudes; convert it to AB")
         source = f"{keyword} {value:g}{header.where(keyword)}"
+        if _A_SECOND.search(comment) and (seconds := _seconds(header, keyword)) != 1:
+            value += 2.5 * math.log10(seconds)
+            source += f" of one count a second, and EXPTIME {seconds:g}"
         statements.append((zero_point_to_nanomaggies(value), source))
     flux = header.number("FLUXMAG0")
     if flux is not None:
@@ -285,6 +324,20 @@ def _by_zero_point(header: _Headers) -> list[tuple[float, str]]:
         nanomaggies = zero_point_to_nanomaggies(2.5 * math.log10(flux))
         statements.append((nanomaggies, f"FLUXMAG0 {flux:g}{header.where('FLUXMAG0')}"))
     return statements
+
+
+def _seconds(header: _Headers, keyword: str) -> float:
+    """Return by how many seconds counts must be divided for a zero point of one count a second."""
+    unit = str(header.get("BUNIT") or "").strip()
+    seconds = header.number("EXPTIME")
+    if _PER_SECOND.search(unit) or seconds == 1:
+        return 1.0
+    if not unit or seconds is None or seconds <= 0:
+        raise ScaleError(
+            f"{keyword} is of one count a second by its comment, but BUNIT and EXPTIME do not say "
+            "how many counts a second the pixels are; write MAGZERO, that of one count"
+        )
+    return seconds
 
 
 def _by_space(header: _Headers) -> list[tuple[float, str]]:
@@ -333,7 +386,13 @@ def _by_exposure(header: _Headers) -> tuple[float, str]:
 
 def _is_from_viewer(header: _Headers) -> bool:
     """Tell whether this is a FITS cutout of the Legacy Surveys' sky viewer."""
-    return "BAND0" in header or all(key in header for key in ("SURVEY", "VERSION", "IMAGETYP"))
+    signs = ("BANDS", "BAND0"), ("SURVEY", "VERSION", "IMAGETYP")
+    return any(all(key in header for key in keys) for keys in signs)
+
+
+def _are_others(statements: list[tuple[float, str]]) -> bool:
+    """Tell whether a file says another flux scale than nanomaggies, as the viewer's never do."""
+    return any(abs(nanomaggies - 1) > _SAME for nanomaggies, _ in statements)
 
 
 def _check_agreement(statements: list[tuple[float, str]]):
