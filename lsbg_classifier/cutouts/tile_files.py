@@ -6,6 +6,7 @@ A file is described once, and the description is remembered; see `tile_memory`.
 import math
 import re
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from astropy.io import fits
@@ -229,7 +230,9 @@ class _Reader:
             return FileContent(sides=sides)
         images = self._science_images(hdus, kinds, sides)
         _check_distinct(images)
-        return FileContent([_with_sides(image, sides) for image in images], sides)
+        weights, masks = (_sides_of(images, sides, kind) for kind in (Kind.WEIGHT, Kind.MASK))
+        together = zip(images, weights, masks, strict=True)
+        return FileContent([replace(i, weight=w, mask=m) for i, w, m in together], sides)
 
     def _science_images(self, hdus, kinds: dict, sides: list[Side]) -> list[ScienceImage]:
         chosen = [n for n, kind in kinds.items() if kind == Kind.SCIENCE]
@@ -331,14 +334,21 @@ class _Reader:
 def _blank(header) -> float | None:
     """Return the value that stands for "no data", as pixels have it when they are read.
 
-    astropy makes NaN of it in images of integers, but not in those of unsigned ones.
+    astropy makes NaN of it in images of integers, but not in those of unsigned ones. Of integers
+    that are scaled, the least stands for it where the header names none: no scaling makes that of
+    a flux.
     """
-    blank = header.get("BLANK")
-    if not isinstance(blank, int | float):
+    blank, bits = header.get("BLANK"), header["BITPIX"]
+    scale, zero = header.get("BSCALE", 1), header.get("BZERO", 0)
+    if bits < 0:
+        return float(blank) if isinstance(blank, int | float) else None
+    if isinstance(blank, int | float):
+        return float(blank) * scale + zero
+    least = -(2.0 ** (bits - 1))
+    if bits not in (16, 32) or (scale, zero) in ((1, 0), (1, -least)):
         return None
-    if header["BITPIX"] < 0:
-        return float(blank)
-    return float(blank) * header.get("BSCALE", 1) + header.get("BZERO", 0)
+    read = np.array([least], np.float32 if bits == 16 else np.float64)  # as astropy scales it
+    return float((read * scale + zero)[0])
 
 
 def _with_coordinates(header, primary):
@@ -394,14 +404,23 @@ def _check_distinct(images: list[ScienceImage]):
             )
 
 
-def _with_sides(image: ScienceImage, sides: list[Side]) -> ScienceImage:
-    """Give an image the weight and the mask of its file that lie nearest after it."""
+def _sides_of(images: list[ScienceImage], sides: list[Side], kind: Kind) -> list[Side | None]:
+    """Return the weight or mask of its file that belongs to each image.
 
-    def distance(side: Side):
-        return side.extension < image.extension, abs(side.extension - image.extension)
+    Where as many of them as images would fit, the first is of the first, however they are mixed;
+    else it is the nearest one after the image.
+    """
+    fitting = [[s for s in sides if s.kind == kind and s.is_for(image)] for image in images]
+    chosen: list[Side | None] = []
+    for image, candidates in zip(images, fitting, strict=True):
+        alike = [other for other, its in zip(images, fitting, strict=True) if its == candidates]
+        if len(alike) == len(candidates):
+            chosen.append(candidates[alike.index(image)])
+        else:
+            chosen.append(min(candidates, key=partial(_distance, image), default=None))
+    return chosen
 
-    def nearest(kind: Kind) -> Side | None:
-        fitting = [side for side in sides if side.kind == kind and side.is_for(image)]
-        return min(fitting, key=distance, default=None)
 
-    return replace(image, weight=nearest(Kind.WEIGHT), mask=nearest(Kind.MASK))
+def _distance(image: ScienceImage, side: Side) -> tuple[bool, int]:
+    """Tell how near a weight or mask is; those after the image go first."""
+    return side.extension < image.extension, abs(side.extension - image.extension)
