@@ -22,6 +22,9 @@ _MOST_UNPACKED = 1 << 31
 
 _PIECE = 1 << 22
 
+_GZIP, _BZIP2 = b"\x1f\x8b", b"BZh"
+"""How files begin that are packed as a whole."""
+
 _MOST_DEPTH = 10
 """Folders within folders that are looked into on a server, which could go round in circles."""
 
@@ -70,24 +73,15 @@ class UnpackedFile:
     Parameters
     ----------
     file : file opened for reading bytes
-    name : str
-        Ends in ``.gz`` or ``.bz2``.
 
     Raises
     ------
-    NoFitsError
-        If it is not packed as its name says.
     ValueError
         If it is larger than 2 GiB when unpacked.
     """
 
-    def __init__(self, file, name: str):
-        is_gzip = name.lower().endswith(".gz")
-        first = b"\x1f\x8b" if is_gzip else b"BZh"
-        if file.read(len(first)) != first:
-            raise NoFitsError(f"it does not begin as a {'gzip' if is_gzip else 'bzip2'} file")
-        file.seek(0)
-        opened = gzip.open(file) if is_gzip else bz2.open(file)
+    def __init__(self, file):
+        opened = gzip.open(file) if _first_bytes(file)[:2] == _GZIP else bz2.open(file)
         content = bytearray()
         while piece := opened.read(_PIECE):
             content += piece
@@ -106,9 +100,32 @@ class UnpackedFile:
         return BytesIO(self._content)
 
 
-def is_packed(name: str) -> bool:
-    """Tell from its name whether a file is packed as a whole."""
+def _is_packed(file, name: str) -> bool:
+    """Tell from its first bytes whether a file is packed as a whole; names may be wrong.
+
+    Raises
+    ------
+    NoFitsError
+        If its name says that it is packed, and it is neither that nor a FITS file.
+    """
+    first = _first_bytes(file)
+    is_packed = first[:2] == _GZIP or first == _BZIP2
+    if _ends_packed(name) and not is_packed and first != b"SIM":
+        kind = "gzip" if name.lower().endswith(".gz") else "bzip2"
+        raise NoFitsError(f"it does not begin as a {kind} file")
+    return is_packed
+
+
+def _ends_packed(name: str) -> bool:
+    """Tell whether a name says that a file is packed as a whole."""
     return name.lower().endswith((".gz", ".bz2"))
+
+
+def _first_bytes(file) -> bytes:
+    """Return the first three bytes of a file opened for reading, which is left at its beginning."""
+    first = file.read(3)
+    file.seek(0)
+    return first
 
 
 class FetchedFile:
@@ -200,14 +217,12 @@ class LocalFolder:
     def opened(self, name: str):
         """Give a file, open for reading bytes; unpacked if it is packed as a whole."""
         with open(self._path / name, "rb") as file:
-            yield UnpackedFile(file, name).open() if is_packed(name) else file
+            yield UnpackedFile(file).open() if _is_packed(file, name) else file
 
     def file(self, name: str) -> Path | UnpackedFile:
         """Return a file as `sections.ImageFile` takes it."""
-        if not is_packed(name):
-            return self._path / name
         with open(self._path / name, "rb") as file:
-            return UnpackedFile(file, name)
+            return UnpackedFile(file) if _is_packed(file, name) else self._path / name
 
     def where(self, name: str) -> str:
         """Name a file in messages."""
@@ -251,14 +266,18 @@ class RemoteFolder:
     def opened(self, name: str):
         """Give a file, open for reading bytes; unpacked if it is packed as a whole."""
         with self._files[name].open() as file:
-            yield UnpackedFile(file, name).open() if is_packed(name) else file
+            is_packed = _is_packed(file, name)
+            if is_packed and not _ends_packed(name):
+                raise NoFitsError("it is packed as a whole; add .gz or .bz2 to its name")
+            yield UnpackedFile(file).open() if is_packed else file
 
     def file(self, name: str) -> FetchedFile | UnpackedFile:
         """Return a file as `sections.ImageFile` takes it."""
-        if not is_packed(name):
-            return FetchedFile(self._files[name])
-        with self._files[name].open() as file:
-            return UnpackedFile(file, name)
+        if _ends_packed(name):  # what other files begin with would be one more request
+            with self._files[name].open() as file:
+                if _is_packed(file, name):
+                    return UnpackedFile(file)
+        return FetchedFile(self._files[name])
 
     def where(self, name: str) -> str:
         """Name a file in messages."""
