@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Iterator
 
 from catalogs.errors import InputError
+from lsbg_classifier.cutouts.sky_noise import measure_level
 from lsbg_classifier.cutouts.tile_files import ScienceImage
 from lsbg_classifier.cutouts.tile_folder import RemoteFolder
 from lsbg_classifier.cutouts.tile_groups import Tile, counts_to_nanomaggies, supposed_zero_point
@@ -14,6 +15,13 @@ _PLAUSIBLE_NOISE = (3e-5, 3.0)
 
 _ABSURD = 1000.0
 """Factor beyond these limits from which a flux scale is refused."""
+
+_HIGH_SKY, _TIMES_NOISE = 0.2, 3.0
+"""Level of the sky, in nanomaggies a square arcsecond and in the noise of a pixel, from which it
+was hardly subtracted: galaxies outshine neither in all corners of an image."""
+
+_LEVEL_TILES = 3
+"""Tiles of which the level of the sky is looked at."""
 
 _MOST_MEASURED = 10
 """Images of which one is looked for that has noise; and kinds of statements that are looked at."""
@@ -106,6 +114,44 @@ def doubt_of(index: TileIndex, images: Images) -> str:
         f"nearly {'black' if noise < least else 'white'}; write MAGZERO or BUNIT "
         "into the headers, or give the zero point in a .toml file for --survey"
     )
+
+
+def find_high_skies(index: TileIndex, bands: Iterable[str]) -> list[str]:
+    """Say that the sky of some images is not subtracted: their cutouts would be too bright.
+
+    The first tiles are looked at. Of remote folders nothing is fetched for that.
+
+    Parameters
+    ----------
+    index : TileIndex
+    bands : iterable of str
+        The bands that are used.
+
+    Returns
+    -------
+    list of str
+        A sentence with the first of them; nothing if there is none.
+    """
+    if isinstance(index.folder, RemoteFolder):
+        return []
+    bright = []
+    for tile in index.tiles[:_LEVEL_TILES]:
+        for image in (tile.science[band] for band in bands if band in tile.science):
+            flux = counts_to_nanomaggies(image, tile.layout, index.survey)
+            least = _HIGH_SKY * index.survey.pixel_scale**2 / flux
+            level = measure_level(index.folder, image)
+            if level is None or level <= least:
+                continue
+            if level > _TIMES_NOISE * (index.noise_of(image) or 0.0):
+                bright.append((image.path, level * flux))
+    if not bright:
+        return []
+    (path, level), more = bright[0], len(bright) - 1
+    return [
+        f"the sky of {path}{f' and of {more} more' if more else ''} is hardly subtracted: its "
+        f"level would be {level:.2g} nanomaggies a pixel, and cutouts too bright; subtract the "
+        "background"
+    ]
 
 
 def refuse_absurd_scales(index: TileIndex, bands: tuple[str, ...]):

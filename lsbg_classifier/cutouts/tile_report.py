@@ -7,6 +7,7 @@ import numpy as np
 
 from lsbg_classifier.cutouts.flux_doubts import (
     doubt_of,
+    find_high_skies,
     images_by_scale,
     images_of,
     images_without_scale,
@@ -54,6 +55,7 @@ def describe_assumptions(
         *_assumed_survey(index, has_survey),
         *_assumed_zero_points(index, bands),
         *_doubtful_statements(index, bands),
+        *find_high_skies(index, bands),
         *find_same_pixels(index, bands),
         *_converted_pixels(index, bands),
         *_passed_over_bands(index, bands),
