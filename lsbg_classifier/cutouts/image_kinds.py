@@ -39,11 +39,18 @@ _WORDS = {
         "catalogue aperture apertures objects snr cov covariance coverage wise bkgrms "
         "backrms skyrms rmsmap errmap errormap sigmamap noisemap stdmap varmap "
         "variancemap exposuremap expwt exptimemap depthmap coveragemap nimg "
-        "nexpmap numap context modelimage skymodel"
+        "nexpmap numap context modelimage skymodel diff difference diffim diffexp uncert "
+        "label labels ebv extinction thumb thumbnail preview quicklook flat bias"
     ),
     Kind.UNSURE: "sky back bg exp num map cat check sig nobkg mod masked bkgsub skysub",
 }
 _KIND_OF_WORD = {word: kind for kind, words in _WORDS.items() for word in words.split()}
+
+_LONGER_WORD = re.compile(r"([a-z]{2,}?)(?:map|image|img|im)?\d{0,2}")
+"""A word of the table, and what often follows it."""
+
+_NUMBERED = ("det", "exp", "num")
+"""Words that are something else with a number: a detector, an exposure."""
 
 _KIND_KEYWORDS = ("EXTNAME", "IMAGETYP", "IMTYPE", "DES_EXT", "EXTTYPE", "DATATYPE", "PRODTYPE")
 """Header keywords that say what an image is; only words of the table are believed."""
@@ -54,10 +61,10 @@ _NAME_OF_ANY = "COMPRESSED_IMAGE"
 _INVERSE = re.compile(r"1\s*/|\^?-2$|\*\*-2$")
 """Units of inverse variances, as in ``1/nanomaggy^2``."""
 
-BAND_WORD = r"(?i:(?:band|filter)?[ugrizy](?:band|\d|p|'|prime|s)?)"
+BAND_WORD = r"(?i:(?:band|filter)?[ugrizy](?:band|p?\d|p|'|prime|s)?)"
 """Matches a word that names a band."""
 
-_BAND_WORD = re.compile(r"(?:band|filter)?([ugrizy])(?:band|\d|p|'|prime|s)?", re.IGNORECASE)
+_BAND_WORD = re.compile(r"(?:band|filter)?([ugrizy])(?:band|p?\d|p|'|prime|s)?", re.IGNORECASE)
 _BAND_KEYWORDS = ("BANDS", "BAND", "FILTER", "FILTER1", "FILTER2", "FILTNAM", "FPA.FILTER")
 _NUMBERED_KEYWORDS = ("BAND", "FILTER", "FILT")
 """With a number, from 0 or 1 on, the band of each plane of a cube."""
@@ -75,8 +82,15 @@ def words_of(text: str) -> list[str]:
 
 
 def kind_of_word(word: str) -> Kind | None:
-    """Return the kind of image that a word names; None if it names none."""
-    return _KIND_OF_WORD.get(word.lower())
+    """Return the kind of image that a word names, such as ``rms``, ``rmsimage`` or ``err1``.
+
+    None if it names none.
+    """
+    lower = word.lower()
+    if lower in _KIND_OF_WORD:
+        return _KIND_OF_WORD[lower]
+    longer = _LONGER_WORD.fullmatch(lower)
+    return _KIND_OF_WORD.get(longer[1]) if longer and longer[1] not in _NUMBERED else None
 
 
 def band_of_word(word: str) -> str:
