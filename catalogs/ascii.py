@@ -19,14 +19,13 @@ from catalogs.text.described import Described
 from catalogs.text.layout import Layout, TextColumn
 from catalogs.text.rows import RowError, Rows
 from catalogs.text.syntax import Blanks
-from catalogs.text.values import decoded
+from catalogs.text.values import TEXT_WIDTHS, decoded
 
 _COLUMN = re.compile(rb"#[ \t]*(\d+)[ \t]+(\S+)[ \t]*(.*?)[ \t]*$")
 _UNIT = re.compile(r"\[([^\[\]]*)\]\s*$")
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _OURS = re.compile(rb"#[ \t]*lsbg\.(\w+)=([^ \r\n]*)")
 _BOM = b"\xef\xbb\xbf"
-_WIDTHS = {"f4": 15, "i2": 7}
 _PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != "%")
 _LARGEST_SIZE = 10_000
 """Cells of the longest vector column that is taken for one."""
@@ -234,7 +233,7 @@ def without_ours(header: bytes) -> bytes:
 
 
 def aligned(columns: Iterable, values: list[pa.Array], between: str = "") -> pa.Array:
-    """Return cells of a row, each as wide as values of its type may be.
+    """Return cells of a row, each a blank wider than values of its type may be.
 
     Parameters
     ----------
@@ -250,7 +249,7 @@ def aligned(columns: Iterable, values: list[pa.Array], between: str = "") -> pa.
         A text for each row.
     """
     padded = [
-        pc.utf8_lpad(value, _WIDTHS.get(column.dtype, 15))
+        pc.utf8_lpad(value, TEXT_WIDTHS[column.dtype] + 1)
         for column, value in zip(columns, values, strict=True)
     ]
     texts = (pa.scalar(text, pa.large_string()) for text in ("", between))

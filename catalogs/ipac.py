@@ -18,12 +18,12 @@ from catalogs.text.catalog import TextCatalog
 from catalogs.text.layout import Layout, TextColumn
 from catalogs.text.rows import Rows
 from catalogs.text.syntax import Fixed
-from catalogs.text.values import decoded
+from catalogs.text.values import TEXT_WIDTHS, decoded
 
 _LINE = re.compile(rb"([^\r\n]*)(\r\n|\r|\n|\Z)")
 _KEYWORD = re.compile(rb"\\\s*(\w+)\s*=\s*'?([^\r\n]*?)'?\s*$")
 _TYPES = {"f4": "float", "i2": "int"}
-_WIDTH = 15
+_WIDTH = max(TEXT_WIDTHS.values())
 _HEAD = re.compile(rb"(?:\\[^\r\n]*[\r\n]+)*\|[^\r\n]*\|[ \t]*(?:\r\n|\r|\n)(\|[^\r\n]*)?")
 _KNOWN_TYPES = {"", *"double d doub float f real r int i integer long l char c date".split()}
 _KEYS = {keyword: key for key, (keyword, _) in PROVENANCE.items()}

@@ -19,13 +19,13 @@ from catalogs.text.catalog import TextCatalog
 from catalogs.text.layout import Layout, TextColumn
 from catalogs.text.rows import Rows
 from catalogs.text.syntax import Fixed
-from catalogs.text.values import decoded
+from catalogs.text.values import TEXT_WIDTHS, decoded
 
 _MARK = b"Byte-by-byte Description of file"
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _RULE = re.compile(rb"[-=]{20,}\s*")
 _COLUMN = re.compile(rb"\s*(?:(\d+)\s*-\s*)?(\d+)\s+([AIFEDL]\S*)\s+(\S+)\s+(\S+)\s*(.*?)\s*")
-_FORMATS = {"f4": ("E", 14), "i2": ("I", 6)}
+_FORMATS = {"f4": ("E", TEXT_WIDTHS["f4"]), "i2": ("I", TEXT_WIDTHS["i2"])}
 _PROVENANCE = re.compile(rb"lsbg\.(\w+)=([^\r\n]*)")
 _NONE = "---"
 

@@ -113,9 +113,9 @@ def test_every_other_byte_of_csv(table, tmp_path):
     assert again.read_bytes() == output.read_bytes()
 
 
-@pytest.mark.parametrize("probability", [0.00061029196, 1.2345678e-05, 1.0])
+@pytest.mark.parametrize("probability", [0.00061029196, 1.2345678e-05, 2.3543835e-06, 1e-38, 1.0])
 def test_long_numbers_do_not_touch_the_value_before(tmp_path, probability):
-    """Texts of float32 have up to 13 characters."""
+    """Texts of float32 have up to 15 characters."""
     path = tmp_path / "in.cat"
     path.write_bytes(b"#   1 ALPHA_J2000  ra [deg]\n#   2 DELTA_J2000  dec [deg]\n  1.5  -2.5\n")
     catalog = open_catalog(path)
@@ -125,6 +125,24 @@ def test_long_numbers_do_not_touch_the_value_before(tmp_path, probability):
     last = (tmp_path / "out.cat").read_text().splitlines()[-1].split()
     assert [float(value) for value in last] == [1.5, -2.5, float(last[2]), 256]
     assert np.float32(last[2]) == row[0][0]
+
+
+@pytest.mark.parametrize("name", ["ipac", "mrt"])
+def test_long_numbers_stay_in_their_column(tmp_path, name):
+    """The float32 with the longest texts are those a little above 1e-6."""
+    table = a_table()
+    ascii.write(table, tmp_path / f"in.{name}", format=name)
+    catalog = open_catalog(tmp_path / f"in.{name}")
+    columns = lsbg_columns(catalog.column_names, style="lower")
+    probability = np.linspace(2.3543835e-06, 9.7e-06, len(table)).astype(np.float32)
+    flags = np.full(len(table), -32768, np.int16)
+    values = probability, flags
+    catalog.write_annotated(
+        tmp_path / f"out.{name}", columns, lambda *rows: [v[slice(*rows)] for v in values], {}
+    )
+    found = ascii.read(tmp_path / f"out.{name}", format="cds" if name == "mrt" else name)
+    np.testing.assert_array_equal(np.float32(found["p_lsbg"]), probability)
+    assert set(found["flags_lsbg"]) == {-32768}
 
 
 def test_one_row_between_tabs_after_a_comment(tmp_path):
@@ -314,7 +332,7 @@ def test_every_other_byte_of_ascii_head(table, size, tmp_path):
     for number, ((row, _), separator) in enumerate(zip(rows, separators, strict=True)):
         blank, rest = (" ", separator[1:]) if separator.startswith(" ") else ("", separator)
         texts = texts_of(number, "nan")
-        joined += f"{row}{blank}{texts[0]:>15}{texts[1]:>7}{rest}"
+        joined += f"{row}{blank}{texts[0]:>16}{texts[1]:>7}{rest}"
     assert after == joined
     catalog = open_catalog(output)
     assert catalog.column_names == (

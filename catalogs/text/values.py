@@ -9,6 +9,9 @@ import pyarrow.compute as pc
 NULLS = ("", "nan", "null", "na", "n/a", "#n/a", "<na>", "none", "--", "-", "...", "masked")
 """What stands for "no value", in lower case."""
 
+TEXT_WIDTHS = {"f4": 15, "i2": 6}
+"""Characters of the longest text of a value by type, such as 0.0000023543835 and -32768."""
+
 _TRUE, _FALSE = ("true", "t"), ("false", "f")
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 
