@@ -242,7 +242,7 @@ def test_a_new_output_takes_the_old_ones_cutouts_away(output, catalog, options):
 def test_scored_again_in_place(output, catalog, options):
     """The cutouts that are read are not lost with the output that they came with."""
     before, scores = content(f"{output}.cutouts"), fits.getdata(output)["P_LSBG"].copy()
-    again = {"cutouts": f"kept:{output}", "overwrite": True, "weights": "des-real"}
+    again = {"cutouts": f"kept:{output}", "overwrite": True, "weights": "des-simulated"}
     with pytest.raises(InputError, match=r"would be removed .* add --keep-cutouts"):
         annotate(catalog, output, **again)
     annotate(catalog, output, keep_cutouts=True, **again)

@@ -442,10 +442,10 @@ def test_labels_are_shown_and_weights_compared_on_the_random_ones(annotated, tmp
     report = tmp_path / "report"
     code, out, err = lsbg(
         "report", annotated, report, "--labels", tmp_path / "labels.csv",
-        "--against", "des-real", "--heat-maps", 0,
+        "--against", "des-simulated", "--heat-maps", 0,
     )  # fmt: skip
     assert code == 0, err
-    assert f"des-real and {DEFAULT_WEIGHTS} cannot be told apart" in out or "is better" in out
+    assert f"des-simulated and {DEFAULT_WEIGHTS} cannot be told apart" in out or "is better" in out
     assert (report / "plots" / "roc_old_and_new-dark.svg").is_file()
     text = (report / "index.html").read_text("utf-8")
     for said in ("Old and new weights", "area under ROC", "Cohen", "&lt;b&gt;Henri"):

@@ -29,7 +29,8 @@ def folder(survey, tmp_path_factory):
     Table.read(survey.candidates)[:ROWS].write(folder / "candidates.fits")
     Table.read(survey.truth)[:ROWS].write(folder / "truth.fits")
     source, annotated = f"tiles:{survey.tiles}", folder / "annotated.fits"
-    annotate(folder / "candidates.fits", annotated, cutouts=source, keep_cutouts=True)
+    options = {"weights": "des-simulated", "cutouts": source, "keep_cutouts": True}
+    annotate(folder / "candidates.fits", annotated, **options)
     wanted = {"truth": folder / "truth.fits", "cutouts": source, "against": "des-real"}
     options = ReportOptions(**wanted, context=90, to_label=6, heat_maps=0)
     write_report(annotated, folder / "report", options)
@@ -170,7 +171,7 @@ def test_right_ascensions_on_both_sides_of_zero(gallery):
 def test_more_like_this_is_the_order_of_distances_between_features(gallery, cutouts):
     page = gallery()
     rows = np.array(values(page, "LSBG.run.row[i]"), int)
-    raw = load_classifier().features(cutouts[rows])
+    raw = load_classifier("des-simulated").features(cutouts[rows])
     kept = fit_projection(raw).apply(raw).astype(int)
     distances = np.hypot.reduce((kept - kept[7]).T.astype(float))
     page.locator("#cards .card").nth(7).click()
@@ -186,7 +187,7 @@ def test_more_like_this_is_the_order_of_distances_between_features(gallery, cuto
 
 def test_odd_ones_first(gallery, cutouts):
     page = gallery()
-    odd = load_classifier().oddness(cutouts)
+    odd = load_classifier("des-simulated").oddness(cutouts)
     page.locator("#sort").select_option("odd")
     until(page, f"{FIRST} === {odd.argmax()}")
     order = np.array(values(page, "LSBG.run.row[i]"), int)

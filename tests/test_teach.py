@@ -125,14 +125,14 @@ def test_nothing_random_to_judge_by(annotated, labels, tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text(labels.read_text().replace(",random", ",browsed"))
     with pytest.raises(InputError, match="no label was chosen at random"):
-        compare(read_judgements(path), KeptSource(annotated), DEFAULT_WEIGHTS, "des-real")
+        compare(read_judgements(path), KeptSource(annotated), DEFAULT_WEIGHTS, "des-simulated")
 
 
 def test_labels_of_another_sky(annotated, tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("ra,dec,label,chosen\n200,50,LSBG,random\n201,50,artifact,random\n")
     with pytest.raises(InputError, match="has no cutout of the candidates labelled in"):
-        compare(read_judgements(path), KeptSource(annotated), DEFAULT_WEIGHTS, "des-real")
+        compare(read_judgements(path), KeptSource(annotated), DEFAULT_WEIGHTS, "des-simulated")
 
 
 def truth_rows(truth, rows, chosen, decimals=7):
@@ -262,7 +262,7 @@ def test_hostile_names_are_text(annotated, truth, tmp_path):
             lines.append(f"{ra},{dec},{int(label)},{labeller},random")
     path = tmp_path / "labels.csv"
     path.write_text("\n".join(lines) + "\n")
-    found = compare(read_judgements(path), KeptSource(annotated), DEFAULT_WEIGHTS, "des-real")
+    found = compare(read_judgements(path), KeptSource(annotated), DEFAULT_WEIGHTS, "des-simulated")
     (line,) = [line for line in found.to_markdown().splitlines() if "ada" in line]
     assert line == r"| \*ben\* and \<b\>\|ada | 12 | 100% | 1.00 |"
 
@@ -378,4 +378,7 @@ def test_the_prior_is_that_of_the_labels_drawn_at_random(teach, drawn, tmp_path)
         logit(load_classifier(tmp_path / folder / "taught.weights.h5").predict(cutouts))
         for folder in ("out", "asked")
     ]
-    assert np.allclose(logits[1] - logits[0], -logit(np.array(6.5 / 31)), atol=1e-3)
+    exact = logits[0] > -8  # of smaller probabilities the network's sigmoid keeps fewer digits
+    assert exact.sum() > 4
+    change = (logits[1] - logits[0])[exact]
+    np.testing.assert_allclose(change, -logit(np.array(6.5 / 31)), atol=1e-3)
