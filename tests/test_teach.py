@@ -381,4 +381,4 @@ def test_the_prior_is_that_of_the_labels_drawn_at_random(teach, drawn, tmp_path)
     exact = logits[0] > -8  # of smaller probabilities the network's sigmoid keeps fewer digits
     assert exact.sum() > 4
     change = (logits[1] - logits[0])[exact]
-    np.testing.assert_allclose(change, -logit(np.array(6.5 / 31)), atol=1e-3)
+    np.testing.assert_allclose(change, -logit(np.array(6.5 / 31)), atol=2e-3)  # of half precision
