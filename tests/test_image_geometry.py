@@ -161,16 +161,27 @@ def test_other_projections(tmp_path, capfd, projection):
 
 
 def test_a_cutout_that_would_be_bent_is_refused(tmp_path):
-    """A plate carrée close to the pole."""
-    sky = PaintedSky((150.0, 89.9))
+    sky = PaintedSky()
+    header = header_of(sky.centre, SCALE)
+    header.update({"CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP"})
+    header.update({"A_ORDER": 2, "B_ORDER": 2, "A_2_0": 2e-4})
+    for band in "grz":
+        fits.writeto(tmp_path / f"s_{band}.fits", np.ones((300, 300), np.float32), header)
+    cutouts, flags = open_source(f"tiles:{tmp_path}", survey="des").fetch([sky.centre])
+    assert flags.tolist() == [Flag.BAD_IMAGE] and not cutouts.any()
+    assert any("distorted too much within a cutout" in reason.what for reason in take_reasons())
+
+
+def test_pixels_that_are_squeezed_near_the_pole_are_refused(tmp_path):
+    """A plate carrée: the pixels' area on the sky falls as the cosine of the declination."""
     header = header_of((150.0, 0.0), SCALE, size=40_000)
     header["CTYPE1"], header["CTYPE2"] = "RA---CAR", "DEC--CAR"
     header["CRPIX1"], header["CRPIX2"] = 2000, 150 - 89.9 / (SCALE / 3600)
     for band in "grz":
         fits.writeto(tmp_path / f"s_{band}.fits", np.ones((300, 4000), np.float32), header)
-    cutouts, flags = open_source(f"tiles:{tmp_path}", survey="des").fetch([sky.centre])
-    assert flags.tolist() == [Flag.BAD_IMAGE] and not cutouts.any()
-    assert any("distorted too much within a cutout" in reason.what for reason in take_reasons())
+    side = SCALE * np.sqrt(np.cos(np.radians(89.9)))
+    with pytest.raises(InputError, match=f"pixels of {side:.2g} arcsec, but those of"):
+        open_source(f"tiles:{tmp_path}", survey="des")
 
 
 @pytest.mark.parametrize(

@@ -33,11 +33,6 @@ _SPACE = ("PHOTFNU", "PHOTFLAM")
 _MAGNITUDE_SYSTEMS = ("MAGSYS", "MAGSYST", "PHOTSYS", "ZPSYS", "PHOTSYST")
 """Keywords of the system that magnitudes are in."""
 
-_A_SECOND = re.compile(
-    r"(/|\bper\b|\ba\b) ?s(ec(ond)?s?)?\b|\bs\^?-1|\b(1|one)[- ]?s(ec(ond)?)?\b", re.IGNORECASE
-)
-"""Comment of a zero point of one count a second."""
-
 _VEGA, _AB = re.compile(r"vega", re.IGNORECASE), re.compile(r"\bAB\b")
 """Comments of zero points of either system."""
 
@@ -313,9 +308,6 @@ def _by_zero_point(header: _Headers) -> list[tuple[float, str]]:
         if "vega" in system.lower() or (_VEGA.search(comment) and not _AB.search(comment)):
             raise ScaleError(f"{keyword} is of Vega magnitudes; convert it to AB")
         source = f"{keyword} {value:g}{header.where(keyword)}"
-        if _A_SECOND.search(comment) and (seconds := _seconds(header, keyword)) != 1:
-            value += 2.5 * math.log10(seconds)
-            source += f" of one count a second, and EXPTIME {seconds:g}"
         statements.append((zero_point_to_nanomaggies(value), source))
     flux = header.number("FLUXMAG0")
     if flux is not None:
@@ -324,20 +316,6 @@ def _by_zero_point(header: _Headers) -> list[tuple[float, str]]:
         nanomaggies = zero_point_to_nanomaggies(2.5 * math.log10(flux))
         statements.append((nanomaggies, f"FLUXMAG0 {flux:g}{header.where('FLUXMAG0')}"))
     return statements
-
-
-def _seconds(header: _Headers, keyword: str) -> float:
-    """Return by how many seconds counts must be divided for a zero point of one count a second."""
-    unit = str(header.get("BUNIT") or "").strip()
-    seconds = header.number("EXPTIME")
-    if _PER_SECOND.search(unit) or seconds == 1:
-        return 1.0
-    if not unit or seconds is None or seconds <= 0:
-        raise ScaleError(
-            f"{keyword} is of one count a second by its comment, but BUNIT and EXPTIME do not say "
-            "how many counts a second the pixels are; write MAGZERO, that of one count"
-        )
-    return seconds
 
 
 def _by_space(header: _Headers) -> list[tuple[float, str]]:
