@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from older import needs_nan_in_text
 
 from catalogs import (
     InputError,
@@ -252,6 +253,7 @@ def ascii_table(path):
     return path
 
 
+@needs_nan_in_text
 def test_ascii_tables(tmp_path):
     path = ascii_table(tmp_path / "in.fits")
     catalog = open_catalog(path)
@@ -281,6 +283,7 @@ def test_ascii_tables(tmp_path):
     assert again.read_bytes() == output.read_bytes()
 
 
+@needs_nan_in_text
 def test_columns_in_the_middle_of_ascii_tables_are_replaced(tmp_path):
     columns = [
         fits.Column("RA", "F12.7", "deg", array=[10.5, 11.25]),

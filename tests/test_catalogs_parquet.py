@@ -11,6 +11,7 @@ from astropy import units as u
 from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from older import write_if_possible
 
 from catalogs import InputError, lsbg_columns, open_catalog
 
@@ -421,7 +422,7 @@ def test_page_indexes_and_int96_are_kept(tmp_path):
 def test_string_view_is_text(tmp_path):
     tile = pa.array(["DES0208-4000", None, "a"], pa.string_view())
     table = pa.table({"ra": [1.0, 2.0, 3.0], "dec": [3.0, 4.0, 5.0], "tile": tile})
-    pq.write_table(table, tmp_path / "in.parquet")
+    write_if_possible(table, tmp_path / "in.parquet")
     output = annotate(tmp_path / "in.parquet", tmp_path / "out.parquet")
     catalog = open_catalog(output)
     detail = next(d for d in catalog.describe_columns() if d.name == "tile")
