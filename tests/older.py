@@ -14,6 +14,8 @@ needs_nan_in_text = pytest.mark.skipif(
 
 def write_if_possible(table: pa.Table, path, **options):
     """Write a Parquet file; skip the test where this pyarrow cannot write it and read it again."""
+    if "_view" in str(table.schema) and Version(pa.__version__) < Version("24"):
+        pytest.skip("this pyarrow cannot write a part of a column of views")
     try:
         pq.write_table(table, path, **options)
         pq.read_table(path)

@@ -299,6 +299,7 @@ def test_marked_candidates_are_labelled_together_and_undone(gallery, table):
     dialog.get_by_role("button", name="Artifact").click()
     page.get_by_text("Labelled artifact: 4 candidates.").wait_for()
     assert labels_of(page) == ["artifact"] * 4
+    page.wait_for_timeout(500)  # Chromium hands what is stored from process to process
     page.reload()
     until(page, "LSBG.gallery.order.length > 0")
     assert labels_of(page) == ["artifact"] * 4
