@@ -58,6 +58,7 @@ def blobs(level, count):
     return images.astype(np.uint8), np.repeat([1, 0], count // 2)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_training_brings_unlabelled_cutouts_nearer_and_still_learns():
     (drawn, labels), (real, _) = blobs(20, 40), blobs(60, 40)

@@ -142,6 +142,7 @@ def ask_workers(address, question):
         return list(client.run(question).values())
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_tile_is_read_by_one_worker_which_loads_the_network_once(
     run, survey, scheduler, tmp_path

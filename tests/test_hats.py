@@ -288,6 +288,7 @@ def test_killed_and_resumed_it_has_the_same_bytes(small, cutouts, tmp_path, lsbg
     same_files(whole, tmp_path / "command")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_what_lsdb_has_written_in_part_goes_on(small, cutouts, tmp_path, monkeypatch):
     """Partitions that are written are not scored again."""

@@ -85,6 +85,7 @@ def test_the_card_names_the_network(small):
     assert any(step.kind == "Add" for step in network_steps(network))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_both_engines_classify_with_it(small, images):
     one, other = (load_classifier(small.path, engine=name) for name in ("onnx", "keras"))

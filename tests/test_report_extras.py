@@ -58,6 +58,7 @@ def images(run):
     return open_kept(run).read(np.arange(36))[0]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_features_of_all_that_have_a_cutout_in_sixteen_bytes(report, images):
     data = received(report / "data" / "run.js")[1]

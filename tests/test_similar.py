@@ -61,6 +61,7 @@ def searched(lsbg, annotated, tmp_path):
     return lambda *more: (*lsbg("similar", path, *more), path)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_neighbours_are_those_of_the_network_s_features(searched, kept):
     from sklearn.decomposition import PCA
@@ -121,6 +122,7 @@ def test_other_formats(lsbg, tmp_path, ending):
     assert table.num_rows == 5 and table.column_names[-2:] == ["DISTANCE_LSBG", "ODDNESS_LSBG"]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_oddness_is_what_flags_unlike_training(kept, searched):
     rows, cutouts, _ = kept
@@ -152,6 +154,7 @@ def test_mistakes_are_one_line(searched, more, message):
     assert not list(path.parent.glob("*similar*"))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_what_is_there_is_not_replaced(searched):
     assert searched("--row", 3, "-q")[0] == 0
@@ -175,6 +178,7 @@ def test_without_cutouts(lsbg, tmp_path):
     assert code == 1 and "need" in err and "--cutouts" in err and err.count("\n") == 1
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_page_of_the_matches_alone(searched, tmp_path):
     page = tmp_path / "page"
