@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from distributed import Client
@@ -42,8 +42,12 @@ def client_of(scheduler: str | Path | Client) -> Iterator[Client]:
         yield _checked(scheduler)
     elif isinstance(scheduler, str | Path):
         address = _address_in(scheduler) if isinstance(scheduler, Path) else scheduler
-        with _connected(address) as client:
+        client = _connected(address)
+        try:
             yield client
+        finally:
+            with suppress(RuntimeError):  # of Dask's, where the scheduler is lost at this moment
+                client.close()
     else:
         kind = type(scheduler).__name__
         raise InputError(f"scheduler must be an address or a Client, not a {kind}")

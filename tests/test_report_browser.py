@@ -183,7 +183,8 @@ def test_from_fifty_labels_by_keyboard_to_compared_weights(
 ):
     monkeypatch.setenv("LSBG_WEIGHTS", str(tmp_path / "weights"))
     annotated, labels = tmp_path / "annotated.fits", tmp_path / "labels.csv"
-    annotate(survey.candidates, annotated, cutouts=f"tiles:{survey.tiles}", keep_cutouts=True)
+    options = {"weights": "des-simulated", "cutouts": f"tiles:{survey.tiles}"}
+    annotate(survey.candidates, annotated, keep_cutouts=True, **options)
     write_report(annotated, tmp_path / "report", ReportOptions(to_label=50))
     is_lsbg = np.asarray(Table.read(survey.truth)["LABEL"]) == 1
     page = new_page(accept_downloads=True)
