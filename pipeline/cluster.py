@@ -119,7 +119,7 @@ def _leave_interrupts_to_us():
 
 @contextmanager
 def _silent_loggers(
-    names: tuple[str, ...] = ("distributed.client", "tornado.application"),
+    names: tuple[str, ...] = ("distributed.client", "distributed.batched", "tornado.application"),
 ) -> Iterator[None]:
     """Keep back the tracebacks of a lost connection; our own message says it in one line."""
     loggers = [logging.getLogger(name) for name in names]
