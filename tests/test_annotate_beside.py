@@ -30,6 +30,7 @@ def candidates(survey, tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_an_output_that_is_not_named_lies_beside_the_input(candidates, tiles, lsbg):
     code, out, err = lsbg("classify", candidates, "--cutouts", tiles)
     assert code == 0, err

@@ -345,6 +345,7 @@ def extent_of(positions):
     return extent
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.floats(0, 359.99), st.floats(0.01, 300), st.integers(2, 60), st.integers(0, 99))
 def test_the_arc_that_positions_span(start, width, count, seed):

@@ -161,6 +161,7 @@ def test_only_the_same_injection_matches():
     assert list(number) == [-1, 0]
 
 
+@pytest.mark.slow
 def test_chance_matches_are_the_density_times_the_area():
     rng = np.random.default_rng(3)
     side, count = 0.5, 4000

@@ -102,6 +102,7 @@ def threads_of_a_task():
         return sum(threads.nthreads().values())
 
 
+@pytest.mark.slow
 def test_a_task_of_a_dask_worker_works_in_one_thread():
     """Else each of the worker's threads, as lsdb has them, would start one for every core."""
     assert threads_of_a_task() == usable_cores()

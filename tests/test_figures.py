@@ -111,6 +111,7 @@ def test_many_candidates_are_drawn_as_their_density():
     assert axes.get_xlim()[0] > axes.get_xlim()[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [500, 4000])
 def test_a_wide_survey_is_drawn_with_equal_areas(count):
     rng = np.random.default_rng(4)

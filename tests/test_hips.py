@@ -59,6 +59,7 @@ def test_three_bands_give_the_cutouts_of_the_tiles(tiles, positions, source_at):
     assert abs(served.astype(int) - cut).max() <= 1
 
 
+@pytest.mark.slow
 def test_north_is_up_and_east_is_left(tmp_path, source_at):
     """One source 8 arcsec north and 4 arcsec east of the position, in r only."""
     images = blobs(spots=0)

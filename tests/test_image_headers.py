@@ -103,6 +103,7 @@ def test_the_area_of_a_pixel_must_agree(write, keyword, unit, size, is_right):
         assert f"{keyword} {AREA * size / unit:.4g} and its coordinates" in refused(folder)
 
 
+@pytest.mark.slow
 def test_an_area_does_not_matter_to_fluxes(write):
     check(write({"PIXAR_SR": AREA * 4}))
 

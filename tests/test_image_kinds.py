@@ -126,6 +126,7 @@ def test_two_images_of_one_place_and_band_are_refused_with_both_names(tmp_path, 
     assert "s_g.fits" in line and second.format("g") in line and "images of band g" in line
 
 
+@pytest.mark.slow
 def test_two_extensions_that_may_both_be_the_image(tmp_path):
     for band in "grz":
         hdus = [fits.ImageHDU(pixels(band), header()) for _ in range(2)]
@@ -334,6 +335,7 @@ def test_a_band_that_name_and_header_contradict(tmp_path):
     assert "its name says band r, its header band i" in refused(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_file_that_would_fill_the_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(tile_folder, "_MOST_UNPACKED", 1 << 20)
     for band in "grz":

@@ -162,6 +162,7 @@ def of_1950():
     return {"CRVAL1": place.ra.deg, "CRVAL2": place.dec.deg}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "cards",
     [
@@ -278,6 +279,7 @@ def packed(folder, images, pack, name):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pack", "name"),
     [

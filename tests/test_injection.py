@@ -415,6 +415,7 @@ def test_without_psf_and_stars_it_says_so(tmp_path):
         make_mocks(TileSet(folder).tiles[0], request())
 
 
+@pytest.mark.slow
 def test_truth_as_fits_and_parquet(tmp_path):
     folder = folder_of_tiles(tmp_path / "tiles")
     truth = describe(make_mocks(TileSet(folder).tiles[0], request()).truth)

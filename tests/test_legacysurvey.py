@@ -63,6 +63,7 @@ def test_same_cutout_as_from_the_tiles(tiles, positions, source_at):
     assert abs(difference.mean()) < 0.05
 
 
+@pytest.mark.slow
 def test_north_is_up_and_east_is_left(tmp_path, source_at):
     """One source 8 arcsec north and 4 arcsec east of the position, in r only."""
     images = blobs(spots=0)

@@ -116,6 +116,7 @@ def test_the_shipped_weights_know_their_survey(candidates, kind):
     assert classifier.unlike_training(wrongly_made(candidates)[kind]).mean() > 0.8
 
 
+@pytest.mark.slow
 def test_the_shipped_weights_know_the_real_sky(shared):
     cutouts = np.load(shared / "real_cutouts" / "des_y6_cutouts.npy")
     classifier = load_classifier()

@@ -53,6 +53,7 @@ def test_half_of_what_is_drawn_are_lsbgs():
     assert {len(one) for one in drawn} == {8} and {int(one.sum()) for one in drawn} == {4}
 
 
+@pytest.mark.slow
 def test_cutouts_are_drawn_as_often_as_their_weights_say():
     images, labels = disc(6, 90, 8), np.repeat([1, 0], 4)
     images[:, 0, 0] = 60 + 10 * np.arange(8)[:, None]

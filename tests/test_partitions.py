@@ -337,6 +337,7 @@ def test_a_damaged_line_costs_only_that_file(folders, tmp_path, cut):
     assert sorted(WrittenParts(tmp_path, partitions, tmp_path / "out").records) == [0, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SAME)
 def test_the_files_of_a_catalog(folders, kind):
     catalog = open_catalog(folders(kind))

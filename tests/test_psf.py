@@ -94,6 +94,7 @@ def test_psfex_models_are_what_the_formula_gives_everywhere_in_the_tile(tmp_path
         assert drawn.sum() == pytest.approx(1, abs=0.01)
 
 
+@pytest.mark.slow
 def test_psfex_models_that_do_not_vary(tmp_path):
     folder = folder_of_tiles(tmp_path / "tiles")
     tile, psfs = psfs_of(folder, write_psfex(tmp_path / "model.psf", TERMS[:1]))

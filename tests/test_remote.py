@@ -140,6 +140,7 @@ def test_only_what_is_needed_is_fetched(folder, server):
     assert sum(sent for *_, sent in server.requests) < 0.4 * sum(size.values()) / 2
 
 
+@pytest.mark.slow
 def test_footprints_are_remembered(server):
     spec = f"tiles:{server.url}/tiles"
     first = open_source(spec)
@@ -213,6 +214,7 @@ def test_a_folder_of_parquet(folder, memory):
     assert not copy.parent.exists()
 
 
+@pytest.mark.slow
 def test_secrets_stay_out_of_the_journal_and_of_workers_logs(folder, server, tmp_path):
     url = server.url.replace("//", "//me:hunter2@")
     spec = f"tiles:{url}/tiles?abc123"
@@ -225,6 +227,7 @@ def test_secrets_stay_out_of_the_journal_and_of_workers_logs(folder, server, tmp
     assert job.source.spec == spec
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_no_secret(server, tmp_path, lsbg):
     url = server.url.replace("//", "//me:hunter2@")
     code, out, err = lsbg(

@@ -247,6 +247,7 @@ HEAT_BYTES, COLUMN_BYTES, COLUMNS, CORE_BYTES = 256 * 4 / 3, 8 * 4 / 3, 30, (36 
 OTHER_BYTES = HEAT_BYTES + COLUMNS * COLUMN_BYTES + CORE_BYTES
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_take_less_than_400_mb(survey, tmp_path):
     table = Table.read(survey.candidates)[:200]
     positions = np.stack([table["ALPHA_J2000"], table["DELTA_J2000"]], axis=1)
@@ -273,6 +274,7 @@ def test_kept_cutouts_come_first_and_a_source_gives_the_rest(run, survey):
     assert pictures.imaging == open_kept(run).imaging
 
 
+@pytest.mark.slow
 def test_pictures_of_a_source_alone(survey, tmp_path):
     table = Table.read(survey.candidates)[:40]
     probability = np.linspace(0, 1, 40).astype("f4")

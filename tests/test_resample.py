@@ -104,6 +104,7 @@ def test_coarser_grid_takes_the_middle_of_the_finer_samples(side):
     np.testing.assert_allclose(coarse[0], expected, atol=3e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [0.26, 0.4, 0.55])
 def test_any_pixel_scale(scale):
     """Samples that are not about a pixel apart are taken by other sets, and one by one."""

@@ -141,6 +141,7 @@ def test_changed_lists_are_refused(store, tmp_path):
         des_sample(store)
 
 
+@pytest.mark.slow
 def test_lists_are_downloaded_once(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     lists = write_lists(tmp_path / "lists")

@@ -23,6 +23,7 @@ def real(shared):
     return shared / "real_cutouts" / "des_y6_cutouts.npy"
 
 
+@pytest.mark.slow
 def test_the_scores_on_the_card_are_those_on_real_cutouts(classifier, real):
     labelled = LabelledCutouts.read(real, real.with_name("des_y6_labels.csv"))
     scores = score(labelled.labels, classifier.predict(labelled.images))
@@ -32,6 +33,7 @@ def test_the_scores_on_the_card_are_those_on_real_cutouts(classifier, real):
     assert scores["auc"] >= 0.975 and scores["calibration_error"] <= 0.08
 
 
+@pytest.mark.slow
 def test_typical_artifacts_are_refused_and_most_lsbgs_kept(shared):
     """The labels of these set two numbers of the last layer, and none of the order."""
     images = np.load(shared / "real_cutouts" / "des_published_cutouts.npy")

@@ -171,6 +171,7 @@ def test_what_is_there_is_not_replaced(searched):
     assert searched("--row", 4, "--overwrite", "-q")[0] == 0
 
 
+@pytest.mark.slow
 def test_without_cutouts(lsbg, tmp_path):
     path = made(tmp_path)
     shutil.rmtree(f"{path}.cutouts")

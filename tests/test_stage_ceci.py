@@ -252,6 +252,7 @@ def test_hats_catalogs_are_taken_by_a_stage_of_an_alias(survey, candidates, expe
     assert found.to_numpy("f4").tobytes() == right.astype("f4").tobytes()
 
 
+@pytest.mark.slow
 def test_hdf5_is_taken(survey, candidates, expected, tmp_path):
     if "hdf5" not in {known.name for known in FORMATS}:
         pytest.skip("this version does not read HDF5")

@@ -135,6 +135,7 @@ def tiles(tmp_path):
 DES_BY_ANOTHER_NAME = 'name = "twin"\npixel_scale = 0.263\nzero_point = 30\nviewer_scale = 0.131\n'
 
 
+@pytest.mark.slow
 def test_tiles_of_a_survey_that_a_file_describes(tiles, described):
     """Colours, zero point and field are the file's: those of DES, then twice as bright or wide."""
     places = np.array([[0.35, 2.15], [0.351, 2.149]])

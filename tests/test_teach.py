@@ -128,6 +128,7 @@ def test_nothing_random_to_judge_by(annotated, labels, tmp_path):
         compare(read_judgements(path), KeptSource(annotated), DEFAULT_WEIGHTS, "des-simulated")
 
 
+@pytest.mark.slow
 def test_labels_of_another_sky(annotated, tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("ra,dec,label,chosen\n200,50,LSBG,random\n201,50,artifact,random\n")
@@ -255,6 +256,7 @@ def test_a_training_is_gone_on_with_only_if_that_is_asked_for(teach, truth, clas
     assert code == 1 and "a damaged checkpoint" in err and err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_hostile_names_are_text(annotated, truth, tmp_path):
     lines = ["ra,dec,label,labeller,chosen"]
     for ra, dec, label in truth[:12]:
@@ -296,6 +298,7 @@ def test_a_dry_run_says_what_the_labels_allow(train, labels, annotated, tmp_path
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_labels_without_a_cutout_are_counted_with_their_reasons(
     train, survey, truth, classes, tmp_path
 ):

@@ -199,6 +199,7 @@ def test_each_tile_is_opened_once(tmp_path, monkeypatch):
     assert len(opened) == 3
 
 
+@pytest.mark.slow
 def test_strips_do_not_change_cutouts(tmp_path, monkeypatch):
     folder = write_des(tmp_path)
     positions = np.array(CENTRE) + np.random.default_rng(2).uniform(-35, 35, (20, 2)) / 3600

@@ -60,6 +60,7 @@ def test_the_area_counts_overlaps_once(lsbg, folder):
     assert float(line.split()[1]) == pytest.approx(2.5 * (SIZE * 0.263 / 3600) ** 2, rel=0.05)
 
 
+@pytest.mark.slow
 def test_the_footprint(lsbg, folder, tmp_path):
     plot = tmp_path / "footprint.png"
     code, out, _ = lsbg("tiles", folder, "--survey", "des", "--plot", plot)

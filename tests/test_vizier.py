@@ -190,6 +190,7 @@ def without_positions():
     return answer(table)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "body"),
     [
