@@ -43,6 +43,7 @@ def lsbg(monkeypatch, capsys):
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["lsbg", *map(str, arguments)])
+        capsys.readouterr()  # what a fixture printed in this test is not the command's
         code = 0
         try:
             main()
