@@ -3,8 +3,9 @@
     python -m benchmarks.real_weights scenes OUT.npz [--simulated 7] [--sky FOLDER --passes 4]
     python -m benchmarks.real_weights train OUT --scenes S.npz [--real R.npy --labels L.csv]
         [--from des-simulated] [--steps 300] [--seed 1] [--name scenes]
-        [--injected FOLDER/cutouts] [--shares C.csv] [--teacher WEIGHTS ...]
-        [--unlabelled R.npy L.csv ... [--align mmd|coral --weight 1]]
+        [--injected FOLDER/cutouts] [--shares C.csv]
+        [--teacher WEIGHTS ... [--teacher-share 1]]
+        [--unlabelled R.npy L.csv ... [--align NAME --weight 1]]
     python -m benchmarks.real_weights folds OUT.csv --scenes S.npz --real R.npy --labels L.csv
         [--from ...] [--steps 60]
     python -m benchmarks.real_weights judge WEIGHTS R.npy L.csv [--prior 0.7]
@@ -19,9 +20,10 @@ regression, and prints what five folds give, each judged by a fit to the other f
 no column group, all of its cutouts are used. --injected adds the mocks and the real candidates of
 a training with --sample injected. --shares draws scenes by kind as often as benchmarks.scene_shares
 has found. --teacher has the network learn, in place of the labels, the mean of what those weight
-sets say of each cutout of a batch. --unlabelled adds real cutouts without their labels, which the
-network is to see as it sees drawn ones (see lsbg_classifier/training/alignment.py): those of the
-group `hard` and those whose label is empty, so that none of them judges.
+sets say of each cutout of a batch; with a --teacher-share below 1, that much of it, and the rest of
+the labels. --unlabelled adds real cutouts without their labels, and --align says how the network is
+to see them as it sees drawn ones (see lsbg_classifier/training/alignment.py): those of the group
+`hard` and those whose label is empty, so that none of them judges.
 """
 
 import argparse
@@ -36,6 +38,7 @@ import numpy as np
 from lsbg_classifier.backend import start_backend
 
 KINDS = ("images", "labels", "kinds")
+ALIGNMENTS = ("mmd", "coral", "adversarial", "consistency")
 
 
 def make_scenes(options):
@@ -123,8 +126,9 @@ def weights_of(kinds: np.ndarray, shares: Path | None) -> np.ndarray | None:
 
 
 def teacher_of(options):
-    """Return what gives the mean probability of the weight sets of --teacher, or None."""
+    """Return a teacher that says the mean probability of the weight sets of --teacher, or None."""
     from lsbg_classifier.network import load_network
+    from lsbg_classifier.training.mixture import Teacher
     from lsbg_classifier.weights.registry import find_weights
 
     if not options.teacher:
@@ -134,7 +138,7 @@ def teacher_of(options):
     def probabilities(images):
         return np.mean([network.predict_on_batch(images)[:, 0] for network in networks], axis=0)
 
-    return probabilities
+    return Teacher(probabilities, options.teacher_share)
 
 
 def unlabelled_of(options):
@@ -388,8 +392,9 @@ def main():
         command.add_argument("--injected", type=Path)
         command.add_argument("--shares", type=Path)
         command.add_argument("--teacher", nargs="+")
+        command.add_argument("--teacher-share", type=float, default=1.0)
         command.add_argument("--unlabelled", nargs=2, type=Path, action="append")
-        command.add_argument("--align", choices=["mmd", "coral"], default="mmd")
+        command.add_argument("--align", choices=ALIGNMENTS, default="mmd")
         command.add_argument("--weight", type=float, default=1.0)
         command.add_argument("--from", dest="start", default="des-simulated")
         command.add_argument("--steps", type=int, default=steps)

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from lsbg_classifier.training.alignment import (
+    Critic,
     Unlabelled,
     covariance_distance,
+    inconsistency,
     mean_discrepancy,
 )
 from lsbg_classifier.training.mixture import Course, Source, train_on_mixture
@@ -37,6 +39,64 @@ def test_the_distance_of_covariances_is_that_of_numpy(shift):
     expected = 2 * ((one - other) ** 2).sum() / ((one**2).sum() + (other**2).sum())
     found = float(covariance_distance(*map(keras.ops.convert_to_tensor, (first, second))))
     assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_inconsistency_is_none_of_the_same_and_one_of_strangers():
+    first, _ = two_sets(0.0)
+    cutouts = np.random.default_rng(4).normal(size=(2000, 5))
+    strangers = np.random.default_rng(5).normal(size=(2000, 5))
+    for other, expected in ((cutouts, 0.0), (strangers, 1.0), (cutouts + 1, 5 / (10 + 5))):
+        pair = keras.ops.convert_to_tensor(np.concatenate([cutouts, other]))
+        assert float(inconsistency(first, pair)) == pytest.approx(expected, abs=0.05)
+
+
+def test_two_of_each_cutout_are_drawn_for_consistency():
+    images = np.random.default_rng(6).integers(0, 255, (50, 64, 64, 3)).astype(np.uint8)
+    still = Variation(0.0, flux=0.0)
+    drawn = Unlabelled(images, still, "consistency", count=8).draw(np.random.default_rng(7))
+    np.testing.assert_allclose(drawn[:4], drawn[4:], atol=1 / 255)
+    assert abs(drawn[0] - drawn[1]).max() > 0.5
+
+
+def test_the_critic_learns_what_its_features_are_kept_from():
+    """Its loss is the cross-entropy; a step of its weights lowers it, one of features raises it."""
+    tensorflow = pytest.importorskip("tensorflow")
+    first, second = (tensorflow.Variable(x, dtype="float32") for x in two_sets(1.0))
+    critic = Critic()
+    critic.build((None, 5))
+    with tensorflow.GradientTape() as tape:
+        loss = critic(first, second)
+    says = [critic.last(critic.hidden(features)).numpy() for features in (first, second)]
+    expected = np.log1p(np.exp(says[0])).mean() / 2 + np.log1p(np.exp(-says[1])).mean() / 2
+    assert float(loss) == pytest.approx(expected, rel=1e-4)
+    weights = critic.trainable_variables
+    gradients = tape.gradient(loss, [first, *weights])
+    first.assign_sub(0.1 * gradients[0])
+    assert float(critic(first, second)) > float(loss)
+    first.assign_add(0.1 * gradients[0])
+    for weight, gradient in zip(weights, gradients[1:], strict=True):
+        weight.assign(weight - 0.01 * gradient)
+    assert float(critic(first, second)) < float(loss)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("distance", "strongest"), [("adversarial", 2.0), ("consistency", 0.5)])
+def test_the_network_is_trained_for_labels_and_against_the_distance(distance, strongest):
+    (drawn, labels), (real, _) = blobs(20, 40), blobs(60, 40)
+    still, turned = Variation(0.0, flux=0.0), Variation(1.0)
+    pairs = np.concatenate([turned.apply(real, np.random.default_rng(n)) for n in (1, 2)])
+    apart = []
+    for weight in (0.0, strongest):
+        unlabelled = Unlabelled(real, turned, distance, weight, 16)
+        sources = [Source(drawn, labels, 16, still)]
+        net = train_on_mixture(network(), sources, Course(80, 0.01), 1, unlabelled=unlabelled)
+        found = net.predict(drawn / np.float32(255), verbose=0)[:, 0]
+        assert found[labels == 1].min() > found[labels == 0].max()
+        features = keras.Model(net.inputs[0], net.layers[-2].output)
+        of_drawn, of_pairs = features(drawn / np.float32(255)), features(pairs)
+        measure = inconsistency if distance == "consistency" else mean_discrepancy
+        apart.append(float(measure(of_drawn, of_pairs)))
+    assert apart[1] < 0.9 * apart[0]
 
 
 def network():

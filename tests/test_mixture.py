@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lsbg_classifier.cutouts.colours import scaled_fluxes_of_colours
-from lsbg_classifier.training.mixture import Course, Source, Variation, train_on_mixture
+from lsbg_classifier.training.mixture import Course, Source, Teacher, Variation, train_on_mixture
 
 
 def disc(radius, value, count):
@@ -97,6 +97,13 @@ def test_a_teacher_replaces_the_labels():
     def teacher(batch):
         return (batch.max(axis=(1, 2, 3)) > 0.6).astype(np.float32)  # the opposite of the labels
 
-    taught = train_on_mixture(network(), sources, Course(80, 0.005), 4, teacher=teacher)
+    taught = train_on_mixture(network(), sources, Course(80, 0.005), 4, teacher=Teacher(teacher))
     found = taught.predict(images / np.float32(255), verbose=0)[:, 0]
     assert found[labels == 0].min() > found[labels == 1].max() + 0.05
+
+
+def test_a_teacher_counts_as_much_as_its_share():
+    teacher = Teacher(lambda images: images.mean(axis=(1, 2, 3)), share=0.3)
+    images = np.full((4, 64, 64, 3), 0.5, np.float32)
+    learned = teacher.instead_of(np.array([[0], [1], [1], [0]]), images)
+    np.testing.assert_allclose(learned[:, 0], [0.15, 0.85, 0.85, 0.15])

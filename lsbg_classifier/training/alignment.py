@@ -2,8 +2,10 @@
 
 The last features of labelled and of unlabelled cutouts are compared, and what they differ by is
 added to the loss: the maximum mean discrepancy (Gretton et al. 2012, JMLR 13, 723; on galaxies
-Ciprijanovic et al. 2021, MNRAS 506, 677), or the distance of covariances (CORAL; Sun & Saenko 2016,
-arXiv:1607.01719).
+Ciprijanovic et al. 2021, MNRAS 506, 677), the distance of covariances (CORAL; Sun & Saenko 2016,
+arXiv:1607.01719), or what a critic that is trained beside the network can tell them apart by
+(Ganin et al. 2016, JMLR 17, 59). With consistency it is unlabelled cutouts alone that are compared,
+each with itself after another variation (Laine & Aila 2017, arXiv:1610.02242).
 """
 
 from dataclasses import dataclass
@@ -61,8 +63,75 @@ def _covariance(features):
     return ops.matmul(ops.transpose(apart), apart) / (features.shape[0] - 1)
 
 
-DISTANCES = {"mmd": mean_discrepancy, "coral": covariance_distance}
-"""By name: how far two sets of features are apart."""
+def inconsistency(first, second):
+    """Return how far the features of two variations of one cutout are apart.
+
+    Parameters
+    ----------
+    first : tensor of float, shape (N, D)
+        Features of other cutouts; not used.
+    second : tensor of float, shape (2 M, D)
+        Features of M cutouts, and in the same order those of another variation of each.
+
+    Returns
+    -------
+    tensor of float
+        Mean squared distance, in units of that of two cutouts that have nothing in common.
+    """
+    half = second.shape[0] // 2
+    one, other = second[:half], second[half:]
+    apart = ops.mean(ops.sum(ops.square(one - ops.roll(other, 1, axis=0)), axis=1))
+    return ops.mean(ops.sum(ops.square(one - other), axis=1)) / (ops.stop_gradient(apart) + 1e-6)
+
+
+class Critic(keras.layers.Layer):
+    """Learns to tell two sets of features apart, while whatever makes them learns the contrary."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = keras.layers.Dense(64, activation="relu")
+        self.last = keras.layers.Dense(1)
+
+    def build(self, shape, _=None):
+        """Make the weights.
+
+        Parameters
+        ----------
+        shape : tuple
+            Of a set of features, (None, D).
+        """
+        self.hidden.build(shape)
+        self.last.build((None, 64))
+        self.built = True
+
+    def call(self, first, second):
+        """Return the loss of the critic; its gradient on the features has the opposite sign.
+
+        Parameters
+        ----------
+        first, second : tensors of float, shapes (N, D) and (M, D)
+
+        Returns
+        -------
+        tensor of float
+            Cross-entropy, log 2 where it cannot tell them apart; both sets count the same.
+        """
+        one, other = (self.last(self.hidden(_reversed(features))) for features in (first, second))
+        return (ops.mean(ops.softplus(one)) + ops.mean(ops.softplus(-other))) / 2
+
+
+def _reversed(features):
+    """Return the same values, whose gradient has the opposite sign."""
+    return ops.stop_gradient(2 * features) - features
+
+
+DISTANCES = {
+    "mmd": lambda: mean_discrepancy,
+    "coral": lambda: covariance_distance,
+    "adversarial": Critic,
+    "consistency": lambda: inconsistency,
+}
+"""By name: makes what says how far the features of labelled and unlabelled cutouts are apart."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +147,7 @@ class Unlabelled:
     weight : float
         Of the distance in the loss.
     count : int
-        Cutouts in each batch.
+        Cutouts in each batch; even, for consistency.
     """
 
     images: np.ndarray
@@ -88,8 +157,12 @@ class Unlabelled:
     count: int = 32
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
-        """Return varied cutouts, float32 in [0, 1]."""
-        return self.variation.apply(self.images[rng.choice(len(self.images), self.count)], rng)
+        """Return varied cutouts, float32 in [0, 1]; two of each, for consistency."""
+        if self.distance == "consistency":
+            rows = np.tile(rng.choice(len(self.images), self.count // 2), 2)
+        else:
+            rows = rng.choice(len(self.images), self.count)
+        return self.variation.apply(self.images[rows], rng)
 
 
 class Aligned(keras.Model):
@@ -118,7 +191,7 @@ class Aligned(keras.Model):
         probability, features = y_pred
         count = self.unlabelled.count
         loss = ops.mean(self.of_labels(y[:-count], probability[:-count]))
-        distance = DISTANCES[self.unlabelled.distance](features[:-count], features[-count:])
+        distance = self.distance(features[:-count], features[-count:])
         return loss + self.unlabelled.weight * distance + sum(self.losses)
 
 
@@ -140,4 +213,7 @@ def aligned(network: keras.Model, unlabelled: Unlabelled, loss) -> Aligned:
     """
     model = Aligned(network.inputs[0], [network.outputs[0], network.layers[-2].output])
     model.unlabelled, model.of_labels = unlabelled, loss
+    model.distance = DISTANCES[unlabelled.distance]()
+    if isinstance(model.distance, Critic):
+        model.distance.build(network.layers[-2].output.shape)
     return model

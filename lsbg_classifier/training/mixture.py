@@ -24,8 +24,28 @@ SCENE = Variation(warped=0.3, flux=0.1)
 AUGMENTATION = Augmentation(lost=0.12, blank=0.15, star=0.03)
 """What all cutouts of a batch go through after that."""
 
-Teacher = Callable[[np.ndarray], np.ndarray]
-"""Gives probabilities, float32 of shape (N,), of images of a batch."""
+
+@dataclass(frozen=True)
+class Teacher:
+    """What is learned in place of labels (distillation; Hinton et al. 2015, arXiv:1503.02531).
+
+    Attributes
+    ----------
+    probabilities : callable
+        Gives those of a batch, float32 in [0, 1] of shape (N, 64, 64, 3): an array of shape (N,).
+    share : float
+        How much they count beside the labels, in [0, 1]. Less than 1 trusts labels in part, as
+        where some are wrong or lie at the border (soft bootstrapping; Reed et al. 2015,
+        arXiv:1412.6596).
+    """
+
+    probabilities: Callable[[np.ndarray], np.ndarray]
+    share: float = 1.0
+
+    def instead_of(self, labels: np.ndarray, images: np.ndarray) -> np.ndarray:
+        """Return what is learned of a batch, shaped as its labels are."""
+        found = self.probabilities(images).reshape(labels.shape)
+        return self.share * found + (1 - self.share) * labels
 
 
 @dataclass(frozen=True)
@@ -103,9 +123,8 @@ def train_on_mixture(
         Called with (steps done, steps in all).
     unlabelled : Unlabelled, optional
         Cutouts that the network should see as it sees those of the sources.
-    teacher : callable, optional
-        Gives the probabilities of a batch, float32 in [0, 1] of shape (N, 64, 64, 3), that are
-        learned in place of its labels (distillation; Hinton et al. 2015, arXiv:1503.02531).
+    teacher : Teacher, optional
+        Its probabilities are learned in place of labels.
 
     Returns
     -------
@@ -118,7 +137,7 @@ def train_on_mixture(
     for step in range(course.steps):
         images, labels = _batch(sources, unlabelled, rng)
         if teacher is not None:
-            labels = teacher(images).reshape(labels.shape)
+            labels = teacher.instead_of(labels, images)
         trainer.train_on_batch(images, labels)
         if step >= course.steps / 2 and step % 5 == 0:
             count += 1
@@ -140,8 +159,9 @@ def _batch(
     images, labels = AUGMENTATION.apply(images, labels.astype(np.float32), rng)
     if unlabelled is None:
         return images, labels
-    nothing = np.zeros(unlabelled.count, np.float32)
-    others, _ = AUGMENTATION.apply(unlabelled.draw(rng), nothing, rng)
+    nothing, others = np.zeros(unlabelled.count, np.float32), unlabelled.draw(rng)
+    if unlabelled.distance != "consistency":  # a blank cutout is not what it was
+        others, _ = AUGMENTATION.apply(others, nothing, rng)
     return np.concatenate([images, others]), np.concatenate([labels, nothing])[:, None]
 
 
