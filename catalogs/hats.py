@@ -17,6 +17,7 @@ from catalogs._hats_pixels import PixelChecked, PixelPartition
 from catalogs._parquet_partition import ParquetPartition
 from catalogs.columns import AddedColumn, already_there
 from catalogs.errors import InputError, one_line
+from catalogs.extras import not_installed
 from catalogs.output import written_whole
 from catalogs.parquet import ParquetCatalog
 from catalogs.partitions import Annotation
@@ -212,9 +213,7 @@ def _described(path: Path):
         from hats.catalog import TableProperties
         from hats.catalog.dataset.collection_properties import CollectionProperties
     except ImportError as error:
-        raise InputError(
-            f"{path}: a HATS catalog; reading it needs pip install lsbg-classifier[hats]"
-        ) from error
+        raise not_installed(f"{path}: reading a HATS catalog needs hats", "hats") from error
     try:
         layout = _Layout(path, path, ())
         if (path / _COLLECTION).is_file():

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from catalogs.errors import InputError, one_line
+from catalogs.extras import not_installed
 from catalogs.output import PARQUET_SUFFIXES
 from catalogs.software import software_name
 from catalogs.urls import masked
@@ -261,12 +262,12 @@ def _file_system(url: str):
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
-        raise InputError(
-            f"{url}: remote files need fsspec: pip install 'lsbg-classifier[remote]'"
-        ) from error
+        raise not_installed(f"{url}: reading a URL needs fsspec", "remote") from error
     try:
         return (_http(), url) if _is_http(url) else url_to_fs(url)
     except ImportError as error:
+        if _is_http(url):
+            raise not_installed(f"{url}: reading a URL needs aiohttp", "remote") from error
         raise InputError(_missing_package(url)) from error
     except ValueError as error:
         raise InputError(f"{url}: {error}") from error
@@ -294,9 +295,7 @@ def _missing_package(url: str) -> str:
     protocol = url.partition("://")[0].lower()
     known = known_implementations.get(protocol, {})
     package = known.get("class", "").partition(".")[0]
-    if _is_http(url):
-        package = "'lsbg-classifier[remote]'"
-    elif package == "fsspec":
+    if package == "fsspec":
         return f"{url}: {known.get('err', 'a package is missing')}"
     return f"{url}: {protocol}:// needs another package: pip install {package}"
 

@@ -14,6 +14,7 @@ from dask.utils import parse_timedelta
 from distributed import Client, Status
 
 from catalogs.errors import InputError, one_line
+from catalogs.extras import not_installed
 
 JOB_KEYS = {
     "account": str,
@@ -250,9 +251,7 @@ def _jobqueue():
     try:
         import dask_jobqueue
     except ImportError as error:
-        raise InputError(
-            "jobs of Slurm need dask-jobqueue: pip install lsbg-classifier[hpc]"
-        ) from error
+        raise not_installed("jobs of Slurm need dask-jobqueue", "hpc") from error
     if signal.getsignal(signal.SIGINT) is not on_interrupt:
         signal.signal(signal.SIGINT, on_interrupt)
     return dask_jobqueue

@@ -493,7 +493,7 @@ def test_a_collection_without_its_catalog(collection, tmp_path):
 @pytest.mark.slow
 def test_a_missing_library_is_named(small, monkeypatch):
     monkeypatch.setitem(sys.modules, "hats.catalog", None)
-    with pytest.raises(InputError, match=r"pip install lsbg-classifier\[hats\]"):
+    with pytest.raises(InputError, match=r"pip install 'lsbg-classifier\[hats\]'$"):
         open_catalog(small)
 
 

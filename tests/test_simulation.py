@@ -458,7 +458,8 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(package, t
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
     )
     assert done.returncode != 0 and done.stdout == ""
-    assert re.fullmatch(rf"lsbg: .*{package}.*pip install .*\[simulate\].*\n", done.stderr)
+    command = r"pip install 'lsbg-classifier\[simulate\]'"
+    assert re.fullmatch(rf"lsbg: .*{package}.*{command}\n", done.stderr)
     assert not (tmp_path / "out").exists()
 
 

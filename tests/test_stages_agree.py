@@ -146,5 +146,5 @@ def test_a_missing_framework_is_named_with_its_extra(framework, module, monkeypa
     name = f"pipeline.stages.{module}"
     monkeypatch.setitem(sys.modules, framework, None)
     monkeypatch.delitem(sys.modules, name)
-    with pytest.raises(InputError, match=r"pip install lsbg-classifier\[(ceci|rubin)\]"):
+    with pytest.raises(InputError, match=r"pip install 'lsbg-classifier\[(ceci|rubin)\]'$"):
         importlib.import_module(name)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from catalogs.errors import InputError
+from catalogs.extras import not_installed
 from pipeline.options import Option, check
 
 try:
@@ -15,9 +16,7 @@ try:
     from ceci.file_types import DataFile
     from ceci.pipeline.templates import read_and_apply_template
 except ImportError as missing:
-    raise InputError(
-        "these stages need ceci, which is not installed here: pip install lsbg-classifier[ceci]"
-    ) from missing
+    raise not_installed("these stages need ceci", "ceci") from missing
 
 
 __all__ = [

@@ -1,6 +1,6 @@
 """The parts used of Rubin's science pipelines, or one line that says what to install."""
 
-from catalogs.errors import InputError
+from catalogs.extras import not_installed
 
 try:
     from lsst.daf.butler import DatasetProvenance
@@ -16,9 +16,8 @@ try:
     )
     from lsst.pipe.base.connectionTypes import Input, Output, PrerequisiteInput
 except ImportError as missing:
-    raise InputError(
-        "these tasks need Rubin's lsst-pipe-base and lsst-daf-butler, which are not installed "
-        "here: pip install lsbg-classifier[rubin]"
+    raise not_installed(
+        "these tasks need Rubin's lsst-pipe-base and lsst-daf-butler", "rubin"
     ) from missing
 
 __all__ = [
