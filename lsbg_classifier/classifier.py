@@ -16,6 +16,9 @@ from lsbg_classifier.surveys import CUTOUT_SIZE
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, WeightSet, find_weights
 
+_MAPS_AT_ONCE = 256
+"""Cutouts whose maps are drawn together: the features of each take about a megabyte."""
+
 
 def load_classifier(
     name: str | os.PathLike = DEFAULT_WEIGHTS, engine: str = "auto", prior: float | None = None
@@ -350,7 +353,14 @@ class Classifier:
         -------
         array of float32, shape (N, 16, 16)
             What a place adds to the logit of the probability, at least 0; row 0 at the top.
-            Selvaraju et al. 2017 (arXiv:1610.02391), as in section 5.3 of Tanoglidis et al. 2021.
+            Selvaraju et al. 2017 (arXiv:1610.02391), as in Tanoglidis et al. 2021.
+
+        Raises
+        ------
+        TypeError
+            If the cutouts are not uint8.
+        ValueError
+            If their shape is another, or the network has no convolution.
 
         Examples
         --------
@@ -360,11 +370,7 @@ class Classifier:
         >>> load_classifier("des-simulated").heat_maps(uniform).shape
         (2, 16, 16)
         """
-        with self._lock:
-            network = self._network
-            from lsbg_classifier.training.gradcam import heat_maps
-
-            return heat_maps(network, np.asarray(cutouts))
+        return self._maps("heat_maps", cutouts)
 
     def contribution_maps(self, cutouts: np.ndarray) -> np.ndarray:
         """Return which places speak for an LSBG: HiResCAM, which does not average gradients.
@@ -380,6 +386,13 @@ class Classifier:
             What a place adds to the logit of the probability, at least 0; row 0 at the top.
             Draelos & Carin 2020 (arXiv:2011.08891).
 
+        Raises
+        ------
+        TypeError
+            If the cutouts are not uint8.
+        ValueError
+            If their shape is another, or the network has no convolution.
+
         Examples
         --------
         >>> import numpy as np
@@ -388,11 +401,19 @@ class Classifier:
         >>> load_classifier("des-simulated").contribution_maps(uniform).shape
         (2, 16, 16)
         """
+        return self._maps("contribution_maps", cutouts)
+
+    def _maps(self, kind: str, cutouts: np.ndarray) -> np.ndarray:
+        """Return the maps that a function of `gradcam` draws, some cutouts at a time."""
+        cutouts = _checked(cutouts)
         with self._lock:
             network = self._network
-            from lsbg_classifier.training.gradcam import contribution_maps
+            from lsbg_classifier.training import gradcam
 
-            return contribution_maps(network, np.asarray(cutouts))
+            draw = getattr(gradcam, kind)
+            starts = range(0, len(cutouts), _MAPS_AT_ONCE)
+            maps = [draw(network, cutouts[start : start + _MAPS_AT_ONCE]) for start in starts]
+        return np.concatenate([np.empty((0, gradcam.SIDE, gradcam.SIDE), np.float32), *maps])
 
     @cached_property
     def _network(self):

@@ -52,24 +52,42 @@ def test_one_probability_a_cutout(probabilities):
     assert np.ptp(probabilities) > 0.05
 
 
+TAKERS = ("predict", "features", "oddness", "unlike_training", "heat_maps", "contribution_maps")
+"""The methods that take cutouts alone."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["heat_maps", "contribution_maps"])
+def test_maps_do_not_depend_on_how_many_are_drawn_together(
+    classifier, cutouts, method, monkeypatch
+):
+    draw = getattr(classifier, method)
+    together = draw(cutouts[:5])
+    monkeypatch.setattr("lsbg_classifier.classifier._MAPS_AT_ONCE", 2)
+    np.testing.assert_allclose(draw(cutouts[:5]), together, rtol=1e-4, atol=1e-6)
+    assert draw(cutouts[:0]).shape == (0, 16, 16) and draw(cutouts[:0]).dtype == np.float32
+
+
 @pytest.mark.slow
 def test_none_in_none_out(classifier):
     found = classifier.predict(np.empty((0, 64, 64, 3), np.uint8))
     assert found.shape == (0,) and found.dtype == np.float32
 
 
+@pytest.mark.parametrize("method", TAKERS)
 @pytest.mark.parametrize("dtype", [np.int8, np.int64, np.float32, bool, object])
-def test_only_uint8_is_taken(classifier, cutouts, dtype):
+def test_only_uint8_is_taken(classifier, cutouts, dtype, method):
     with pytest.raises(TypeError, match="uint8"):
-        classifier.predict(cutouts[:2].astype(dtype))
+        getattr(classifier, method)(cutouts[:2].astype(dtype))
 
 
 @pytest.mark.parametrize(
     "shape", [(), (64,), (64, 64, 3), (2, 64, 64), (2, 64, 64, 4), (2, 3, 64, 64), (2, 63, 64, 3)]
 )
-def test_only_cutouts_are_taken(classifier, shape):
+@pytest.mark.parametrize("method", TAKERS)
+def test_only_cutouts_are_taken(classifier, shape, method):
     with pytest.raises(ValueError, match=r"\(N, 64, 64, 3\)"):
-        classifier.predict(np.zeros(shape, np.uint8))
+        getattr(classifier, method)(np.zeros(shape, np.uint8))
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """Grad-CAM: which part of a cutout speaks for an LSBG (Selvaraju et al. 2017, ICCV, 618).
 
-The paper's explanation of the network (Tanoglidis et al. 2021, section 4.4): artifacts light up
+The paper's explanation of the network (Tanoglidis et al. 2021): artifacts light up
 off-centre, LSBGs at the centre.
 """
 

@@ -12,8 +12,6 @@ from pipeline.report.data import packed, write_data
 PER_FILE = 100
 """Heat maps in a file of the page's data."""
 
-_BATCH = 256
-
 
 def find_used_weights(provenance: Mapping[str, str]) -> str:
     """Return the name of the weights that gave the probabilities.
@@ -52,13 +50,9 @@ def write_heat_maps(weights: str, cutouts: np.ndarray, have: np.ndarray, folder:
 
     classifier = load_classifier(weights)
     folder.mkdir()
-    maps = [
-        classifier.contribution_maps(np.asarray(cutouts[start : start + _BATCH]))
-        for start in range(0, len(cutouts), _BATCH)
-    ]
-    scaled = np.concatenate(maps)
-    top = scaled.max(axis=(1, 2), keepdims=True)
-    scaled = np.where(have[:, None, None] & (top > 0), scaled / np.where(top > 0, top, 1), 0)
+    maps = classifier.contribution_maps(cutouts)
+    top = maps.max(axis=(1, 2), keepdims=True)
+    scaled = np.where(have[:, None, None] & (top > 0), maps / np.where(top > 0, top, 1), 0)
     scaled = np.round(255 * scaled).astype(np.uint8)
     for number, start in enumerate(range(0, len(scaled), PER_FILE)):
         part = scaled[start : start + PER_FILE]
