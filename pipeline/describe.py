@@ -1,5 +1,7 @@
 """What commands say about jobs, weights and flags, as lines of text."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from catalogs.beside import chosen_output
@@ -103,22 +105,31 @@ def describe_card(name: str) -> list[str]:
     weight_set = find_weights(name)
     card: Card = weight_set.card
     imaging = f'{card.survey}, bands {"".join(card.bands)}, {card.pixel_scale:.3f}"/pixel'
-    scores = [
-        f"  {sample}: " + ", ".join(f"{metric} {value:.4g}" for metric, value in values.items())
-        for sample, values in card.scores.items()
-    ]
+    scores = [f"  {sample}: {_scores_of(values)}" for sample, values in card.scores.items()]
     return [
         f"{card.name}: {card.description}",
         f"images: {imaging}, {card.stretch} colours; threshold {card.threshold:g}",
         f"sample: {card.sample}",
         f"made for candidates of which {card.prior:.0%} are LSBGs",
         f"recipe: {card.recipe} (seed {card.seed})",
-        *(["scores:", *scores] if scores else []),
+        *(["scores (in brackets: 95% intervals):", *scores] if scores else []),
         *_describe_thresholds(card),
         f"limitations: {card.limitations}",
         f"licence: {card.licence}; sha256 {card.sha256}",
         f"file: {weight_set.path}",
     ]
+
+
+def _scores_of(values: Mapping[str, float]) -> str:
+    """Say the scores of one sample in one line, each with its interval where there is one."""
+    told = []
+    for metric, value in values.items():
+        if f"{metric}_low" in values and f"{metric}_high" in values:
+            low, high = values[f"{metric}_low"], values[f"{metric}_high"]
+            told.append(f"{metric} {value:.3f} ({low:.3f} to {high:.3f})")
+        elif not metric.endswith(("_low", "_high")):
+            told.append(f"{metric} {value:.4g}")
+    return ", ".join(told)
 
 
 def _describe_thresholds(card: Card) -> list[str]:

@@ -9,7 +9,13 @@ import pytest
 from catalogs.errors import InputError
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import find_weights
-from lsbg_classifier.weights.thresholds import COLUMNS, MIXES, purity_of, threshold_table
+from lsbg_classifier.weights.thresholds import (
+    COLUMNS,
+    MIXES,
+    _percent,
+    purity_of,
+    threshold_table,
+)
 from pipeline.describe import describe_card
 
 SHIPPED = ("des-real", "des-simulated")
@@ -78,6 +84,14 @@ def test_what_is_not_quite_none_or_all_is_not_said_to_be(tmp_path, monkeypatch):
     card.write(tmp_path / "mine.json")
     (tmp_path / "mine.weights.h5").write_bytes(b"")
     assert "    0.1          100%              <1%  >99%  >99%   98%" in describe_card("mine")
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [(0, "0%"), (0.001, "<1%"), (0.005, "<1%"), (0.006, "1%"), (0.995, ">99%"), (1, "100%")],
+)
+def test_parts_are_rounded_but_never_to_none_or_all(part, text):
+    assert _percent(part) == text
 
 
 @pytest.mark.parametrize(

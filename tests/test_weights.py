@@ -327,3 +327,9 @@ def test_every_line_of_a_card_is_shown(own):
     ):
         assert said in shown
     assert str(registry.weights_folder()) in shown
+
+
+def test_scores_are_shown_with_their_intervals():
+    shown = "\n".join(describe_card("des-simulated"))
+    assert "accuracy 0.988 (0.980 to 0.993), completeness 0.979 (0.966 to 0.990)" in shown
+    assert "_low" not in shown and "_high" not in shown

@@ -115,6 +115,7 @@ def describe_table(table: Mapping[str, Sequence[float]]) -> list[str]:
 
 def _percent(part: float) -> str:
     """Return a part as percent; what is not quite none or all is not said to be."""
-    if 0 < part < 0.005:
+    text = f"{part:.0%}"
+    if text == "0%" and part > 0:
         return "<1%"
-    return ">99%" if 0.995 <= part < 1 else f"{part:.0%}"
+    return ">99%" if text == "100%" and part < 1 else text
