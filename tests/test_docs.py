@@ -127,6 +127,21 @@ def test_the_check_finds_what_is_not_there():
             check(words(wrong))
 
 
+def test_the_reference_has_every_option_of_every_command(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs" / "_ext")
+    import generated_reference
+
+    text = "\n".join([*generated_reference._commands(), "## end"])
+    assert "[[" not in text
+    for name, command in COMMANDS.items():
+        (section,) = re.findall(rf"^## {name}\n(.*?)^## ", text, re.MULTILINE | re.DOTALL)
+        for item in command.params:
+            for option in (*item.opts, *item.secondary_opts):
+                spelling = rf"`[^`]*{option}\b" if option[0] == "-" else f"`.*{item.metavar or ''}"
+                assert re.search(rf"^{spelling}", section, re.MULTILINE), f"{name} {option}"
+    assert "`--register / --no-register`" in text and "`--adapt MIN MAX`" in text
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_files_that_are_shown_can_be_read(page):
     for block in blocks_of(page):

@@ -11,13 +11,21 @@ from lsbg_classifier.weights.registry import find_weights
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COLUMNS = (ROOT / "docs/columns.md").read_text(encoding="utf-8")
+FLAGS = (ROOT / "docs/howto/flags.md").read_text(encoding="utf-8")
 OWN_SURVEY = (ROOT / "docs/howto/own-survey.md").read_text(encoding="utf-8")
 
 
 def test_the_flags_are_the_registrys():
     for flag in Flag:
         scored = "yes" if flag.scored else "no"
-        assert f"| {int(flag)} | `{flag.name}` | {scored} | {flag.description} |" in COLUMNS
+        link = f"[`{flag.name}`](howto/flags.md#{flag.name.lower()})"
+        assert f"| {int(flag)} | {link} | {scored} | {flag.description} |" in COLUMNS
+
+
+def test_each_flag_has_a_section_that_begins_with_its_number():
+    for flag in Flag:
+        scored = "scored" if flag.scored else "not scored"
+        assert f"\n## {flag.name}\n\n*{int(flag)}: {scored}.* " in FLAGS
 
 
 def test_the_columns_are_the_codes():

@@ -42,8 +42,18 @@ def _command(name: str, command) -> list[str]:
     for item in arguments:
         lines += [f"`{_metavar(item)}`", f": {_described(item)}", ""]
     for item in options:
-        lines += [f"`{', '.join(item.opts)}`", f": {_described(item)}", ""]
+        lines += [f"`{_spelling(item)}`", f": {_described(item)}", ""]
     return lines
+
+
+def _spelling(option) -> str:
+    """Return how an option is written: its names, and its value or its opposite."""
+    names = ", ".join(option.opts)
+    if option.is_flag:
+        return " / ".join([names, *option.secondary_opts])
+    annotation = getattr(getattr(option, "type_descriptor", None), "annotation", None)
+    kind = {int: "N", float: "NUMBER", Path: "PATH"}.get(annotation, "TEXT")
+    return f"{names} {option.metavar or ' '.join([kind] * option.nargs)}"
 
 
 def _metavar(item) -> str:

@@ -22,7 +22,7 @@ def classify(
     output: Annotated[
         str | None,
         typer.Argument(
-            metavar="[OUTPUT]",
+            metavar="OUTPUT",
             help="The same catalog with two or three more columns; by default beside INPUT, with "
             "_lsbg added to the stem of its name.",
         ),
