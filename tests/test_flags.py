@@ -70,4 +70,6 @@ def test_all_flags_and_none():
 def test_the_documentation_says_what_to_do_about_each_flag():
     page = (Path(__file__).parents[1] / "docs/howto/flags.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"^## (\w+)\n\n\*(.+?)\*", page, re.MULTILINE))
-    assert sections == {flag.name: "Scored." if flag.scored else "Not scored." for flag in Flag}
+    assert sections == {
+        flag.name: f"{int(flag)}: {'scored' if flag.scored else 'not scored'}." for flag in Flag
+    }

@@ -11,7 +11,6 @@ from lsbg_classifier.weights.registry import find_weights
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COLUMNS = (ROOT / "docs/columns.md").read_text(encoding="utf-8")
-FLAGS = (ROOT / "docs/howto/flags.md").read_text(encoding="utf-8")
 OWN_SURVEY = (ROOT / "docs/howto/own-survey.md").read_text(encoding="utf-8")
 
 
@@ -20,12 +19,6 @@ def test_the_flags_are_the_registrys():
         scored = "yes" if flag.scored else "no"
         link = f"[`{flag.name}`](howto/flags.md#{flag.name.lower()})"
         assert f"| {int(flag)} | {link} | {scored} | {flag.description} |" in COLUMNS
-
-
-def test_each_flag_has_a_section_that_begins_with_its_number():
-    for flag in Flag:
-        scored = "scored" if flag.scored else "not scored"
-        assert f"\n## {flag.name}\n\n*{int(flag)}: {scored}.* " in FLAGS
 
 
 def test_the_columns_are_the_codes():
