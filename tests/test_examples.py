@@ -4,9 +4,11 @@ They use the paths that `make demo` leaves: the survey, and the annotated catalo
 """
 
 import doctest
+import re
 import shutil
 
 import pytest
+from snippets import ROOT
 
 import lsbg_classifier
 from catalogs.formats import begins_with
@@ -36,6 +38,30 @@ EXAMPLES |= {
 
 `load_completeness` needs a measured completeness: docs/howto/completeness.md makes and loads one.
 """
+
+
+REFERENCE = (ROOT / "docs/reference/python.md").read_text(encoding="utf-8")
+ON_PAGES = {
+    "load_completeness": "docs/howto/completeness.md",
+    "classify_catalog": "docs/hats.md",
+    "hats_properties": "docs/hats.md",
+    "classify_hats": "docs/hats.md",
+}
+"""Functions whose examples are on pages, since they need files that `make demo` does not leave."""
+
+
+def test_the_reference_has_all_public_names():
+    named = set(re.findall(r"auto(?:function|class|exception):: (\w+)$", REFERENCE, re.MULTILINE))
+    assert named == set(lsbg_classifier.__all__) - {"__version__"}
+
+
+def test_every_function_of_the_reference_has_an_example_that_is_run():
+    for path in re.findall(r"autofunction:: (\S+)$", REFERENCE, re.MULTILINE):
+        name = path.rpartition(".")[2]
+        if page := ON_PAGES.get(name):
+            assert f"{name}(" in (ROOT / page).read_text(encoding="utf-8"), name
+        else:
+            assert name in EXAMPLES, name
 
 
 @pytest.fixture(scope="module")
