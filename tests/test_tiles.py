@@ -184,7 +184,7 @@ def test_overlapping_tiles_choose_the_deepest(tmp_path):
     write_des(tmp_path)
     write_des(tmp_path, name="DES0208-3959", centre=shifted)
     index = TileIndex.of_folder(tmp_path)
-    names = [index.tiles[i].name for i in index.locate(np.array([CENTRE, shifted]))]
+    names = [index.tiles[i].name for i in index.rank(np.array([CENTRE, shifted]))[:, 0]]
     assert names == ["DES0208-4000", "DES0208-3959"]
     assert fetch(tmp_path, [CENTRE, shifted])[1].tolist() == [0, 0]
 

@@ -192,7 +192,7 @@ class KeptCutouts:
     def fetch(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the cutouts at positions; see `KeptSource.fetch`."""
         cutouts, flags = empty_cutouts(len(positions))
-        places = self._places_at(positions)
+        places = self._known.match(positions)
         matched = places >= 0
         if not matched.all():
             what = "no cutout was kept within 0.5 arcsec of the position"
@@ -202,17 +202,9 @@ class KeptCutouts:
         flags[matched] = self._index["flags"][places[matched]] & _OF_IMAGES
         return cutouts, flags
 
-    def rows_at(self, positions: np.ndarray) -> np.ndarray:
-        """Return the rows of the catalog at positions, shape (N, 2) in degrees; -1: no cutout."""
-        places = self._places_at(positions)
-        return np.where(places >= 0, self._index["row"][np.maximum(places, 0)], -1)
-
-    def _places_at(self, positions) -> np.ndarray:
-        """Return where in the index the cutout within 0.5" of each position is; -1: none."""
-        return self._known.match(positions)
-
     @cached_property
     def _known(self) -> KnownPositions:
+        """The positions of the index."""
         return KnownPositions(np.column_stack([self._index["ra"], self._index["dec"]]))
 
     def _read(self, places: np.ndarray) -> np.ndarray:

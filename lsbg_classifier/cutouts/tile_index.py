@@ -118,21 +118,6 @@ class TileIndex:
             self._noises[key] = measure_noise(self.folder, image)
         return self._noises[key]
 
-    def locate(self, positions: np.ndarray) -> np.ndarray:
-        """Find the tile of each position: where several overlap, the one it lies deepest in.
-
-        Parameters
-        ----------
-        positions : array of float64, shape (N, 2)
-            Degrees.
-
-        Returns
-        -------
-        array of int32, shape (N,)
-            Index into `tiles`, -1 for none.
-        """
-        return self.rank(positions)[:, 0]
-
     def rank(self, positions: np.ndarray, bands: tuple[str, ...] = ()) -> np.ndarray:
         """Find all tiles that cover each position, the best first.
 

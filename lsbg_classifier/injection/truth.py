@@ -48,8 +48,6 @@ PER_BAND: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 
-_PART_PREFIXES = tuple(PER_BAND)
-
 
 def complete_truth(mocks: Table, tile: TileImages, ground: Ground, repeat: int) -> Table:
     """Add to placed mocks where they are on the sky, and what is around them.
