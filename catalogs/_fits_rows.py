@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from catalogs._fits_checksum import add_to_sum, encode
+from catalogs._fits_bytes import copy_bytes, update_checksums
 from catalogs._fits_header import BLOCK, Cards
 from catalogs.blocks import BLOCK_ROWS
 from catalogs.packed import written_packed
@@ -36,10 +36,10 @@ def write_rows(file: Path, tables: Sequence, read: Callable, keep: np.ndarray, o
             count = int(np.count_nonzero(keep[: tables[0][0].rows]))
             _write_before(source, target, tables[0][0], count)
             for table, cards in tables:
-                _copy(source, target, place, table.header_start)
+                copy_bytes(source, target, place, table.header_start)
                 _write_table(source, target, table, cards, read, keep[first : first + table.rows])
                 first, place = first + table.rows, table.end
-            _copy(source, target, place, file.stat().st_size)
+            copy_bytes(source, target, place, file.stat().st_size)
 
 
 def _write_table(source, target, table, cards: Cards, read: Callable, keep: np.ndarray):
@@ -55,10 +55,10 @@ def _write_table(source, target, table, cards: Cards, read: Callable, keep: np.n
     for first in range(0, table.rows, BLOCK_ROWS):
         last = min(first + BLOCK_ROWS, table.rows)
         target.write(np.ascontiguousarray(read(table, first, last)[keep[first:last]]))
-    _copy(source, target, table.heap_start, table.heap_end)
+    copy_bytes(source, target, table.heap_start, table.heap_end)
     padding = b" " if table.is_ascii else b"\0"
     target.write(padding * (-(target.tell() - data_start) % BLOCK))
-    _update_checksums(target, cards, start, data_start)
+    update_checksums(target, cards, start, data_start)
     target.seek(0, 2)
 
 
@@ -66,7 +66,7 @@ def _write_before(source, target, table, count: int):
     """Copy the bytes before the table; correct the number of rows in a VOTable among them."""
     before = source.read(table.header_start) if table.header_start < 64 * _COPIED else None
     if before is None:
-        _copy(source, target, 0, table.header_start)
+        copy_bytes(source, target, 0, table.header_start)
         return
     places = list(_NROWS.finditer(before))
     if len(places) >= table.number:
@@ -75,25 +75,3 @@ def _write_before(source, target, table, count: int):
         quoted = (place[2] + number + place[2]).ljust(len(place[3]) + 2)  # of the same length
         before = before[: place.start(2)] + quoted + before[place.end() :]
     target.write(before)
-
-
-def _copy(source, target, start: int, stop: int):
-    source.seek(start)
-    while start < stop and (part := source.read(min(stop - start, _COPIED))):
-        target.write(part)
-        start += len(part)
-
-
-def _update_checksums(file, cards: Cards, start: int, data_start: int):
-    """Correct DATASUM and CHECKSUM of the table just written, where it has them."""
-    if not (cards.has("DATASUM") or cards.has("CHECKSUM")):
-        return
-    file.seek(data_start)
-    data_sum = 0
-    while part := file.read(BLOCK * 512):
-        data_sum = add_to_sum(data_sum, part)
-    cards.set("DATASUM", str(data_sum))
-    cards.set("CHECKSUM", "0" * 16)
-    cards.set("CHECKSUM", encode(add_to_sum(data_sum, cards.to_bytes())))
-    file.seek(start)
-    file.write(cards.to_bytes())

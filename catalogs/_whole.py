@@ -1,14 +1,14 @@
 """What the catalogs that are read whole have in common."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from catalogs.columns import AddedColumn, check_free
+from catalogs.columns import AddedColumn, check_free, column_number
 from catalogs.errors import InputError
 from catalogs.exact import ColumnKind, ExactValues, Wanted
+from catalogs.hashes import file_sha256
 from catalogs.positions import (
     ColumnInfo,
     PositionColumns,
@@ -102,8 +102,7 @@ class WholeCatalog:
 
     def fingerprint(self) -> str:
         """Return the sha256 of the file."""
-        with open(self.path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(self.path)
 
     def check_annotated(self, columns: Sequence[AddedColumn], *, overwrite_columns: bool = False):
         """Refuse columns that exist; see `catalogs.Catalog`."""
@@ -112,12 +111,4 @@ class WholeCatalog:
 
     def _number_of(self, name: str) -> int:
         """Return which column has that name."""
-        numbers = [number for number, known in enumerate(self.column_names) if known == name]
-        if not numbers:
-            raise InputError(f"{self.path}: no column {name}")
-        if len(numbers) > 1:
-            raise InputError(
-                f"{self.path}: {len(numbers)} columns are called {name}; rename them, or choose "
-                "others, for positions with --ra and --dec"
-            )
-        return numbers[0]
+        return column_number(name, self.column_names, self.path)

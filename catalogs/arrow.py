@@ -1,6 +1,5 @@
 """Arrow IPC files (Feather version 2) and streams: read and written batch by batch."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from catalogs._parquet_write import added_arrays, told_of
 from catalogs.blocks import BLOCK_ROWS
 from catalogs.columns import AddedColumn, already_there
 from catalogs.errors import InputError, one_line
+from catalogs.hashes import file_sha256
 from catalogs.output import written_whole
 from catalogs.parquet import ParquetCatalog
 
@@ -118,8 +118,7 @@ class ArrowCatalog(ParquetCatalog):
 
     def fingerprint(self) -> str:
         """Return the sha256 of the file."""
-        with open(self.path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(self.path)
 
     # --- Writing ---------------------------------------------------------------------------------
 

@@ -280,3 +280,34 @@ def shifted(values: Callable, first: int) -> Callable:
         Given (start, stop), returns values in those rows of the part.
     """
     return lambda start, stop: values(first + start, first + stop)
+
+
+def column_number(name: str, names: Sequence[str], path: object) -> int:
+    """Return which column has a name, from 0.
+
+    Parameters
+    ----------
+    name : str
+    names : sequence of str
+        Of all columns.
+    path : path
+        Of the catalog, for the message.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    InputError
+        If no column, or more than one, has the name.
+    """
+    numbers = [number for number, known in enumerate(names) if known == name]
+    if not numbers:
+        raise InputError(f"{path}: no column {name}")
+    if len(numbers) > 1:
+        raise InputError(
+            f"{path}: {len(numbers)} columns are called {name}; rename them, or choose others, for "
+            "positions with --ra and --dec"
+        )
+    return numbers[0]

@@ -4,7 +4,6 @@ The output is the input's bytes with one extension changed: a few header cards, 
 the end of each row. Nothing else is parsed, so nothing else can change.
 """
 
-import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ import numpy as np
 from astropy.io import fits
 
 from catalogs._fits_ascii import AsciiColumn, added_bytes, ascii_cells
-from catalogs._fits_checksum import add_to_sum, encode
+from catalogs._fits_bytes import copy_bytes, update_checksums
 from catalogs._fits_exact import kind_of_column, values_of_column
 from catalogs._fits_header import BLOCK, PROVENANCE, Cards
 from catalogs._fits_plus import Changes, is_fits_plus, updated_primary
@@ -28,6 +27,7 @@ from catalogs.details import ColumnDetail
 from catalogs.errors import InputError, one_line
 from catalogs.exact import ColumnKind, ExactValues, Wanted
 from catalogs.fits_headers import UNREADABLE, check_headers
+from catalogs.hashes import file_sha256
 from catalogs.packed import plain_file, written_packed
 from catalogs.positions import (
     PositionColumns,
@@ -129,8 +129,7 @@ class FitsCatalog:
 
     def fingerprint(self) -> str:
         """Return the sha256 of the file."""
-        with open(self.path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(self.path)
 
     def check_annotated(self, columns: Sequence[AddedColumn], *, overwrite_columns: bool = False):
         """Refuse columns for which there is no room; see `catalogs.Catalog`."""
@@ -204,12 +203,12 @@ class FitsCatalog:
                 self._write_before(source, target, dropped, columns, provenance)
                 first, place = 0, self._table.header_start
                 for table in self._tables:
-                    _copy(source, target, place, table.header_start)
+                    copy_bytes(source, target, place, table.header_start)
                     cards = self._cards(table, old_columns, columns, provenance)
                     new = shifted(values, first)
                     self._write_table(source, target, table, cards, old_columns, columns, new)
                     first, place = first + table.rows, table.end
-                _copy(source, target, place, None)
+                copy_bytes(source, target, place, None)
 
     def write_rows(self, output: Path, keep: np.ndarray):
         """Write the file again with some of the rows; see `catalogs.Catalog`."""
@@ -220,13 +219,13 @@ class FitsCatalog:
         """Copy the bytes before the table; update a VOTable among them that describes it."""
         plus = self._plus
         if plus is None:
-            _copy(source, target, 0, self._table.header_start)
+            copy_bytes(source, target, 0, self._table.header_start)
             return
         header = source.read(plus.data_start)
         data = source.read(plus.data_bytes)
         changes = Changes(self.column_names, dropped, columns, provenance)
         target.write(updated_primary(header, data, self._table.number, changes))
-        _copy(source, target, plus.end, self._table.header_start)
+        copy_bytes(source, target, plus.end, self._table.header_start)
 
     def _rows(self, start: int, stop: int) -> np.ndarray:
         """Bytes of rows [start, stop), shape (rows, bytes a row)."""
@@ -290,10 +289,10 @@ class FitsCatalog:
                 for column, value in zip(columns, values(first, last), strict=True)
             ]
             target.write(np.concatenate(parts, axis=1))
-        _copy(source, target, table.heap_start, table.heap_end)
+        copy_bytes(source, target, table.heap_start, table.heap_end)
         padding = b" " if table.is_ascii else b"\0"
         target.write(padding * (-(target.tell() - data_start) % BLOCK))
-        _update_checksums(target, cards, start, data_start)
+        update_checksums(target, cards, start, data_start)
         target.seek(0, 2)
 
 
@@ -420,30 +419,3 @@ def _are_chips(tables: list[FitsTable]) -> bool:
     return len(tables) > 1 and all(
         table.name == "LDAC_OBJECTS" and table.columns == tables[0].columns for table in tables
     )
-
-
-def _copy(source, target, start: int, stop: int | None):
-    """Copy bytes [start, stop) of one file to the end of another; None: to its end."""
-    source.seek(start)
-    remaining = None if stop is None else stop - start
-    while remaining is None or remaining > 0:
-        part = source.read(1 << 20 if remaining is None else min(remaining, 1 << 20))
-        if not part:
-            break
-        target.write(part)
-        remaining = None if remaining is None else remaining - len(part)
-
-
-def _update_checksums(file, cards: Cards, start: int, data_start: int):
-    """Correct DATASUM and CHECKSUM of the table just written, where it has them."""
-    if not (cards.has("DATASUM") or cards.has("CHECKSUM")):
-        return
-    file.seek(data_start)
-    data_sum = 0
-    while part := file.read(BLOCK * 512):
-        data_sum = add_to_sum(data_sum, part)
-    cards.set("DATASUM", str(data_sum))
-    cards.set("CHECKSUM", "0" * 16)
-    cards.set("CHECKSUM", encode(add_to_sum(data_sum, cards.to_bytes())))
-    file.seek(start)
-    file.write(cards.to_bytes())

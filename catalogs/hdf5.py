@@ -3,7 +3,6 @@
 The output is a copy of the input in which one dataset is written anew, or a few are added.
 """
 
-import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from catalogs.columns import AddedColumn, already_there, check_free
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError, one_line
 from catalogs.exact import ColumnKind, ExactValues, Wanted
+from catalogs.hashes import file_sha256
 from catalogs.output import written_whole
 from catalogs.positions import (
     ColumnInfo,
@@ -132,8 +132,7 @@ class Hdf5Catalog:
 
     def fingerprint(self) -> str:
         """Return the sha256 of the file."""
-        with open(self.path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(self.path)
 
     def describe_columns(self) -> list[ColumnDetail]:
         """List the columns with one value a row; see `catalogs.Catalog`."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from catalogs.columns import AddedColumn
 from catalogs.errors import InputError
+from catalogs.hashes import file_sha256
 
 if TYPE_CHECKING:
     from catalogs import Catalog
@@ -61,8 +62,7 @@ class Partition:
 
     def fingerprint(self) -> str:
         """Return the sha256 of the file."""
-        with open(self.path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(self.path)
 
     def text_lengths(self) -> dict[str, int]:
         """Return the characters of the longest value of each column of texts."""

@@ -50,3 +50,9 @@ def turned_back(positions: np.ndarray) -> np.ndarray:
     """Return positions with right ascensions from -180 to 180; shape (N, 2)."""
     ra, dec = positions.T
     return np.stack([np.where(ra > 180, ra - 360, ra), dec], axis=1)
+
+
+def middle_ra(ra) -> float:
+    """Return the middle of right ascensions, which may lie on both sides of 0; all in degrees."""
+    angles = np.radians(ra)
+    return float(np.degrees(np.arctan2(np.sin(angles).mean(), np.cos(angles).mean())) % 360)

@@ -3,7 +3,6 @@
 A format says how its header is read and written, and how its rows are divided; see `Layout`.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -12,10 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalogs.blocks import collected
-from catalogs.columns import AddedColumn, already_there, check_free
+from catalogs.columns import AddedColumn, already_there, check_free, column_number
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
 from catalogs.exact import ColumnKind, ExactValues, Wanted
+from catalogs.hashes import file_sha256
 from catalogs.packed import plain_file, written_packed
 from catalogs.positions import (
     ColumnInfo,
@@ -248,15 +248,7 @@ class TextCatalog:
 
     def _number_of(self, name: str) -> int:
         """Return which column has that name."""
-        numbers = [number for number, known in enumerate(self.column_names) if known == name]
-        if not numbers:
-            raise InputError(f"{self.path}: no column {name}")
-        if len(numbers) > 1:
-            raise InputError(
-                f"{self.path}: {len(numbers)} columns are called {name}; rename them, or choose "
-                "others, for positions with --ra and --dec"
-            )
-        return numbers[0]
+        return column_number(name, self.column_names, self.path)
 
     def _cell_of(self, name: str) -> int:
         """Return the number of the cell that a column has in each row."""
@@ -314,8 +306,7 @@ class TextCatalog:
 
     def fingerprint(self) -> str:
         """Return the sha256 of the file."""
-        with open(self.path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(self.path)
 
     def _kinds_of(self, cells: Sequence[int]) -> list[str | None]:
         """Return what cells hold, over all rows; all of them are found out at once."""

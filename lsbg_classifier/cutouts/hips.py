@@ -17,7 +17,7 @@ from lsbg_classifier.cutouts.coverage import judge_gaps
 from lsbg_classifier.cutouts.decode import WrongImageError, decode_image, read_plane
 from lsbg_classifier.cutouts.download import Downloader
 from lsbg_classifier.cutouts.no_data import without_data
-from lsbg_classifier.cutouts.source import flags_bad_positions
+from lsbg_classifier.cutouts.source import check_options, flags_bad_positions
 from lsbg_classifier.http import FetchError, check_server, content_of, new_session, reason
 from lsbg_classifier.surveys import CUTOUT_SIZE, SURVEYS, VIEWER_SIZE, Imaging, Survey, survey_named
 
@@ -95,12 +95,7 @@ class HipsSource:
         InputError
             If an option is unknown or out of range, or the survey cannot be told.
         """
-        unknown = set(options) - {"url", "connections", "timeout", "survey"}
-        if unknown:
-            raise InputError(
-                f"hips: takes no option {', '.join(sorted(unknown))}; "
-                "choose from connections, survey, timeout, url"
-            )
+        check_options("hips", options, ("connections", "survey", "timeout", "url"))
         return cls(detail, **options)
 
     def group(self, positions: np.ndarray) -> None:

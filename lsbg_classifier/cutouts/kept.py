@@ -19,7 +19,7 @@ from catalogs.errors import InputError, one_line
 from catalogs.flags import Flag
 from catalogs.matching import KnownPositions
 from catalogs.output import remove_partials, write_whole, written_whole
-from lsbg_classifier.cutouts.source import empty_cutouts, flags_bad_positions
+from lsbg_classifier.cutouts.source import check_options, empty_cutouts, flags_bad_positions
 from lsbg_classifier.reasons import give_reason
 from lsbg_classifier.surveys import CUTOUT_SIZE, Imaging
 
@@ -277,8 +277,7 @@ class KeptSource:
         InputError
             If an option is given, or the catalog has no cutouts beside it.
         """
-        if options:
-            raise InputError(f"kept: takes no option {', '.join(sorted(options))}; leave it out")
+        check_options("kept", options, ())
         return cls(detail)
 
     @property

@@ -9,7 +9,7 @@ from lsbg_classifier.cutouts.colours import shrink
 from lsbg_classifier.cutouts.coverage import judge
 from lsbg_classifier.cutouts.decode import WrongImageError, decode_image
 from lsbg_classifier.cutouts.download import Downloader
-from lsbg_classifier.cutouts.source import flags_bad_positions
+from lsbg_classifier.cutouts.source import check_options, flags_bad_positions
 from lsbg_classifier.http import check_server, get, new_session
 from lsbg_classifier.surveys import CUTOUT_SIZE, SURVEYS, VIEWER_SIZE, Imaging, survey_named
 
@@ -99,12 +99,7 @@ class LegacySurveySource:
         InputError
             If an option is unknown or out of range, or the survey cannot be told.
         """
-        unknown = set(options) - {"survey", "url", "connections", "timeout"}
-        if unknown:
-            raise InputError(
-                f"legacysurvey: takes no option {', '.join(sorted(unknown))}; "
-                "choose from connections, survey, timeout, url"
-            )
+        check_options("legacysurvey", options, ("connections", "survey", "timeout", "url"))
         return cls(detail, **options)
 
     def group(self, positions: np.ndarray) -> None:

@@ -1,6 +1,6 @@
 """The contract of a cutout source, and how a source is named and opened."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, wraps
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -24,8 +24,13 @@ class CutoutSource(Protocol):
 
     A source may be used from several threads at once, and one bad position never harms the rest.
 
-    Sources of images on disk may have one more method, ``fingerprint() -> str``: a text that is
-    another once any of the images was replaced, so that a job is not resumed with other images.
+    A source may have more methods than those below:
+
+    - ``fingerprint() -> str``: a text that is another once any of the images was replaced, so that
+      a job is not resumed with other images;
+    - ``assumptions() -> list of str``: what it supposes of its images, such as a zero point;
+    - ``fetch_wide(ra, dec, arcsec)``: an image of a wider field, for the report; uint8, RGB;
+    - ``close()``: ends its connections.
 
     Examples
     --------
@@ -147,6 +152,28 @@ def flags_bad_positions(fetch):
         return fetch_usable(lambda usable: fetch(self, usable), positions)
 
     return fetch_any
+
+
+def check_options(kind: str, options: Mapping[str, object], known: Sequence[str]) -> None:
+    """Refuse options that a source does not take.
+
+    Parameters
+    ----------
+    kind : str
+        What comes before the colon of ``--cutouts``.
+    options : mapping
+        Those that were given, by name.
+    known : sequence of str
+        Names of those that it takes.
+
+    Raises
+    ------
+    InputError
+        If one is not known; the message names those that are.
+    """
+    if unknown := sorted(set(options) - set(known)):
+        choice = f"choose from {', '.join(known)}" if known else "leave it out"
+        raise InputError(f"{kind}: takes no option {', '.join(unknown)}; {choice}")
 
 
 def open_source(spec: str, **options) -> CutoutSource:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from catalogs.sphere import middle_ra
 from lsbg_classifier.cutouts.flux_doubts import (
     doubt_of,
     find_high_skies,
@@ -276,7 +277,7 @@ def draw_footprint(index: TileIndex, path: Path, bands: tuple[str, ...] = ("g", 
     FigureCanvasAgg(figure)
     axes = figure.add_subplot(xlabel="right ascension in degrees", ylabel="declination in degrees")
     outlines = [_outline(tile) for tile in index.tiles]
-    middle = _middle_ra([outline[0, 0] for outline in outlines])
+    middle = middle_ra([outline[0, 0] for outline in outlines])
     for tile, outline in zip(index.tiles, outlines, strict=True):
         whole = set(bands) <= set(tile.images)
         ra = (outline[:, 0] - middle + 180) % 360 - 180 + middle
@@ -301,9 +302,3 @@ def draw_footprint(index: TileIndex, path: Path, bands: tuple[str, ...] = ("g", 
 def _outline(tile: Tile) -> np.ndarray:
     """Return the corners of a tile in order around it, shape (4, 2), in degrees."""
     return next(iter(tile.images.values())).grid.outline()[[1, 2, 4, 3]]
-
-
-def _middle_ra(ra: list[float]) -> float:
-    """Return the middle right ascension of tiles, on either side of 0."""
-    angles = np.radians(ra)
-    return float(np.degrees(np.arctan2(np.sin(angles).mean(), np.cos(angles).mean())) % 360)

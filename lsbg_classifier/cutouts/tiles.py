@@ -9,7 +9,7 @@ from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED, Flag
 from catalogs.remote import RemoteError
 from lsbg_classifier.cutouts.flux_doubts import refuse_absurd_scales
-from lsbg_classifier.cutouts.source import empty_cutouts, flags_bad_positions
+from lsbg_classifier.cutouts.source import check_options, empty_cutouts, flags_bad_positions
 from lsbg_classifier.cutouts.tile_cutter import CutoutRecipe, Cuts, TileCutter
 from lsbg_classifier.cutouts.tile_index import TileIndex
 from lsbg_classifier.cutouts.tile_report import describe_assumptions, describe_bands
@@ -97,9 +97,7 @@ class TileSource:
         InputError
             If an option is another one, or the folder or its images cannot be used.
         """
-        unknown = set(options) - {"bands", "survey", "tiles", "jpeg", "finely"}
-        if unknown:
-            raise InputError(f"tiles: takes no option {', '.join(sorted(unknown))}")
+        check_options("tiles", options, ("bands", "finely", "jpeg", "survey", "tiles"))
         return cls(detail, **options)
 
     def _check_bands(self):

@@ -6,6 +6,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
+from catalogs.sphere import middle_ra
 from lsbg_classifier.training.figure_style import drawing
 from pipeline.report.candidates import Candidates
 
@@ -48,7 +49,7 @@ def sky_map(candidates: Candidates, *, threshold: float = 0.5, theme: str = "lig
         raise ValueError("no candidate has a position")
     ra, dec = candidates.positions[placed].T
     above = candidates.probability[placed] > threshold
-    centre = _middle(ra)
+    centre = middle_ra(ra)
     ra = centre + (ra - centre + 180) % 360 - 180
     wide = max(np.ptp(ra) * np.cos(np.radians(dec.mean())), np.ptp(dec)) > _WIDE
     many = len(ra) > _MANY
@@ -70,12 +71,6 @@ def sky_map(candidates: Candidates, *, threshold: float = 0.5, theme: str = "lig
             else:
                 _points(figure, frame, ra, dec, above, threshold, look)
     return figure
-
-
-def _middle(ra: np.ndarray) -> float:
-    """Return the middle of right ascensions, which may lie on both sides of 0; degrees."""
-    angle = np.radians(ra)
-    return float(np.degrees(np.arctan2(np.sin(angle).mean(), np.cos(angle).mean())) % 360)
 
 
 def _shape(ra, dec, wide: bool) -> float:
