@@ -121,6 +121,26 @@ def test_a_source_that_cannot_be_loaded(install, survey, text, message):
     sys.modules.pop("bad_module", None)
 
 
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        ("def opener(path, survey='des')", "choose from survey"),
+        ("def opener(path, /, survey='des')", "choose from survey"),
+        ("def opener(path)", "leave it out"),
+    ],
+)
+def test_an_option_that_a_source_does_not_take(install, head, message):
+    install(
+        "plain-source", "cutout_sources", {"plain": "plain_module:opener"},
+        plain_module=f"{head}:\n    raise RuntimeError('opened')",
+    )  # fmt: skip
+    with pytest.raises(InputError, match=f"^plain: takes no option bands; {message}$"):
+        open_source("plain:x", bands="gri")
+    with pytest.raises(RuntimeError, match="opened"):
+        open_source("plain:x")
+    sys.modules.pop("plain_module", None)
+
+
 def test_what_is_no_source(install):
     install("no-source", "cutout_sources", {"no": "builtins:str"})
     with pytest.raises(InputError, match="no-source provides no cutout source"):

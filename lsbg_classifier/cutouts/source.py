@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, wraps
 from importlib.metadata import EntryPoint
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -215,13 +216,30 @@ def open_source(spec: str, **options) -> CutoutSource:
         is_folder = is_url(spec) or Path(spec).is_dir()
         hint = f"did you mean tiles:{spec}?" if is_folder else f"choose one of {source_kinds}"
         raise InputError(f"unknown cutout source {spec!r}: {hint}")
-    source = load_plugin(kinds[kind])(detail, **options)
+    opener = load_plugin(kinds[kind])
+    _check_taken(kind, opener, options)
+    source = opener(detail, **options)
     if not isinstance(source, CutoutSource):
         raise InputError(
             f"{kind}: the installed package {package_of(kinds[kind])} provides no cutout source; "
             "see lsbg_classifier.cutouts.source.CutoutSource"
         )
     return source
+
+
+def _check_taken(kind: str, opener: Callable, options: Mapping[str, object]) -> None:
+    """Refuse options for which what opens a source has no parameter."""
+    try:
+        taken = signature(opener).parameters
+    except ValueError:  # some functions in C do not say what they take
+        return
+    if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in taken.values()):
+        return  # it looks at them itself
+    named = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+    known = [name for name, parameter in taken.items() if parameter.kind in named]
+    if len(known) == len(taken):
+        known = known[1:]  # the first takes what is behind the colon
+    check_options(kind, options, known)
 
 
 @cache
