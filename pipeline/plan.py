@@ -13,20 +13,18 @@ image
     A number that units have in common which share an image, so that one worker opens it.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile, gettempdir
 from typing import NamedTuple
 
 import numpy as np
 
 from catalogs import Catalog, Selection
 from catalogs.blocks import BLOCK_ROWS
-from catalogs.output import naming
 from catalogs.sphere import on_sphere
 from lsbg_classifier import CutoutSource
+from pipeline.scratch import Spool
 
 _LARGEST_UNIT = 4096
 
@@ -161,7 +159,7 @@ def make_plan(
     """
     total = catalog.row_count
     block_groups = []
-    with _Spool(np.float64, scratch, 2) as positions, _Spool(np.int64, scratch) as rows:
+    with Spool(np.float64, scratch, 2) as positions, Spool(np.int64, scratch) as rows:
         for start in range(0, total, BLOCK_ROWS):
             block = read_selected(catalog, source, selection, start)
             if block.rows is not None:
@@ -270,76 +268,6 @@ def _groups(source: CutoutSource, positions: np.ndarray) -> np.ndarray | None:
     groups = np.full(len(positions), -1, np.int32)
     groups[usable] = usable_groups
     return groups
-
-
-def scratch_array(shape: tuple[int, ...], dtype, folder: Path | None) -> np.ndarray:
-    """Make an array of zeros in an unnamed file in `folder`; it vanishes with the array.
-
-    Parameters
-    ----------
-    shape : tuple of int
-    dtype : dtype
-    folder : Path or None
-        None: the folder for temporary files.
-
-    Returns
-    -------
-    array
-        Mapped from the file; in memory if it has no elements.
-
-    Raises
-    ------
-    OSError
-        If the folder cannot be written, or its disk is full.
-    """
-    if 0 in shape:
-        return np.empty(shape, dtype)
-    with naming(folder or gettempdir()), TemporaryFile(dir=folder) as file:
-        if hasattr(os, "posix_fallocate"):
-            # A full disk must be an error here: later, at a page of the map, it is a crash.
-            os.posix_fallocate(file.fileno(), 0, int(np.prod(shape)) * np.dtype(dtype).itemsize)
-        return np.memmap(file, dtype, "w+", shape=shape)
-
-
-class _Spool:
-    """An array that grows in an unnamed file in a folder, and vanishes with the array.
-
-    Parameters
-    ----------
-    dtype : data type
-    folder : Path or None
-        None: the system's temporary one.
-    width : int, optional
-        Values a row; left out, the array has one dimension.
-    """
-
-    def __init__(self, dtype, folder: Path | None, width: int | None = None):
-        self._dtype, self._shape = np.dtype(dtype), () if width is None else (width,)
-        self._folder, self._length = folder or gettempdir(), 0
-        with naming(self._folder):
-            self._file = TemporaryFile(dir=folder)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        with naming(self._folder):
-            self._file.close()
-
-    def append(self, values: np.ndarray):
-        """Add rows at the end."""
-        with naming(self._folder):
-            self._file.write(np.ascontiguousarray(values, self._dtype).data)
-        self._length += len(values)
-
-    def array(self) -> np.ndarray:
-        """Return all that was added, read-only, from disk."""
-        with naming(self._folder):
-            self._file.flush()
-        shape = (self._length, *self._shape)
-        if not self._length:
-            return np.empty(shape, self._dtype)
-        return np.memmap(self._file, self._dtype, "r", shape=shape)
 
 
 def _bounds(groups: np.ndarray, chunk_size: int) -> np.ndarray:

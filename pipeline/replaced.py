@@ -12,7 +12,7 @@ from pipeline.chosen_rows import write_only
 from pipeline.job import Job, job_on, journal_of, opened_catalog
 from pipeline.journal import Journal, read_identity, record_dtype
 from pipeline.options import Options
-from pipeline.plan import scratch_array
+from pipeline.scratch import scratch_array
 from pipeline.summary import Summary, summary_of
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from catalogs.blocks import BLOCK_ROWS
 from catalogs.columns import OutputColumn, columns_of
 from catalogs.flags import Flag
-from pipeline.plan import Plan, scratch_array
+from pipeline.plan import Plan
+from pipeline.scratch import scratch_array
 from pipeline.summary import Summary
 
 
