@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catalogs._unreadable import why_no_table
-from catalogs.errors import InputError, one_line
+from catalogs.errors import InputError
 from catalogs.output import PARQUET_SUFFIXES
 from catalogs.packed import PACKED_ENDINGS, beginning_of, packing_of
+from catalogs.plugins import load_plugin, package_of
 
 if TYPE_CHECKING:
     from catalogs import Catalog
@@ -317,18 +318,10 @@ def known_formats() -> tuple[CatalogFormat, ...]:
 
 def _loaded(point: EntryPoint) -> CatalogFormat:
     """Import the format that an entry point names."""
-    package = point.dist.name if point.dist is not None else "?"
-    try:
-        added = point.load()
-    except Exception as error:
-        reason = one_line(f"{type(error).__name__}: {error}")
-        raise InputError(
-            f"{point.name}: the installed package {package} cannot be loaded ({reason}); "
-            "fix or remove it"
-        ) from error
+    added = load_plugin(point)
     if not isinstance(added, CatalogFormat):
         raise InputError(
-            f"{point.name}: the installed package {package} offers no CatalogFormat; "
+            f"{point.name}: the installed package {package_of(point)} offers no CatalogFormat; "
             "fix or remove it"
         )
     return added

@@ -6,10 +6,10 @@ from importlib.metadata import PackageNotFoundError, entry_points, requires, ver
 from pathlib import Path
 
 from catalogs.errors import InputError
+from catalogs.plugins import package_of
 from catalogs.software import PACKAGE, software_name
 from lsbg_classifier.engines.choice import plan_engine
 from lsbg_classifier.folders import cache_folder
-from lsbg_classifier.plugins import package_of
 from lsbg_classifier.weights.registry import (
     DEFAULT_WEIGHTS,
     broken_weights,

@@ -11,8 +11,8 @@ import numpy as np
 
 from catalogs.errors import InputError
 from catalogs.flags import Flag
+from catalogs.plugins import find_plugins, load_plugin, package_of
 from catalogs.urls import is_url
-from lsbg_classifier.plugins import find_plugins, load_plugin, package_of
 from lsbg_classifier.positions import degrees_of
 from lsbg_classifier.surveys import CUTOUT_SIZE, Imaging
 

@@ -6,7 +6,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint
 
 from catalogs.errors import InputError
-from lsbg_classifier.plugins import find_plugins, load_plugin, package_of
+from catalogs.plugins import find_plugins, load_plugin, package_of
 
 DEFAULT_NETWORK = "deepshadows"
 """Architecture of cards that name none."""

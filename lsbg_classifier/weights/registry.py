@@ -9,8 +9,8 @@ from pathlib import Path
 
 from catalogs.errors import InputError
 from catalogs.output import written_whole
+from catalogs.plugins import find_plugins, load_plugin, package_of
 from lsbg_classifier.folders import data_folder
-from lsbg_classifier.plugins import find_plugins, load_plugin, package_of
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.contents import check_contents
 
