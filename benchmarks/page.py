@@ -22,7 +22,7 @@ from astropy.table import Table
 from benchmarks.screenshots import ARGUMENTS
 from benchmarks.table import BEGIN, END, Row, markdown, write_into
 from catalogs import lsbg_columns, open_catalog
-from lsbg_classifier.cutouts.kept import KeptManifest, kept_folder, write_index, write_part
+from lsbg_classifier.cutouts.kept_files import KeptManifest, kept_folder, write_index, write_part
 from lsbg_classifier.surveys import SURVEYS
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, find_weights
 from pipeline.report import ReportOptions, write_report

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from catalogs.errors import InputError
-from lsbg_classifier.cutouts.kept import (
+from lsbg_classifier.cutouts.kept_files import (
     KeptManifest,
     is_kept,
     kept_folder,

@@ -9,7 +9,7 @@ from catalogs.flags import Flag
 from catalogs.selection import count_removed
 from catalogs.sky_extent import describe_extent
 from catalogs.urls import masked
-from lsbg_classifier.cutouts.kept import kept_folder
+from lsbg_classifier.cutouts.kept_files import kept_folder
 from lsbg_classifier.weights.cards import Card
 from lsbg_classifier.weights.registry import (
     DEFAULT_WEIGHTS,

@@ -8,7 +8,7 @@ import numpy as np
 from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED, Flag
 from catalogs.urls import masked
-from lsbg_classifier.cutouts.kept import KeptManifest
+from lsbg_classifier.cutouts.kept_files import KeptManifest
 from pipeline.cutout_keeper import CutoutKeeper
 from pipeline.job import IDENTITY_WORDS, Job
 from pipeline.journal import Journal, record_dtype

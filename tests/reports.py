@@ -10,7 +10,7 @@ from astropy.table import Table
 
 from catalogs import lsbg_columns, open_catalog
 from catalogs.flags import Flag
-from lsbg_classifier.cutouts.kept import KeptManifest, kept_folder, write_index, write_part
+from lsbg_classifier.cutouts.kept_files import KeptManifest, kept_folder, write_index, write_part
 from lsbg_classifier.surveys import SURVEYS
 
 PROVENANCE = {

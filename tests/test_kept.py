@@ -18,8 +18,8 @@ from astropy.table import Table
 from catalogs.errors import InputError
 from catalogs.flags import NOT_SCORED, Flag
 from lsbg_classifier import CutoutSource, open_source
-from lsbg_classifier.cutouts import kept as layout
-from lsbg_classifier.cutouts.kept import KeptCutouts, open_kept
+from lsbg_classifier.cutouts import kept_files as layout
+from lsbg_classifier.cutouts.kept import KeptCutouts, KeptSource, open_kept
 from lsbg_classifier.surveys import survey_named
 from pipeline import annotate
 
@@ -102,7 +102,7 @@ def test_any_reader_of_parquet_opens_them(made):
 
 
 def test_as_a_source_they_give_the_same_scores(made, catalog, positions, tmp_path):
-    source = layout.KeptSource(made)
+    source = KeptSource(made)
     assert isinstance(source, CutoutSource) and source.group(positions) is None
     cutouts, flags = source.fetch(np.array([[212.0, 45.0], positions[0] + 0.2 / 3600]))
     assert flags.tolist()[0] == Flag.NO_COVERAGE and not cutouts[0].any()

@@ -16,7 +16,7 @@ from test_cluster import running_scheduler, running_worker, wait_for_workers
 
 from catalogs import InputError
 from catalogs.formats import FORMATS
-from lsbg_classifier.cutouts.kept import kept_folder
+from lsbg_classifier.cutouts.kept_files import kept_folder
 from lsbg_classifier.weights.registry import at_path
 from pipeline import annotate
 from pipeline.job import journal_of

@@ -37,7 +37,7 @@ def classify(
     **options,
 ):
     """Write a catalog again, with the probability that each candidate is an LSBG, and a flag."""
-    from lsbg_classifier.cutouts.kept import kept_folder
+    from lsbg_classifier.cutouts.kept_files import kept_folder
     from pipeline.describe import describe_job
     from pipeline.job import output_for, prepare
     from pipeline.progress import show_progress

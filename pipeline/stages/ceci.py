@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from catalogs.errors import InputError
-from lsbg_classifier.cutouts.kept import is_kept, kept_folder
+from lsbg_classifier.cutouts.kept_files import is_kept, kept_folder
 from pipeline import annotate
 from pipeline.commands.report import report
 from pipeline.commands.simulate import simulate
