@@ -46,6 +46,14 @@ def run_command(*arguments, before=()):
     return result.returncode, result.stdout, result.stderr
 
 
+def test_python_starts_it_too():
+    code, out, _ = run_command("--version")
+    done = subprocess.run(
+        [sys.executable, "-m", "lsbg_classifier", "--version"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, out, "")
+
+
 @pytest.fixture(scope="module")
 def few(survey, tmp_path_factory):
     """A catalog of nine candidates of the survey and one without a position."""

@@ -153,6 +153,14 @@ def test_files_that_are_shown_can_be_read(page):
             compile(block.text, page, "exec")
 
 
+def test_the_tests_that_contributors_are_told_to_run_are_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    patterns = re.findall(r"`(test_[\w*]+(?:\.py)?)`", text)
+    assert len(patterns) > 40
+    for pattern in patterns:
+        assert list((ROOT / "tests").glob(pattern)), pattern
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_and_extras_are_there(page):
     text = (ROOT / page).read_text(encoding="utf-8")
