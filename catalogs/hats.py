@@ -225,7 +225,10 @@ def _described(path: Path):
         reason = one_line(error)
         raise InputError(f"{path}: not a readable HATS catalog ({reason})") from error
     if path not in (layout.main, *layout.main.parents) or not (layout.main / _DATASET).is_dir():
-        raise InputError(f"{path}: the catalog {layout.main} of this HATS collection is not in it")
+        raise InputError(
+            f"{path}: the catalog {layout.main} of this HATS collection is not there; fetch the "
+            "whole collection"
+        )
     if properties.catalog_type not in _SCORED_TYPES:
         raise InputError(
             f"{layout.main}: a HATS {properties.catalog_type}; give a catalog of objects or sources"

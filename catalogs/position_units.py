@@ -246,7 +246,10 @@ def _declination_unit(name, unit, values, where) -> str | None:
     if not sexagesimal:
         return _of_decimals(name, unit, where)
     if unit not in (None, "deg", SEXAGESIMAL_DEGREES):
-        raise InputError(f"{where}: {name} holds sexagesimal texts, but has the unit {unit}")
+        raise InputError(
+            f"{where}: {name} holds sexagesimal texts, but has the unit {unit}; say "
+            "--position-unit hourangle or --position-unit deg, whichever the right ascension is in"
+        )
     return SEXAGESIMAL_DEGREES
 
 

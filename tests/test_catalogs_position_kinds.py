@@ -206,6 +206,7 @@ def test_text_beside_numbers(tmp_path):
         ("10:00:00", "abc", {}, "DEC is 'abc' in row 1, which is no position in deg"),
         ("10.5", "1", {"RA": "h:m:s"}, "RA has the unit h:m:s, but holds decimal numbers"),
         ("10:00:00", "1:0:0", {"DEC": "h:m:s"}, "hours are for right ascensions alone"),
+        ("10:00:00", "1:0:0", {"DEC": "rad"}, "has the unit rad; say --position-unit hourangle or"),
     ],
 )
 def test_texts_that_leave_a_doubt(tmp_path, ra, dec, units, message):

@@ -131,7 +131,10 @@ class ListStore:
                 "with --lists"
             ) from error
         if not self._lists[name].check(content):
-            raise InputError(f"{url}: not the published file (its hash differs)")
+            raise InputError(
+                f"{url}: not the published file (its hash differs); get that by other means and "
+                "name its folder with --lists"
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, content)
 

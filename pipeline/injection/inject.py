@@ -360,7 +360,10 @@ def _tiles(place: TilesPlace) -> dict[str, TileImages]:
     """Index a folder once a process."""
     tiles = TileSet(place.folder, place.survey, place.pattern)
     if tiles.fingerprint != place.fingerprint:
-        raise InputError(f"{place.folder}: its images have changed since this run began")
+        raise InputError(
+            f"{place.folder}: its images have changed since this run began; start again with "
+            "--overwrite"
+        )
     return {tile.name: tile for tile in tiles.tiles}
 
 
