@@ -43,10 +43,15 @@ def check_output(source: Path | str, output: Path | str, overwrite: bool):
         raise InputError(f"{output}: exists already; add --overwrite to replace it")
     if output.is_dir():
         _check_replaceable(source, output)
+    check_parent(output)
+
+
+def check_parent(output: Path):
+    """Refuse an output, a file or a folder, whose own folder is missing or cannot be written."""
     if not output.parent.is_dir():
         raise InputError(f"{output}: its folder does not exist; make it first")
     if not os.access(output.parent, os.W_OK):
-        raise InputError(f"{output}: its folder is not writable")
+        raise InputError(f"{output}: its folder is not writable; choose another")
 
 
 def _check_replaceable(source, output):

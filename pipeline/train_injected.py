@@ -117,6 +117,7 @@ class InjectedOptions:
         Raises
         ------
         InputError
+            If one has another value than its default.
         """
         for name, value in vars(self).items():
             if value != getattr(InjectedOptions, name):

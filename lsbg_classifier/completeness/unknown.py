@@ -58,6 +58,7 @@ class UnknownLsbgs:
         Raises
         ------
         InputError
+            If they would be; the message says what to change.
         """
         if self.fraction > _MOST:
             raise InputError(

@@ -13,7 +13,7 @@ from catalogs import Catalog, open_catalog
 from catalogs.blocks import BLOCK_ROWS
 from catalogs.columns import find_lsbg_columns
 from catalogs.errors import InputError
-from catalogs.output import written_whole
+from catalogs.output import check_parent, written_whole
 from lsbg_classifier.completeness.counts import STEPS
 from lsbg_classifier.completeness.matching import Sky
 from lsbg_classifier.completeness.measure import (
@@ -145,11 +145,12 @@ def check_completeness_output(output: Path, overwrite: bool):
     Raises
     ------
     InputError
+        If it is a file, its parent is missing or cannot be written, or an earlier measurement may
+        not be replaced.
     """
     if output.exists() and not output.is_dir():
         raise InputError(f"{output}: is a file; name a folder")
-    if not output.parent.is_dir():
-        raise InputError(f"{output}: its folder does not exist; make it first")
+    check_parent(output)
     existing = [path for path in files_of(output) if path.exists()]
     if existing and not overwrite:
         raise InputError(f"{existing[0]}: exists already; add --overwrite to replace it")

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from catalogs.errors import InputError
+from catalogs.output import check_parent
 from lsbg_classifier.injection.mocks import MockModel, read_mocks
 from lsbg_classifier.injection.placement import Placement
 from lsbg_classifier.injection.psf import PsfChoice
@@ -228,8 +229,7 @@ def check_folder(output: Path, tiles: Path, *, overwrite: bool):
     here, there = output.resolve(), tiles.resolve()
     if here == there or there in here.parents or here in there.parents:
         raise InputError(f"{output}: overlaps the folder of tiles; choose another output")
-    if not output.parent.is_dir():
-        raise InputError(f"{output}: its folder does not exist; make it first")
+    check_parent(output)
     if not output.exists():
         return
     if not output.is_dir():

@@ -1,11 +1,11 @@
 """The folder of a report: replaced only where it is one, and holds nothing of somebody else."""
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from catalogs import InputError
+from catalogs.errors import InputError
+from catalogs.output import check_parent
 
 _MARK = "report.json"
 """The file by which a report is known; it lists what else is in the folder."""
@@ -34,10 +34,7 @@ def check_folder(folder: Path, inputs: Iterable[Path], overwrite: bool):
             raise InputError(f"{folder}: overlaps {path}; choose another folder")
     if folder.exists():
         _check_replaceable(folder, overwrite)
-    if not folder.parent.is_dir():
-        raise InputError(f"{folder}: its folder does not exist; make it first")
-    if not os.access(folder.parent, os.W_OK):
-        raise InputError(f"{folder}: its folder is not writable")
+    check_parent(folder)
 
 
 def _check_replaceable(folder: Path, overwrite: bool):
