@@ -1,5 +1,6 @@
 """What many tests need: a small simulated survey, real images, and the command."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from reports import open_browser
 from lsbg_classifier.simulation.survey import SurveyPlan, simulate_survey
 from pipeline.cli import main
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for tests that import onnxruntime first
 settings.register_profile("lsbg", deadline=None)  # loops are compiled when first called
 settings.load_profile("lsbg")
 

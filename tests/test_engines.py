@@ -187,6 +187,20 @@ def test_no_other_engine_is_imported():
 
 
 @pytest.mark.slow
+def test_nobody_is_told_that_a_network_ran(tmp_path):
+    """ONNX Runtime keeps an identifier of the user's, and sends it, unless it is told not to."""
+    ours = {"XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    without = {"CI", "ORT_DISABLE_TELEMETRY"}  # under continuous integration nothing is sent
+    environment = {name: value for name, value in os.environ.items() if name not in without} | ours
+    code = "from lsbg_classifier import load_classifier; load_classifier(engine='onnx')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not list(tmp_path.rglob("*onnxruntime*"))
+
+
+@pytest.mark.slow
 def test_threads_change_no_bit(monkeypatch):
     images = images_of((64, 64, 3), 80)
     results = []

@@ -1,11 +1,17 @@
 """Run a network with ONNX Runtime, on the CPU, without importing Keras or TensorFlow."""
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
 
 import numpy as np
+
+# ONNX Runtime reads this when it is imported. Otherwise, from 1.29 on, each process that runs a
+# network reports to Microsoft, and keeps an identifier and a database in the user's cache.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 import onnxruntime
 
 from catalogs.errors import InputError
