@@ -18,7 +18,7 @@ from catalogs.fits import FitsCatalog
 from catalogs.formats import Content
 from catalogs.output import PARQUET_SUFFIXES, files_below, written_whole
 from catalogs.packed import PACKED_ENDINGS
-from catalogs.partitions import Annotation, joined_fingerprint
+from catalogs.partitions import Annotation, check_alike, joined_fingerprint
 
 _ENDINGS = (".fits", ".fit", ".fts", ".ldac", ".cat")
 
@@ -67,7 +67,7 @@ class FitsFolderCatalog:
         self._parts = open_tables(files, options)
         first = self._parts[0]
         for part in self._parts[1:]:
-            _check_alike(first, part)
+            check_alike(first.position_columns, first.path, part.position_columns, part.path)
         self._firsts = np.concatenate([[0], np.cumsum([part.row_count for part in self._parts])])
         self.row_count = int(self._firsts[-1])
         self.column_names = first.column_names
@@ -189,13 +189,3 @@ class FitsFolderCatalog:
         """Name the files that are not copied: the tables, which are written again."""
         tables = {part.path for part in self._parts}
         return [name for name in names if Path(folder) / name in tables]
-
-
-def _check_alike(first: FitsCatalog, part: FitsCatalog):
-    """Refuse files whose positions are in other columns or units."""
-    one, other = first.position_columns, part.position_columns
-    if one != other:
-        raise InputError(
-            f"{part.path}: has {other.ra} and {other.dec} in {other.unit}, but {first.path} has "
-            f"{one.ra} and {one.dec} in {one.unit}; make the files alike"
-        )

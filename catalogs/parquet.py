@@ -19,7 +19,7 @@ from catalogs.details import ColumnDetail
 from catalogs.errors import InputError
 from catalogs.exact import ColumnKind, ExactValues, Wanted, no_rows
 from catalogs.output import files_below, written_whole
-from catalogs.partitions import Annotation, joined_fingerprint
+from catalogs.partitions import Annotation, check_alike, joined_fingerprint
 from catalogs.positions import (
     PositionColumns,
     Sample,
@@ -111,13 +111,7 @@ class ParquetCatalog:
             sample = Sample(self, part.first, part.rows)
             position = find_positions(infos, where, **options, sample=sample)
             each.append(position)
-            first = each[0]
-            if position != first:
-                raise InputError(
-                    f"{where}: has {position.ra} and {position.dec} in {position.unit}, but "
-                    f"{self._parts[0].path} has {first.ra} and {first.dec} in {first.unit}; "
-                    "make the files alike"
-                )
+            check_alike(each[0], self._parts[0].path, position, where)
             if options["unit"] is None and says_no_unit(position, infos):
                 values = sample.read((position.ra, position.dec), position.texts)
                 check_not_radians(position.to_degrees(*values), position, where)

@@ -11,6 +11,7 @@ import numpy as np
 from catalogs.columns import AddedColumn
 from catalogs.errors import InputError
 from catalogs.hashes import file_sha256
+from catalogs.positions import PositionColumns
 
 if TYPE_CHECKING:
     from catalogs import Catalog
@@ -156,3 +157,31 @@ def longest(lengths: Iterable[Mapping[str, int]]) -> dict[str, int]:
         for name, length in of_file.items():
             largest[name] = max(length, largest.get(name, 0))
     return largest
+
+
+def check_alike(first: PositionColumns, of_first: object, other: PositionColumns, where: object):
+    """Refuse a file of a folder whose position is in other columns or units than the first one's.
+
+    Parameters
+    ----------
+    first, other : PositionColumns
+    of_first, where : path
+        The files that they are of.
+
+    Raises
+    ------
+    InputError
+        The message names both files, and what each has.
+    """
+    if first != other:
+        differ = first.is_assumed != other.is_assumed
+        raise InputError(
+            f"{where}: has {_told(other, differ)}, but {of_first} has {_told(first, differ)}; "
+            "make the files alike"
+        )
+
+
+def _told(columns: PositionColumns, with_assumed: bool) -> str:
+    kind = f" as text ({' and '.join(columns.texts)})" if columns.texts else ""
+    assumed = ", which nothing states" if columns.is_assumed and with_assumed else ""
+    return f"{columns.ra} and {columns.dec}{kind} in {columns.unit}{assumed}"

@@ -188,11 +188,11 @@ def folder(tmp_path):
     return tmp_path / "in"
 
 
-def positions(ra, dec, names=("ra", "dec"), unit=None):
+def positions(ra, dec, names=("ra", "dec"), unit=None, kind=None):
     """A table with a position in each row, and the unit in the fields' metadata."""
     notes = {"unit": unit} if unit else None
-    fields = [pa.field(name, pa.float64(), metadata=notes) for name in names]
-    return pa.table([pa.array(ra), pa.array(dec)], schema=pa.schema(fields))
+    fields = [pa.field(name, kind or pa.float64(), metadata=notes) for name in names]
+    return pa.table([pa.array(ra), pa.array(dec)], names).cast(pa.schema(fields))
 
 
 @pytest.mark.parametrize(
@@ -201,6 +201,12 @@ def positions(ra, dec, names=("ra", "dec"), unit=None):
         ({"unit": "deg"}, {"unit": "rad"}, r"in rad, but .*a\.parquet has ra and dec in deg"),
         ({}, {"unit": "rad"}, "in rad, but"),
         ({}, {"names": ("RA", "DEC")}, "has RA and DEC in deg, but"),
+        ({"unit": "deg"}, {}, "has ra and dec in deg, which nothing states, but .* in deg; make"),
+        (
+            {"unit": "deg"},
+            {"kind": pa.string(), "unit": "deg"},
+            r"as text \(ra and dec\) in deg, but",
+        ),
     ],
 )
 def test_parts_that_differ_are_refused(folder, first, second, message):
