@@ -150,6 +150,22 @@ def test_what_is_there_is_not_made_again(page):
     assert (folder / "own" / "annotated_candidates.fits").stat() == before
 
 
+@pytest.mark.slow
+def test_a_second_stage_of_the_same_kind_has_a_name_and_aliases(survey, candidates, tmp_path):
+    stage, options = re.findall(r"`(.*name: deep.*)`", SECTION)
+    tiles = f"tiles:{survey.tiles}"
+    pipeline = yaml.safe_load(blocks("yaml")[0])
+    pipeline["stages"].append(yaml.safe_load(stage))
+    pipeline |= {"inputs": {"candidates": str(candidates)}, "config": "options.yaml"}
+    options = yaml.safe_load(options.replace("tiles:demo/survey/tiles", tiles))
+    options["ClassifyLsbgStage"] = {"cutouts": tiles, "threshold": 0.9}
+    (tmp_path / "two.yaml").write_text(yaml.dump(pipeline))
+    (tmp_path / "options.yaml").write_text(yaml.dump(options))
+    run_in_shell(tmp_path, "ceci two.yaml")
+    names = ("annotated_candidates.fits", "deep_candidates.fits")
+    assert [fits.getheader(tmp_path / "own" / name, 1)["LSBGTHR"] for name in names] == [0.9, 0.5]
+
+
 def assert_same(annotated, expected):
     """All data to the bit; the headers hold the times of two runs."""
     with fits.open(annotated) as found, fits.open(expected) as right:
@@ -219,6 +235,44 @@ def test_unknown_options_are_refused_where_no_other_stage_can_mean_them(stage, t
         execute(ceci.ClassifyLsbgStage, **stage, colour=3)
 
 
+@pytest.mark.parametrize("section", ["global", "ClassifyLsbgStage"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"uncertainty": "no"}, "uncertainty must be true or false, not 'no'"),
+        ({"overwrite_columns": 0}, "overwrite_columns must be true or false, not 0"),
+        ({"workers": 1.5}, "workers must be a whole number, not 1.5"),
+        ({"threshold": "high"}, "threshold must be a number, not 'high'"),
+        ({"threshold": True}, "threshold must be a number, not True"),
+        ({"weights": ["a", "b"]}, r"weights must be one text, not \['a', 'b'\]"),
+        (None, "has no options in the file of options; leave it out there"),
+    ],
+)
+def test_values_of_another_kind_are_refused(stage, section, options, message, tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.dump({section: options}))
+    with pytest.raises(InputError, match=message):
+        execute(ceci.ClassifyLsbgStage, **stage, config=config)
+
+
+def test_texts_that_are_numbers_are_taken(stage, tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text("ClassifyLsbgStage: {threshold: 1e-1, workers: 2.0, table: 1}")  # in YAML 1.1
+    names = {key: str(value) for key, value in stage.items()}
+    values = ceci.ClassifyLsbgStage.make_stage(**names, config=str(config)).values()
+    assert (values["threshold"], values["workers"], values["table"]) == (0.1, 2, "1")
+
+
+def test_options_on_the_command_line_of_ceci_are_refused(monkeypatch):
+    files = ({"candidates": "in.fits"}, "config.yaml", {"annotated_candidates": "out.fits"})
+    words = ["ceci", "own.yaml", "output_dir=own", "ClassifyLsbgStage.threshold=0.9"]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(InputError, match=r"^ClassifyLsbgStage\.threshold=0\.9: ceci gives no "):
+        ceci.ClassifyLsbgStage.generate_command(*files)
+    command = ceci.ClassifyLsbgStage.generate_command(*files, instance_name="deep")
+    assert "--name=deep" in command
+
+
 def test_messages_name_the_output_of_the_user(stage):
     table = Table.read(stage["candidates"])
     table["P_LSBG"] = 0.5
@@ -281,7 +335,7 @@ def test_processes_that_ceci_asks_for_are_workers_of_the_first(stage, monkeypatc
 
 def test_a_missing_source_of_cutouts_is_said(stage):
     del stage["cutouts"]
-    with pytest.raises(ValueError, match="Missing configuration option cutouts"):
+    with pytest.raises(InputError, match="Missing configuration option cutouts"):
         execute(ceci.ClassifyLsbgStage, **stage)
 
 

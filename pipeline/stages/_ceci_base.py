@@ -1,11 +1,12 @@
 """What our ceci stages share: their kinds of files, and options that are those of a command."""
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from catalogs.errors import InputError
+from catalogs.errors import InputError, one_line
 from catalogs.extras import not_installed
 from pipeline.options import Option, check
 
@@ -34,6 +35,8 @@ __all__ = [
 
 _OF_STAGES = ("name", "aliases", "config")
 """What the section of a stage may hold beside options."""
+
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "one text"}
 
 
 class _Table(DataFile):
@@ -120,22 +123,50 @@ class LsbgStage(PipelineStage):
     options: tuple[Option, ...] = ()
 
     @classmethod
-    def generate_command(cls, *arguments, **options) -> str:
+    def generate_command(cls, inputs, config, outputs, aliases=None, instance_name=None) -> str:
         """Return the command of ceci's launcher, by a name that no file of the user's takes.
 
         ``python3 -m pipeline`` would run a file ``pipeline.py`` in the working folder.
 
         Parameters
         ----------
-        *arguments, **options
+        inputs, config, outputs, aliases, instance_name
             As for `ceci.PipelineStage.generate_command`.
 
         Returns
         -------
         str
+
+        Raises
+        ------
+        InputError
+            If the command line of ceci has an option of this stage, which ceci would pass over.
         """
-        command = super().generate_command(*arguments, **options)
+        _refuse_overrides(instance_name or cls.name)
+        command = super().generate_command(inputs, config, outputs, aliases, instance_name)
         return command.replace("python3 -m pipeline ", "python3 -m lsbg_classifier.stages ", 1)
+
+    def read_config(self, args: Mapping[str, Any]):
+        """Read the options, and refuse values that ceci would turn into others.
+
+        For ceci, the text "no" is true where an option is true or false, and 2.7 is 2.
+
+        Parameters
+        ----------
+        args : mapping
+            What the command line says; None: nothing.
+
+        Raises
+        ------
+        InputError
+            If a value is not of its option's kind, or one is missing; the message names the option.
+        """
+        for values in (self._section("global"), self._own_section(), args):
+            _check_kinds(self.options, values)
+        try:
+            super().read_config(args)
+        except (TypeError, ValueError) as error:
+            raise InputError(one_line(error)) from error
 
     def run(self):
         """Do the work of the stage; errors name the files that the user knows."""
@@ -176,12 +207,50 @@ class LsbgStage(PipelineStage):
 
     def _own_section(self) -> dict[str, Any]:
         """Return what the file of options says of this stage alone."""
+        return self._section(self.instance_name)
+
+    def _section(self, name: str) -> dict[str, Any]:
+        """Return a section of the file of options; empty where there is none."""
         config = self.get_input("config")
         if config is None:
             return {}
         if not isinstance(config, dict):
             config = yaml.safe_load(read_and_apply_template(config)) or {}
-        return config.get(self.instance_name) or {}
+        section = config.get(name, {})
+        if not isinstance(section, dict):
+            raise InputError(f"{name} has no options in the file of options; leave it out there")
+        return section
+
+
+def _refuse_overrides(stage: str):
+    """Refuse options of a stage on the command line of ceci, which gives them to no stage."""
+    for word in sys.argv[1:]:
+        if word.startswith(f"{stage}.") and "=" in word:
+            raise InputError(
+                f"{word}: ceci gives no stage what its own command line says; write it into the "
+                f"file of options, under {stage}"
+            )
+
+
+def _check_kinds(options: Iterable[Option], values: Mapping[str, Any]):
+    for option in options:
+        value = values.get(option.name)
+        if value is not None and not _is_of_kind(option.kind, value):
+            wanted = _KINDS[option.kind]
+            raise InputError(f"{option.name} must be {wanted}, not {value!r}")
+
+
+def _is_of_kind(kind: type, value: Any) -> bool:
+    """Tell whether a value is of a kind; a text may be a number, such as YAML's 1e-3."""
+    if kind is bool or isinstance(value, bool):
+        return kind is bool and isinstance(value, bool)
+    if isinstance(value, list | dict):
+        return False
+    try:
+        number = kind(value)
+    except ValueError:
+        return False
+    return kind is str or not isinstance(value, float) or number == value
 
 
 def parameters_of(options: Iterable[Option]) -> dict[str, StageParameter]:
