@@ -157,6 +157,27 @@ def test_weights_of_a_file_belong_to_the_images_in_their_order(tmp_path, images,
     assert brighter.mean(axis=(0, 1)).argmin() == 2 - "grz".index(lost)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2]], ids=["same", "turned", "fewer"])
+@pytest.mark.parametrize("kind", ["weight", "mask"])
+def test_weights_of_detectors_belong_to_the_images_of_their_place(tmp_path, kind, order):
+    """The outer two of three detectors have no data, or bad pixels alone."""
+    for band in "grz":
+        images, sides = [], []
+        for detector in range(3):
+            place = SKY.centre[0] + 0.05 * (detector - 1), SKY.centre[1]
+            made = header_of(place, SCALE, SIZE)
+            fluxes = SKY.image(made, (SIZE, SIZE), band, SCALE**2).astype(np.float32)
+            is_good = (detector == 1) == (kind == "weight")
+            sides.append(fits.ImageHDU(np.full((SIZE, SIZE), is_good, np.int16), made))
+            made["BUNIT"] = "nanomaggy"
+            images.append(fits.ImageHDU(fluxes, made))
+        chosen = [sides[number] for number in order]
+        fits.HDUList([fits.PrimaryHDU(), *images]).writeto(tmp_path / f"s_{band}.fits")
+        fits.HDUList([fits.PrimaryHDU(), *chosen]).writeto(tmp_path / f"s_{band}.{kind}.fits")
+    check(tmp_path)
+
+
 def of_1950():
     place = SkyCoord(*SKY.centre, unit="deg").transform_to("fk4")
     return {"CRVAL1": place.ra.deg, "CRVAL2": place.dec.deg}

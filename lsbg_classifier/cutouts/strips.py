@@ -16,7 +16,7 @@ from lsbg_classifier.cutouts.sections import (
     UnreadableImageError,
     read_section,
 )
-from lsbg_classifier.cutouts.tile_files import Side
+from lsbg_classifier.cutouts.sides import Side
 from lsbg_classifier.cutouts.tile_folder import TileFolder
 from lsbg_classifier.cutouts.tile_groups import BandImage, Tile
 

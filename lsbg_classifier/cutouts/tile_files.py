@@ -6,7 +6,6 @@ A file is described once, and the description is remembered; see `tile_memory`.
 import math
 import re
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 
 import numpy as np
 from astropy.io import fits
@@ -18,6 +17,7 @@ from lsbg_classifier.cutouts.geometry import SkyError, SkyGrid, read_grid
 from lsbg_classifier.cutouts.image_kinds import BANDS, Kind, bands_of_header, kind_of_header
 from lsbg_classifier.cutouts.layouts import FileName
 from lsbg_classifier.cutouts.no_data import MaskBits, bits_of_mask
+from lsbg_classifier.cutouts.sides import Side, side_from_json, sides_of, with_places
 from lsbg_classifier.cutouts.tile_folder import TileFolder
 
 _COORDINATES = re.compile(
@@ -33,41 +33,6 @@ class PassedOverError(Exception):
 
 class NoImageFileError(InputError):
     """A file that is no FITS file, whatever its name says: empty, a text or a page of a server."""
-
-
-@dataclass(frozen=True)
-class Side:
-    """A weight or a mask: where it lies, and which image of a file it belongs to.
-
-    Attributes
-    ----------
-    kind : Kind
-        WEIGHT or MASK.
-    path : str
-        File in the folder.
-    extension : int
-    plane : int or None
-        Which plane, if the extension is a cube.
-    band : str
-        "" if it is for all bands.
-    shape : tuple of int
-        Height and width.
-    bits : dict
-        For each band, what the bits of a mask mean.
-    """
-
-    kind: Kind
-    path: str
-    extension: int
-    plane: int | None
-    band: str
-    shape: tuple[int, int]
-    bits: dict[str, MaskBits] = field(default_factory=dict)
-
-    def is_for(self, image: "ScienceImage") -> bool:
-        """Tell whether this may belong to an image: the same shape, no other band or plane."""
-        same_plane = self.plane is None or self.band or self.plane == image.plane
-        return self.shape == image.shape and self.band in ("", image.band) and bool(same_plane)
 
 
 @dataclass(frozen=True)
@@ -142,24 +107,18 @@ class FileContent:
     def from_json(cls, content: dict) -> "FileContent":
         """Make it from JSON values; raises one of `UNREADABLE` if they are others."""
         images = [_image_from_json(image) for image in content["images"]]
-        sides = [_side_from_json(side) for side in content["sides"]]
+        sides = [side_from_json(side) for side in content["sides"]]
         return cls(images, sides, str(content["passed_over"]))
 
 
 def _image_from_json(values: dict) -> ScienceImage:
     scale = dict(values["scale"])
     scale["asinh"] = scale["asinh"] and tuple(scale["asinh"])
-    sides = {key: values[key] and _side_from_json(values[key]) for key in ("weight", "mask")}
+    sides = {key: values[key] and side_from_json(values[key]) for key in ("weight", "mask")}
     grid, shape = SkyGrid(**values["grid"]), tuple(values["shape"])
     return ScienceImage(
         **values | sides | {"grid": grid, "shape": shape, "scale": FluxScale(**scale)}
     )
-
-
-def _side_from_json(values: dict) -> Side:
-    bits = {band: MaskBits(**each) for band, each in values["bits"].items()}
-    shape, kind = tuple(values["shape"]), Kind(values["kind"])
-    return Side(**values | {"shape": shape, "kind": kind, "bits": bits})
 
 
 def read_file(folder: TileFolder, path: str, name: FileName) -> FileContent:
@@ -226,11 +185,14 @@ class _Reader:
             if kind in (Kind.WEIGHT, Kind.MASK)
             for side in self._sides(hdus, number, kind)
         ]
+        sides = with_places(
+            sides, lambda number: _with_coordinates(hdus[number].header, hdus[0].header)
+        )
         if self._name.kind in (Kind.WEIGHT, Kind.MASK):
             return FileContent(sides=sides)
         images = self._science_images(hdus, kinds, sides)
         _check_distinct(images)
-        weights, masks = (_sides_of(images, sides, kind) for kind in (Kind.WEIGHT, Kind.MASK))
+        weights, masks = (sides_of(images, sides, kind) for kind in (Kind.WEIGHT, Kind.MASK))
         together = zip(images, weights, masks, strict=True)
         return FileContent([replace(i, weight=w, mask=m) for i, w, m in together], sides)
 
@@ -402,25 +364,3 @@ def _check_distinct(images: list[ScienceImage]):
                 f"{image.path}: extensions {other.extension} and {image.extension} may both be "
                 f"the image of band {image.band}; name the right one SCI (EXTNAME)"
             )
-
-
-def _sides_of(images: list[ScienceImage], sides: list[Side], kind: Kind) -> list[Side | None]:
-    """Return the weight or mask of its file that belongs to each image.
-
-    Where as many of them as images would fit, the first is of the first, however they are mixed;
-    else it is the nearest one after the image.
-    """
-    fitting = [[s for s in sides if s.kind == kind and s.is_for(image)] for image in images]
-    chosen: list[Side | None] = []
-    for image, candidates in zip(images, fitting, strict=True):
-        alike = [other for other, its in zip(images, fitting, strict=True) if its == candidates]
-        if len(alike) == len(candidates):
-            chosen.append(candidates[alike.index(image)])
-        else:
-            chosen.append(min(candidates, key=partial(_distance, image), default=None))
-    return chosen
-
-
-def _distance(image: ScienceImage, side: Side) -> tuple[bool, int]:
-    """Tell how near a weight or mask is; those after the image go first."""
-    return side.extension < image.extension, abs(side.extension - image.extension)

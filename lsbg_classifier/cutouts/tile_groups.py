@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -13,7 +14,8 @@ from lsbg_classifier.cutouts.flux_scale import zero_point_to_nanomaggies
 from lsbg_classifier.cutouts.geometry import SkyGrid
 from lsbg_classifier.cutouts.image_kinds import Kind
 from lsbg_classifier.cutouts.layouts import Layout
-from lsbg_classifier.cutouts.tile_files import ScienceImage, Side
+from lsbg_classifier.cutouts.sides import Side
+from lsbg_classifier.cutouts.tile_files import ScienceImage
 from lsbg_classifier.cutouts.tile_scan import Scan
 from lsbg_classifier.surveys import SURVEYS, Survey
 
@@ -246,8 +248,13 @@ def _add_sides(scan: Scan, tile: Tile, sides: dict[str, list[Side]]):
         for kind in (Kind.WEIGHT, Kind.MASK):
             fitting = [side for side in beside if side.kind == kind and side.is_for(image)]
             if getattr(image, kind.value) is None and fitting:
-                image = _with_side(image, max(fitting, key=lambda side: side.band != ""))
+                image = _with_side(image, max(fitting, key=partial(_likeness, image)))
         tile.science[band] = image
+
+
+def _likeness(image: ScienceImage, side: Side) -> tuple[bool, bool]:
+    """Tell how much a weight or mask has in common with an image, of those that may be its own."""
+    return side.band != "", side.extension == image.extension
 
 
 def _add_lone_sides(scan: Scan, tiles: list[Tile]):

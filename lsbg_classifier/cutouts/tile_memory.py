@@ -14,7 +14,7 @@ from lsbg_classifier.folders import cache_folder
 INDEX_NAME = ".lsbg_tiles.json"
 """File beside the images that remembers what they hold."""
 
-_VERSION = 7
+_VERSION = 8
 
 
 class TileMemory:

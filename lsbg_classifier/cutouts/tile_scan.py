@@ -12,11 +12,11 @@ from pathlib import PurePosixPath
 from catalogs.errors import InputError
 from lsbg_classifier.cutouts.image_kinds import Kind
 from lsbg_classifier.cutouts.layouts import FileName, is_fits_name, read_name
+from lsbg_classifier.cutouts.sides import Side
 from lsbg_classifier.cutouts.tile_files import (
     FileContent,
     NoImageFileError,
     ScienceImage,
-    Side,
     read_file,
 )
 from lsbg_classifier.cutouts.tile_folder import TileFolder
