@@ -329,6 +329,13 @@ def test_nothing_but_tables(tmp_path):
     assert "no tiles that can be used" in line and "no image in it (candidates.fits)" in line
 
 
+def test_nothing_but_weights(tmp_path):
+    for band in "grz":
+        fits.writeto(tmp_path / f"s_{band}.fits", pixels(band), header(IMAGETYP="weight"))
+    line = refused(tmp_path)
+    assert "below it: weights or masks alone in files such as s_g.fits; say" in line
+
+
 def test_a_band_that_name_and_header_contradict(tmp_path):
     write(tmp_path)
     fits.setval(tmp_path / "s_r.fits", "FILTER", value="i DECam SDSS")

@@ -58,8 +58,8 @@ _KIND_KEYWORDS = ("EXTNAME", "IMAGETYP", "IMTYPE", "DES_EXT", "EXTTYPE", "DATATY
 _NAME_OF_ANY = "COMPRESSED_IMAGE"
 """Name that libraries give to any compressed extension."""
 
-_INVERSE = re.compile(r"1\s*/|\^?-2$|\*\*-2$")
-"""Units of inverse variances, as in ``1/nanomaggy^2``."""
+_INVERSE = re.compile(r"1\s*/.*|(\(.*\)|\w+?)\s*(\^|\*\*)?\s*\(?-2\)?")
+"""Units of inverse variances, as in ``1/nanomaggy^2``; but not ``nJy arcsec-2``."""
 
 BAND_WORD = r"(?i:(?:band|filter)?[ugrizy](?:band|p?\d|p|'|prime|s)?)"
 """Matches a word that names a band."""
@@ -109,7 +109,7 @@ def kind_of_header(header) -> Kind | None:
     if any(key.startswith("MP_") for key in header):
         return Kind.MASK if header["BITPIX"] > 0 else None
     unit = header.get("BUNIT")
-    return Kind.WEIGHT if isinstance(unit, str) and _INVERSE.search(unit.strip()) else None
+    return Kind.WEIGHT if isinstance(unit, str) and _INVERSE.fullmatch(unit.strip()) else None
 
 
 def band_of_text(text: str) -> str:

@@ -235,7 +235,10 @@ def _check_usable(scan: Scan):
         raise InputError(
             f"{scan.folder}: no tiles (files named *.fits or *.fits.fz) in this folder or below it"
         )
+    reasons = scan.reasons(most=3)
+    if scan.sides:
+        reasons.append(f"weights or masks alone in files such as {scan.sides[0].path}")
     raise InputError(
         f"{scan.folder}: no tiles that can be used in this folder or below it: "
-        f"{'; '.join(scan.reasons(most=3))}; say with --tiles how the files are named"
+        f"{'; '.join(reasons)}; say with --tiles how the files are named"
     )
