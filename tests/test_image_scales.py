@@ -65,6 +65,7 @@ STATEMENTS = [
     ({"BUNIT": "mJy"}, NANOMAGGY_JY * 1e3),
     ({"BUNIT": "MJy/sr"}, NANOMAGGY_JY * 1e-6 / PIXEL_STERADIANS),
     ({"BUNIT": "erg/s/cm2/Hz"}, NANOMAGGY_JY * 1e-23),
+    ({"BUNIT": "uJy arcsec-2"}, NANOMAGGY_JY * 1e6 / SCALE**2),
     *(
         ({key: 27.0}, zero_point(27))
         for key in ("MAGZERO", "MAGZP", "MAGZPT", "PHOTZP", "ZEROPNT", "ZP", "MZP_AB")
@@ -207,6 +208,21 @@ def test_a_keyword_that_may_be_a_zero_point_is_named(tmp_path):
     write(tmp_path, {"MAG_ZERO": 30.0, "ZPERR": 0.02}, zero_point(30))
     (line,) = open_source(f"tiles:{tmp_path}", survey="des").assumptions()
     assert "30, is supposed; its MAG_ZERO 30 is not used" in line
+
+
+@pytest.mark.parametrize(
+    ("cards", "named"),
+    [
+        ({"MAGZPT": 24.6, "MAGZRR": 0.02, "EXPTIME": 45.0}, "MAGZPT 24.6"),
+        ({"SURVEY": "VIKING", "VERSION": "1.1", "IMAGETYP": "OBJECT"}, ""),
+    ],
+)
+def test_what_looks_like_a_statement_and_is_none(tmp_path, cards, named):
+    """A zero point of one count a second, and keywords that not only the sky viewer writes."""
+    write(tmp_path, cards, zero_point(30))
+    (line,) = check(tmp_path).assumptions()
+    assert "the zero point of Dark Energy Survey, 30, is supposed" in line
+    assert (f"its {named} is not used" in line) == bool(named)
 
 
 def test_a_cube_of_numbered_bands_is_the_viewers_only_in_nanomaggies(tmp_path):

@@ -23,6 +23,10 @@ _DOUBTFUL = (*_ZERO_POINTS, "ZPOINT", "ZEROPNT", "MAGZPT")
 """Last words of HIERARCH keywords, as in ``ESO PHOT ZP``, that may be of one count, of one count a
 second, or of Vega."""
 
+_OF_ONE_SECOND = {"MAGZPT": "MAGZRR"}
+"""Zero points that are of one count a second where another keyword is there, too: those of the
+Cambridge Astronomical Survey Unit, for VISTA, VST ATLAS and others."""
+
 _LIKE_ZERO_POINT = re.compile(r"ZP|ZERO_?P|ZERO_?MAG|MAG_?Z|ZMAG|PHOT_?C\b", re.IGNORECASE)
 _LIKELY = 15.0, 40.0
 """Other keywords that may be of one, and values that make it likely."""
@@ -88,6 +92,9 @@ _JANSKYS = {
     "jansky": 1.0,
 }
 """Units that headers write in any case."""
+
+_VIEWER_KINDS = ("image", "invvar", "maskbits")
+"""What the sky viewer's FITS cutouts say that their extensions are."""
 
 _ASINH_ZERO_POINT = 25.0
 """AB magnitude of one count a second in stacks of Pan-STARRS (Waters et al. 2020)."""
@@ -300,7 +307,8 @@ def _by_zero_point(header: _Headers) -> list[tuple[float, str]]:
     system = next((str(header.get(key)) for key in _MAGNITUDE_SYSTEMS if key in header), "")
     for keyword in _ZERO_POINTS:
         value = header.number(keyword)
-        if value is None:
+        beside = _OF_ONE_SECOND.get(keyword)
+        if value is None or (beside is not None and beside in header):
             continue
         if not _SENSIBLE[0] <= value <= _SENSIBLE[1]:
             raise ScaleError(f"{keyword} is {value:g}, which is no zero point")
@@ -364,8 +372,10 @@ def _by_exposure(header: _Headers) -> tuple[float, str]:
 
 def _is_from_viewer(header: _Headers) -> bool:
     """Tell whether this is a FITS cutout of the Legacy Surveys' sky viewer."""
-    signs = ("BANDS", "BAND0"), ("SURVEY", "VERSION", "IMAGETYP")
-    return any(all(key in header for key in keys) for keys in signs)
+    if "BANDS" in header and "BAND0" in header:
+        return True
+    kind = str(header.get("IMAGETYP") or "").lower()
+    return "SURVEY" in header and "VERSION" in header and kind in _VIEWER_KINDS
 
 
 def _are_others(statements: list[tuple[float, str]]) -> bool:
