@@ -63,7 +63,17 @@ class Side:
 
 
 def side_from_json(values: dict) -> Side:
-    """Make a weight or mask from JSON values; raises one of `UNREADABLE` if they are others."""
+    """Make a weight or mask from JSON values.
+
+    Parameters
+    ----------
+    values : dict
+        The attributes; other ones raise one of `UNREADABLE`.
+
+    Returns
+    -------
+    Side
+    """
     bits = {band: MaskBits(**each) for band, each in values["bits"].items()}
     shape, kind = tuple(values["shape"]), Kind(values["kind"])
     return Side(**values | {"shape": shape, "kind": kind, "bits": bits})
