@@ -265,6 +265,68 @@ def test_distortions_that_are_written_as_texts(texts):
     assert np.hypot(*np.subtract(plain, expected)) > 0.1 * SCALE / 3600
 
 
+SCAMP = {"PV1_0": 1e-4, "PV1_1": 1.001, "PV1_2": 2e-4, "PV2_0": -2e-4, "PV2_1": 0.999}
+SIP = {"A_ORDER": 2, "B_ORDER": 2, "A_2_0": 1e-5, "B_0_2": 2e-5}
+
+
+@pytest.mark.parametrize(
+    ("cards", "projection", "unused"),
+    [
+        (SCAMP, "TAN", {}),
+        (SCAMP | {"PV1_7": 0.01}, "TAN", {}),
+        (SCAMP | {"PV1_7": 0.01}, "TAN", SIP),
+        (SIP, "TAN-SIP", SCAMP),
+        (SIP, "TAN-SIP", SCAMP | {"PV1_7": 0.01}),
+        ({}, "TAN", {"PV1_1": 0.0, "PV1_2": 90.0, "PV1_3": 180.0}),
+    ],
+    ids=["first order", "third order", "with SIP", "SIP with", "SIP with third", "none"],
+)
+def test_terms_of_scamp_in_a_tangent_plane(capfd, cards, projection, unused):
+    """They are those of TPV; beside those of SIP, CTYPE says which are meant."""
+    meant = "TPV" if "PV1_0" in cards else projection
+    x, y = np.array([0.0, 299.0]), np.array([280.0, 10.0])
+    types = {"CTYPE1": f"RA---{meant}", "CTYPE2": f"DEC--{meant}"}
+    expected = np.transpose(WCS(header(**cards | types), naxis=2).all_pix2world(x, y, 0))
+    types = {"CTYPE1": f"RA---{projection}", "CTYPE2": f"DEC--{projection}"}
+    made = read_grid(header(**cards | types | unused), SIZE, SIZE)
+    np.testing.assert_allclose(made.sky_of(x, y), expected, atol=1e-9)
+    assert capfd.readouterr() == ("", "")
+
+
+def turned_header(**cards):
+    """A header with CDELT alone, to which a rotation is added."""
+    made = header(CDELT1=-SCALE / 3600, CDELT2=SCALE / 3600, **cards)
+    for key in [key for key in made if key.startswith("CD") and "_" in key]:
+        del made[key]
+    return made
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (header(PC1_1=1.0), "its CD and PC matrices contradict each other; remove the wrong one"),
+        (header(PC001001=1.0, CDELT1=-SCALE / 1800), "its CD and PC matrices contradict"),
+        (turned_header(CROTA1=30.0), "CROTA1 and CROTA2 contradict each other; write the rota"),
+    ],
+    ids=["PC", "PC001001", "CROTA1"],
+)
+def test_rotations_that_contradict_themselves(tmp_path, images, made, said):
+    assert said in refused(save(tmp_path, images, made))
+
+
+@pytest.mark.parametrize(
+    "cards",
+    [
+        {"PC1_1": 1.0, "PC2_2": 1.0, "CDELT1": -SCALE / 3600, "CDELT2": SCALE / 3600},
+        {"CDELT1": 1.0, "CDELT2": 1.0, "CROTA2": 30.0},
+    ],
+    ids=["PC", "CROTA2"],
+)
+def test_what_is_said_beside_a_cd_matrix(tmp_path, images, cards):
+    """The same again in a PC matrix, and what does not count beside it."""
+    check(save(tmp_path, images, header(**cards)))
+
+
 def in_words(projection):
     """A distortion as IRAF writes it: polynomials in texts."""
     surface = "3. 4. 4. 2. -0.3 0.3 -0.3 0.3 0.001 0.002 0.003 0.001 0.002 0.001 0.003 0.001"

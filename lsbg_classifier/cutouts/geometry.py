@@ -11,8 +11,8 @@ from astropy.io import fits
 from astropy.wcs import WCS, WcsError
 from astropy.wcs.utils import wcs_to_celestial_frame
 
-from catalogs.position_units import HOURS, read_unit
 from catalogs.positions import unit_vectors
+from lsbg_classifier.cutouts.wcs_header import standard_header
 from lsbg_classifier.surveys import VIEWER_SIZE
 
 _SAME_PLACE = 1.0
@@ -24,22 +24,6 @@ _STRAIGHT = 0.1
 _MOST_TURN = 20.5
 """Degrees from north up to which an image can be sampled in two passes; see `pixels.resample`."""
 
-
-_NUMBERS = re.compile(
-    r"(CRVAL|CRPIX|CDELT|CROTA)[12]|(CD|PC)0{0,2}[12]_?0{0,2}[12]|LONPOLE|LATPOLE"
-    r"|PV[12]_\d+|(A|B|AP|BP)_(ORDER|\d_\d)"
-)
-"""Keywords of coordinates that are numbers; wcslib passes over those that are texts."""
-
-_YEAR = re.compile(r"[JB]?\s*(\d+(\.\d*)?)", re.IGNORECASE)
-"""An equinox that a header has as text, such as ``J2000.0``."""
-
-_EQUINOXES = (1900.0, 1950.0, 2000.0)
-"""What EPOCH says where it stands for EQUINOX, as it did before that keyword."""
-
-_FRAME = re.compile(r"(ICRS|FK5|FK4-NO-E|FK4)(?![A-Z0-9])")
-_EPOCHS = {"J2000": "FK5", "J2000.0": "FK5", "B1950": "FK4", "B1950.0": "FK4"}
-"""Frames as RADESYS names them, and others write them."""
 
 _LOST = 0.1
 """Pixels by which corners may move when coordinates are written as a header and read again."""
@@ -168,7 +152,7 @@ def read_grid(header, width: int, height: int) -> SkyGrid:
         If the coordinates are wrong.
     """
     with warnings.catch_warnings(action="ignore"):
-        wcs = _read_wcs(_with_all_said(_in_standard_form(header)))
+        wcs = _read_wcs(standard_header(header))
         if not wcs.has_celestial:
             raise SkyError("it has no coordinates on the sky")
         if wcs.cpdis1 or wcs.cpdis2 or wcs.det2im1 or wcs.det2im2:
@@ -199,86 +183,6 @@ def _read_wcs(header) -> WCS:
         if str(header.get("CTYPE1", "")).endswith(("TNX", "ZPX")):
             reason = "the distortion in its WAT keywords is not read; resample the image"
         raise ValueError(f"its coordinates on the sky cannot be used: {reason}") from error
-
-
-def _in_standard_form(header):
-    """Write coordinates as the standard has them: ``deg`` for ``DEGREES``, 150 for ``'150'``."""
-    changes: dict[str, str | float] = {}
-    for key in ("CUNIT1", "CUNIT2"):
-        stated = str(header.get(key, "")).strip()
-        unit = read_unit(stated) if stated else ""
-        if unit is None or ":" in unit or unit == HOURS:
-            raise ValueError(f"{key} is {stated!r}; write deg if its coordinates are in degrees")
-        changes[key] = unit
-    for key in ("CTYPE1", "CTYPE2"):
-        changes[key] = str(header.get(key, "")).strip().upper()
-    for key in filter(_NUMBERS.fullmatch, header):
-        if isinstance(header[key], str):
-            changes[key] = _number(key, header[key])
-    changes |= _frame_in_standard_form(header, str(changes["CTYPE1"]))
-    changes = {key: value for key, value in changes.items() if header.get(key, "") != value}
-    if changes:
-        header = header.copy()
-        header.update(changes)
-    return header
-
-
-def _number(key: str, text: str) -> float:
-    """Read a number that a header has as text."""
-    try:
-        number = float(text)
-    except ValueError:
-        raise ValueError(f"{key} is {text!r}, not a number") from None
-    return int(number) if key.endswith("ORDER") else number
-
-
-def _frame_in_standard_form(header, ctype: str) -> dict[str, str | float]:
-    """Return equinox and frame as the standard has them: 1950 for ``'B1950'``, FK5 for ``fk5``."""
-    changes: dict[str, str | float] = {}
-    for key in ("EQUINOX", "EPOCH"):
-        text = header.get(key)
-        if isinstance(text, str) and text.strip():
-            if year := _YEAR.fullmatch(text.strip()):
-                changes[key] = float(year[1])
-            elif key == "EQUINOX":
-                raise ValueError(f"EQUINOX is {text!r}, not a year; write 2000.0 or 1950.0")
-    for key in ("RADESYS", "RADECSYS"):
-        text = str(header.get(key, "")).strip().upper()
-        frame = _FRAME.match(text)
-        changes[key] = frame[1] if frame else _EPOCHS.get(text, text)
-        if text and changes[key] == text and not frame and ctype.startswith(("RA", "DEC")):
-            raise ValueError(f"{key} is {text!r}; write ICRS, FK5 or FK4")
-    if ctype.startswith(("RA", "DEC")) and "ICRS" not in changes.values():
-        _check_epoch(header, changes.get("EPOCH", header.get("EPOCH")))
-    return changes
-
-
-def _check_epoch(header, epoch):
-    """Refuse EPOCH instead of EQUINOX, unless its value is that of an equinox in use."""
-    if "EQUINOX" not in header and isinstance(epoch, int | float) and epoch not in _EQUINOXES:
-        raise ValueError(
-            f"EPOCH is {epoch:g}, which may be of the coordinates or of the observation; write "
-            "EQUINOX or RADESYS"
-        )
-
-
-def _with_all_said(header):
-    """Write what is meant without being said: SIP in CTYPE, and the factors of 1 of TPV.
-
-    SIP is applied where its coefficients are there. The first-order term of TPV is 1 unless it is
-    there, which wcslib takes for 0.
-    """
-    ctype = str(header.get("CTYPE1", "")).strip()
-    changes: dict[str, str | float] = {}
-    if "A_ORDER" in header and ctype.endswith("-TAN"):
-        for axis in "12":
-            changes[f"CTYPE{axis}"] = f"{str(header[f'CTYPE{axis}']).strip()}-SIP"
-    if ctype.endswith("-TPV"):
-        changes |= {f"PV{axis}_1": 1.0 for axis in "12" if f"PV{axis}_1" not in header}
-    if changes:
-        header = header.copy()
-        header.update(changes)
-    return header
 
 
 def _sky_of(wcs: WCS, x, y) -> np.ndarray:
