@@ -195,6 +195,28 @@ def cfhtls(folder):
         fits.writeto(folder / f"{stem}.fits", images.pixels(band, zero_point(30)), header)
 
 
+def decam(folder):
+    """Stacks of the Community Pipeline: the kind is in the primary header and in three letters."""
+    images = Images(0.27)
+    for band in "grz":
+        header = images.cards(FILTER=f"{band} DECam SDSS c0001 4720.0 1520.0", EXPTIME=900.0)
+        parts = {
+            "osi": ("image", images.pixels(band, zero_point(31.5)), {"MAGZERO": 31.5}),
+            "osd": ("dqmask", images.flat(0, np.int16), {}),
+            "osw": ("wtmap", images.flat(4, np.float32), {}),
+        }
+        for word, (product, pixels, cards) in parts.items():
+            path = folder / f"c4d_160101_013045_{word}_{band}_v1.fits.fz"
+            primary = {"PRODTYPE": product, "PROCTYPE": "Stacked"}
+            save(path, packed(pixels, header + fits.Header(cards)), primary=primary)
+
+
+def renamed_decam(folder):
+    decam(folder)
+    for number, path in enumerate(sorted(folder.glob("*.fz"))):
+        path.rename(folder / f"file{number}.fits.fz")
+
+
 def panstarrs(folder):
     """Integers of inverse hyperbolic sines, with the old keywords of the matrix."""
     images = Images(0.25)
@@ -347,6 +369,8 @@ DESCRIBED = {
     "KiDS, DES's colours": (lambda folder: kids(folder, {"MAGZERO": 0.0}), "decals", "gri"),
     "CFIS": (cfis, "des", "grz"),
     "CFHTLS": (cfhtls, "des", "grz"),
+    "DECam": (decam, "des", "grz"),
+    "DECam, other names": (renamed_decam, "des", "grz"),
     "Pan-STARRS": (panstarrs, "des", "grz"),
     "SDSS": (sdss, "des", "grz"),
     "SDSS, bzip2": (sdss_bz2, "des", "grz"),
@@ -366,6 +390,7 @@ DESCRIBED = {
     "FILTER": (unnamed("FILTER", "{} DECam SDSS c0001"), "des", "grz"),
     "FILTER1": (unnamed("FILTER1", "{}.MP9401"), "des", "grz"),
     "BAND": (unnamed("BAND", "{}"), "des", "grz"),
+    "FILTER01": (unnamed("FILTER01", "W-S-{}+"), "des", "grz"),
     "HIERARCH": (unnamed("HIERARCH ESO INS FILT1 NAME", "{}_SDSS"), "des", "grz"),
 }
 
@@ -427,6 +452,17 @@ def test_a_pattern_that_no_file_follows(tmp_path):
     generic("field_{}.fits")(tmp_path)
     with pytest.raises(InputError, match="does not follow the pattern"):
         open_source(f"tiles:{tmp_path}", tiles="{tile}/{band}.fits")
+
+
+@pytest.mark.slow
+def test_templates_beside_deep_coadds_of_rubin(tmp_path):
+    rubin(tmp_path)
+    for path in list(tmp_path.rglob("deep_coadd*")):
+        shutil.copy(path, path.with_name(path.name.replace("deep", "template")))
+    source = open_source(f"tiles:{tmp_path}", survey="des")
+    assert source.fetch([CENTRE])[1].tolist() == [0]
+    (line,) = source.passed_over()
+    assert line.startswith("6 files passed over: another image of its place without 'template'")
 
 
 @pytest.mark.slow

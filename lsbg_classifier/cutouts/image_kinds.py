@@ -25,12 +25,15 @@ class Kind(StrEnum):
 
 
 _WORDS = {
-    Kind.SCIENCE: "sci science image img coadd calexp intensity",
+    Kind.SCIENCE: "sci science image img coadd calexp intensity ooi opi osi osj",
     Kind.WEIGHT: (
         "weight weights wei wgt wht wt invvar ivar ivm iv inversevariance weightmap "
-        "wmap whtmap wtmap invvarmap ivarmap"
+        "wmap whtmap wtmap invvarmap ivarmap oow opw osw"
     ),
-    Kind.MASK: "mask masks msk maskbits flag flags flg dq dqm badpix bpm quality maskmap flagmap",
+    Kind.MASK: (
+        "mask masks msk maskbits flag flags flg dq dqm badpix bpm quality maskmap flagmap dqmask "
+        "bpmask badpixmask badpixelmask ood opd osd"
+    ),
     Kind.OTHER: (
         "rms err error errors sigma std stddev unc uncertainty var variance noise "
         "bkg bkgd background backgr bgmod exptime expmap exposure nexp nimage depth galdepth "
@@ -40,9 +43,10 @@ _WORDS = {
         "backrms skyrms rmsmap errmap errormap sigmamap noisemap stdmap varmap "
         "variancemap exposuremap expwt exptimemap depthmap coveragemap nimg "
         "nexpmap numap context modelimage skymodel diff difference diffim diffexp uncert "
-        "label labels ebv extinction thumb thumbnail preview quicklook flat bias"
+        "label labels ebv extinction thumb thumbnail preview quicklook flat bias objmask starmask "
+        "segmask aper apers galfit ooe ope ose"
     ),
-    Kind.UNSURE: "sky back bg exp num map cat check sig nobkg mod masked bkgsub skysub",
+    Kind.UNSURE: "sky back bg exp num map cat check sig nobkg mod masked bkgsub skysub template",
 }
 _KIND_OF_WORD = {word: kind for kind, words in _WORDS.items() for word in words.split()}
 
@@ -64,7 +68,7 @@ _INVERSE = re.compile(r"1\s*/.*|(\(.*\)|\w+?)\s*(\^|\*\*)?\s*\(?-2\)?")
 BAND_WORD = r"(?i:(?:band|filter)?[ugrizy](?:band|p?\d|p|'|prime|s)?)"
 """Matches a word that names a band."""
 
-_BAND_WORD = re.compile(r"(?:band|filter)?([ugrizy])(?:band|p?\d|p|'|prime|s)?", re.IGNORECASE)
+_BAND_WORD = re.compile(r"(?:band|filter)?([ugrizy])(?:band|p?\d|p|'|\+|prime|s)?", re.IGNORECASE)
 _BAND_KEYWORDS = ("BANDS", "BAND", "FILTER", "FILTER1", "FILTER2", "FILTNAM", "FPA.FILTER")
 _NUMBERED_KEYWORDS = ("BAND", "FILTER", "FILT")
 """With a number, from 0 or 1 on, the band of each plane of a cube."""
@@ -98,14 +102,21 @@ def band_of_word(word: str) -> str:
     return word.lower() if word.lower() in BANDS else ""
 
 
-def kind_of_header(header) -> Kind | None:
-    """Return what the header of an image says that it is; None if it says nothing."""
+def kind_of_keywords(header) -> Kind | None:
+    """Return what keywords such as EXTNAME and IMAGETYP say that an image is; None if nothing."""
     for keyword in _KIND_KEYWORDS:
         value = header.get(keyword)
         if isinstance(value, str) and value != _NAME_OF_ANY:
             kinds = {kind_of_word(word) for word in words_of(value)} - {None, Kind.UNSURE}
             if kinds:
                 return min(kinds, key=lambda kind: kind == Kind.SCIENCE)
+    return None
+
+
+def kind_of_header(header) -> Kind | None:
+    """Return what the header of an image says that it is; None if it says nothing."""
+    if kind := kind_of_keywords(header):
+        return kind
     if any(key.startswith("MP_") for key in header):
         return Kind.MASK if header["BITPIX"] > 0 else None
     unit = header.get("BUNIT")

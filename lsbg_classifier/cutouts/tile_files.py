@@ -14,7 +14,13 @@ from catalogs.errors import InputError, one_line
 from catalogs.fits_headers import UNREADABLE, NoFitsError, check_headers
 from lsbg_classifier.cutouts.flux_scale import FluxScale, ScaleError, read_flux_scale
 from lsbg_classifier.cutouts.geometry import SkyError, SkyGrid, read_grid
-from lsbg_classifier.cutouts.image_kinds import BANDS, Kind, bands_of_header, kind_of_header
+from lsbg_classifier.cutouts.image_kinds import (
+    BANDS,
+    Kind,
+    bands_of_header,
+    kind_of_header,
+    kind_of_keywords,
+)
 from lsbg_classifier.cutouts.layouts import FileName
 from lsbg_classifier.cutouts.no_data import MaskBits, bits_of_mask
 from lsbg_classifier.cutouts.sides import Side, side_from_json, sides_of, with_places
@@ -177,7 +183,7 @@ class _Reader:
 
     def read(self, hdus: fits.HDUList, size: int) -> FileContent:
         """Describe science images, weights and masks; refuse a file that is cut off."""
-        kinds = {n: self._kind(hdu, n) for n, hdu in enumerate(hdus) if _is_image(hdu)}
+        kinds = {n: self._kind(hdus, n) for n, hdu in enumerate(hdus) if _is_image(hdu)}
         _check_whole(hdus, size)
         sides = [
             side
@@ -210,8 +216,11 @@ class _Reader:
             raise reasons[0] if reasons else PassedOverError(others)
         return images
 
-    def _kind(self, hdu, number: int) -> Kind | None:
-        kind = kind_of_header(hdu.header)
+    def _kind(self, hdus, number: int) -> Kind | None:
+        kind = kind_of_header(hdus[number].header)
+        if kind is None and not _is_image(hdus[0]):
+            whole = kind_of_keywords(hdus[0].header)
+            kind = whole if whole in (Kind.WEIGHT, Kind.MASK) else None
         by_name = self._name.kind
         if by_name in (Kind.WEIGHT, Kind.MASK) and kind in (None, Kind.SCIENCE, Kind.OTHER):
             return by_name
