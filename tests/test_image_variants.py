@@ -377,13 +377,15 @@ def test_files_that_are_not_packed_as_their_names_say(tmp_path, images, pack, na
     check(packed(tmp_path, images, pack, name))
 
 
-def test_a_sky_that_is_not_subtracted_is_said(tmp_path, images):
-    """As much as the dark sky is bright: 22 magnitudes a square arcsecond."""
-    sky = 10 ** (-0.4 * (22.0 - 22.5)) * SCALE**2
+@pytest.mark.parametrize(("magnitude", "said"), [(22.0, "0.11"), (25.5, "0.0044")])
+def test_a_sky_that_is_not_subtracted_is_said(tmp_path, images, magnitude, said):
+    """As much a square arcsecond as the dark sky is bright, and a pedestal of less."""
+    sky = 10 ** (-0.4 * (magnitude - 22.5)) * SCALE**2
     folder = save(tmp_path, {band: image + sky for band, image in images.items()})
     (line,) = open_source(f"tiles:{folder}", survey="des").assumptions()
     assert line.startswith("the sky of s_g.fits and of 2 more is hardly subtracted: its level")
-    assert "would be 0.11 nanomaggies a pixel" in line and line.endswith("subtract the background")
+    assert f"would be {said} nanomaggies a pixel" in line
+    assert line.endswith("subtract the background")
 
 
 def test_a_galaxy_in_the_middle_is_no_sky(tmp_path, images):
@@ -401,6 +403,7 @@ def test_a_galaxy_in_the_middle_is_no_sky(tmp_path, images):
         ("bkgmap", Kind.OTHER),
         ("diff", Kind.OTHER),
         ("weight2", Kind.WEIGHT),
+        ("conf", Kind.WEIGHT),
         ("wimg", None),
         ("maskimg", Kind.MASK),
         ("dqmask", Kind.MASK),

@@ -88,6 +88,14 @@ def test_damaged_and_contradictory_files_are_all_named(lsbg, folder):
     assert "BUNIT nJy and MAGZERO 30 contradict each other" in refused[1]
 
 
+def test_what_is_wrong_with_the_only_images_is_said(lsbg, folder):
+    for path in folder.glob("*.fits"):
+        path.write_bytes(path.read_bytes()[:99_000])
+    code, out, err = lsbg("tiles", folder)
+    assert (code, out) == (1, "") and err.count("\n") == 1
+    assert "a_g.fits: not a readable image (truncated" in err
+
+
 def test_a_folder_without_images(lsbg, tmp_path):
     code, out, err = lsbg("tiles", tmp_path)
     assert (code, out) == (1, "") and "no tiles" in err and err.count("\n") == 1

@@ -16,7 +16,7 @@ _PLAUSIBLE_NOISE = (3e-5, 3.0)
 _ABSURD = 1000.0
 """Factor beyond these limits from which a flux scale is refused."""
 
-_HIGH_SKY, _TIMES_NOISE = 0.2, 3.0
+_HIGH_SKY, _TIMES_NOISE = 0.05, 3.0
 """Level of the sky, in nanomaggies a square arcsecond and in the noise of a pixel, from which it
 was hardly subtracted: galaxies outshine neither in all corners of an image."""
 

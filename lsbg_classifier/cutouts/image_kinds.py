@@ -28,7 +28,7 @@ _WORDS = {
     Kind.SCIENCE: "sci science image img coadd calexp intensity ooi opi osi osj",
     Kind.WEIGHT: (
         "weight weights wei wgt wht wt invvar ivar ivm iv inversevariance weightmap "
-        "wmap whtmap wtmap invvarmap ivarmap oow opw osw"
+        "wmap whtmap wtmap invvarmap ivarmap conf confmap oow opw osw"
     ),
     Kind.MASK: (
         "mask masks msk maskbits flag flags flg dq dqm badpix bpm quality maskmap flagmap dqmask "

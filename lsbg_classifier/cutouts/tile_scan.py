@@ -235,7 +235,7 @@ def _check_usable(scan: Scan):
         raise InputError(
             f"{scan.folder}: no tiles (files named *.fits or *.fits.fz) in this folder or below it"
         )
-    reasons = scan.reasons(most=3)
+    reasons = [*scan.reasons(most=3), *list(scan.refused.values())[:3]]
     if scan.sides:
         reasons.append(f"weights or masks alone in files such as {scan.sides[0].path}")
     raise InputError(
