@@ -8,7 +8,7 @@ from catalogs.output import check_output
 from lsbg_classifier.detection.tiles import DetectionRequest, describe, detect_in_tile
 from lsbg_classifier.own_tables import check_table_name, write_table
 from lsbg_classifier.tile_images import TileSet
-from pipeline.injection.inject import TilesPlace, place_of, tile_named
+from pipeline.injection.places import TilesPlace, place_of, tile_named
 from pipeline.injection.tile_job import Progress, TileJob, Unit, UnitResult, Where, identity_of
 from pipeline.job import journal_of
 

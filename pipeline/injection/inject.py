@@ -1,12 +1,9 @@
 """``lsbg inject``: copies of tiles with mock galaxies, or stamps around the mocks."""
 
-import shutil
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 from catalogs.errors import InputError
-from catalogs.output import check_parent
 from lsbg_classifier.injection.mocks import MockModel, read_mocks
 from lsbg_classifier.injection.placement import Placement
 from lsbg_classifier.injection.psf import PsfChoice
@@ -15,8 +12,9 @@ from lsbg_classifier.injection.tiles import Injected, Request, make_mocks, write
 from lsbg_classifier.injection.truth import describe
 from lsbg_classifier.own_tables import write_table
 from lsbg_classifier.tile_images import TileImages, TileSet
+from pipeline.injection.output_folder import check_folder, clear_folder
+from pipeline.injection.places import TilesPlace, place_of, tile_named
 from pipeline.injection.tile_job import Progress, TileJob, Unit, UnitResult, Where, identity_of
-from pipeline.job import journal_of
 
 
 @dataclass(frozen=True)
@@ -85,36 +83,6 @@ class InjectOptions:
     def identity(self, mocks: MockModel) -> dict:
         """Return what of it decides the results, as JSON values."""
         return vars(self) | {"mocks": mocks.text}
-
-
-@dataclass(frozen=True)
-class TilesPlace:
-    """A folder of tiles as workers open it: path, survey, names, and its fingerprint."""
-
-    folder: str
-    survey: str | None
-    pattern: str | None
-    fingerprint: str
-
-
-def place_of(tiles: TileSet, survey: str | None, pattern: str | None) -> TilesPlace:
-    """Describe a folder that is open, for workers.
-
-    Parameters
-    ----------
-    tiles : TileSet
-        The open folder.
-    survey : str or None
-        Name or file of the survey that the folder was opened with; None: names of files tell it.
-    pattern : str or None
-        Pattern of file names that the folder was opened with; None: a known layout.
-
-    Returns
-    -------
-    TilesPlace
-        With the fingerprint of the tiles, by which a worker sees that they changed.
-    """
-    return TilesPlace(str(tiles.folder), survey, pattern, tiles.fingerprint)
 
 
 @dataclass(frozen=True)
@@ -209,60 +177,6 @@ def prepare_injection(
 _OURS = ("tiles", "stamps", "truth.fits")
 
 
-def check_folder(output: Path, tiles: Path, *, overwrite: bool):
-    """Refuse an output folder that overlaps the tiles, or holds other files.
-
-    Those of an unfinished run are left for `TileJob` to judge.
-
-    Parameters
-    ----------
-    output, tiles : Path
-    overwrite : bool
-        Whether an earlier output may be replaced.
-
-    Raises
-    ------
-    InputError
-        If the folders overlap, the output is a file or its parent is missing, or it holds files
-        that may not be replaced.
-    """
-    here, there = output.resolve(), tiles.resolve()
-    if here == there or there in here.parents or here in there.parents:
-        raise InputError(f"{output}: overlaps the folder of tiles; choose another output")
-    check_parent(output)
-    if not output.exists():
-        return
-    if not output.is_dir():
-        raise InputError(f"{output}: is a file; name a folder")
-    unfinished = (journal_of(output) / "job.json").exists()
-    if any(path.is_file() for path in output.rglob("*")) and not (overwrite or unfinished):
-        raise InputError(f"{output}: holds files already; add --overwrite to replace them")
-
-
-def clear_folder(output: Path, names: tuple[str, ...]):
-    """Remove an earlier output of ours from a folder; refuse if it holds anything else.
-
-    Parameters
-    ----------
-    output : Path
-        Nothing happens if it is no folder.
-    names : tuple of str
-        Files and folders that the command writes into it.
-
-    Raises
-    ------
-    InputError
-        If the folder holds anything of another name; nothing is removed then.
-    """
-    if not output.is_dir():
-        return
-    for path in output.iterdir():
-        if path.name not in names:
-            raise InputError(f"{path}: not written by this command and not removed; move it away")
-    for path in output.iterdir():
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
 def run_injection(job: InjectJob, progress: Progress | None = None) -> int:
     """Run an injection that `prepare_injection` has checked; returns the number of mocks.
 
@@ -353,32 +267,3 @@ def lines_of(tile: TileImages, injected: Injected) -> tuple[str, ...]:
             for band, psf in injected.psfs.items()
         ),
     )
-
-
-@lru_cache(maxsize=4)
-def _tiles(place: TilesPlace) -> dict[str, TileImages]:
-    """Index a folder once a process."""
-    tiles = TileSet(place.folder, place.survey, place.pattern)
-    if tiles.fingerprint != place.fingerprint:
-        raise InputError(
-            f"{place.folder}: its images have changed since this run began; start again with "
-            "--overwrite"
-        )
-    return {tile.name: tile for tile in tiles.tiles}
-
-
-def tile_named(name: str, place: TilesPlace) -> TileImages:
-    """Return a tile of a folder, as a worker sees it.
-
-    Parameters
-    ----------
-    name : str
-        Of the tile.
-    place : TilesPlace
-        Where it is, and what the folder's fingerprint must be.
-
-    Returns
-    -------
-    TileImages
-    """
-    return _tiles(place)[name]

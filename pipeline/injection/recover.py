@@ -31,15 +31,9 @@ from lsbg_classifier.scoring import check_match, score_positions
 from lsbg_classifier.tile_images import TileSet
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, WeightSet, find_weights
 from pipeline.injection.completeness import files_of, measure_completeness
-from pipeline.injection.inject import (
-    InjectOptions,
-    TilesPlace,
-    check_folder,
-    clear_folder,
-    lines_of,
-    place_of,
-    tile_named,
-)
+from pipeline.injection.inject import InjectOptions, lines_of
+from pipeline.injection.output_folder import check_folder, clear_folder
+from pipeline.injection.places import TilesPlace, place_of, tile_named
 from pipeline.injection.sample import sample_table, sky_table, write_sample
 from pipeline.injection.tile_job import Progress, TileJob, Unit, UnitResult, Where, identity_of
 
