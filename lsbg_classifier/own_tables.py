@@ -9,7 +9,7 @@ from astropy.io import fits
 from astropy.table import Table
 from pyarrow import parquet
 
-from catalogs.errors import InputError
+from catalogs.errors import InputError, one_line
 from catalogs.fits_headers import UNREADABLE
 from catalogs.output import PARQUET_SUFFIXES, written_whole
 
@@ -93,7 +93,7 @@ def read_table(path: Path) -> Table:
         table.convert_bytestring_to_unicode()
         return table.filled(np.nan) if table.has_masked_values else table
     except UNREADABLE as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
+        reason = getattr(error, "strerror", None) or one_line(error)
         raise InputError(f"{path}: not a readable table ({reason})") from error
 
 

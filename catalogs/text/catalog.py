@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from catalogs.blocks import collected
 from catalogs.columns import AddedColumn, already_there, check_free, column_number
 from catalogs.details import ColumnDetail
-from catalogs.errors import InputError
+from catalogs.errors import InputError, one_line
 from catalogs.exact import ColumnKind, ExactValues, Wanted
 from catalogs.hashes import file_sha256
 from catalogs.packed import plain_file, written_packed
@@ -159,7 +159,7 @@ class TextCatalog:
         try:
             return self._layout_of(content, len(content) <= _HEADER)
         except ValueError as error:
-            reason = " ".join(str(error).split())[:300]
+            reason = one_line(error, 300)
             raise InputError(
                 f"{self.path}: not a readable {self.format} table ({reason})"
             ) from error

@@ -14,7 +14,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime
 
-from catalogs.errors import InputError
+from catalogs.errors import InputError, one_line
 from lsbg_classifier.engines.graphs import Graph, UnknownLayerError, Weights, with_pooling_first
 from lsbg_classifier.networks.dropout import PASSES, RandomPart, random_part
 from lsbg_classifier.networks.steps import Step
@@ -80,7 +80,7 @@ class OnnxEngine:
                 f"({error})"
             ) from error
         except _CONVERSION_ERRORS as error:
-            raise CannotConvertError(" ".join(str(error).split())) from error
+            raise CannotConvertError(one_line(error)) from error
 
     def infer(self, images: np.ndarray) -> np.ndarray:
         """Return probabilities of a batch of uint8 cutouts: (batch, 64, 64, 3) -> (batch,)."""
@@ -156,7 +156,7 @@ def conversion_problem(weights: WeightSet) -> str | None:
         for step in steps[1:]:
             graph.add_step(step)
     except _CONVERSION_ERRORS as error:
-        return " ".join(str(error).split())
+        return one_line(error)
     return None
 
 

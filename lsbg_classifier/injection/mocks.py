@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 from astropy.table import Table
 
-from catalogs.errors import InputError
+from catalogs.errors import InputError, one_line
 from lsbg_classifier.injection.distributions import Draw, Limits, read_distribution
 
 SHIPPED = ("des", "hsc", "uniform")
@@ -181,7 +181,7 @@ def read_mocks(name: str | Path) -> MockModel:
         text = path.read_text(encoding="utf-8")
         return _model(str(name), text, tomllib.loads(text))
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        reason = getattr(error, "strerror", None) or one_line(error)
         raise InputError(f"{name}: no distributions of mock galaxies ({reason})") from error
 
 

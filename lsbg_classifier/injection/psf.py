@@ -18,7 +18,7 @@ import galsim
 import numpy as np
 from astropy.io import fits
 
-from catalogs.errors import InputError
+from catalogs.errors import InputError, one_line
 from catalogs.fits_headers import UNREADABLE
 from lsbg_classifier.detection.stars import LEAST_STARS, MeasuredPsf, measure_psf, sections_of
 from lsbg_classifier.injection.psfex import read_psfex
@@ -176,7 +176,7 @@ def _from_file(path: Path, tile: TileImages, band: str) -> BandPsf:
                 return _of_pixels(read_psfex(model), tile, f"PSFEx model {path.name}")
             image = galsim.Image(_image_of_band(hdus, band))
     except (*UNREADABLE, galsim.GalSimError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        reason = getattr(error, "strerror", None) or one_line(error)
         raise InputError(f"{path}: no readable point-spread function ({reason})") from error
     profile = galsim.InterpolatedImage(image, scale=1.0, flux=1.0)
     return _of_pixels(lambda x, y: profile, tile, f"image {path.name}")

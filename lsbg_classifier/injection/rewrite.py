@@ -15,7 +15,7 @@ from astropy.io import fits
 from astropy.io.fits.hdu import BITPIX2DTYPE
 
 from catalogs._fits_checksum import add_to_sum, encode
-from catalogs.errors import InputError
+from catalogs.errors import InputError, one_line
 from catalogs.fits_headers import UNREADABLE, check_headers
 from catalogs.output import naming, written_whole
 from lsbg_classifier.injection.compressed import Layout, pack, raise_integers, unpack
@@ -112,7 +112,7 @@ def write_with_light(
     except UNREADABLE as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)
         raise InputError(f"{source}: light cannot be added to it ({reason})") from error
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from catalogs.errors import one_line
 from lsbg_classifier.networks.steps import Step
 
 _GROUP, _NAME = "network", "steps"
@@ -154,7 +155,7 @@ def read_weights(path: Path, steps: Sequence[Step]) -> dict[str, list[np.ndarray
             arrays = {name: _arrays(groups[group]) for name, group in _groups(steps, groups)}
             total = _size(groups)
     except (OSError, LookupError, TypeError, AttributeError, ValueError) as error:
-        raise DamagedWeightsError(" ".join(str(error).split())) from error
+        raise DamagedWeightsError(one_line(error)) from error
     read = [array for of_step in arrays.values() for array in of_step]
     if sum(array.size for array in read) != total:
         raise DamagedWeightsError(f"{total} parameters, not all of which belong to a layer")
