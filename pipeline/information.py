@@ -17,12 +17,9 @@ from lsbg_classifier.weights.registry import (
     weights_folder,
 )
 
-_VARIABLES = (
-    "KERAS_BACKEND",
-    "LSBG_THREADS",
-    "LSBG_WEIGHTS",
-    "OMP_NUM_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
+VARIABLES = (
+    *("CUDA_VISIBLE_DEVICES", "KERAS_BACKEND", "LSBG_THREADS", "LSBG_WEIGHTS", "NUMBA_CACHE_DIR"),
+    *("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TMPDIR", "XDG_CACHE_HOME", "XDG_DATA_HOME"),
 )
 """Environment variables that change what a run does."""
 
@@ -84,7 +81,7 @@ def _version(name: str) -> str:
 
 
 def _environment() -> str:
-    values = [f"{name}={os.environ[name]}" for name in _VARIABLES if name in os.environ]
+    values = [f"{name}={os.environ[name]}" for name in VARIABLES if name in os.environ]
     return ", ".join(values) or "no variable that matters is set"
 
 

@@ -1,12 +1,14 @@
 """`lsbg info` names what a bug report needs, and describes a broken installation too."""
 
+import re
 from importlib.metadata import version
 
 import pytest
+from snippets import ROOT
 
 from lsbg_classifier.engines.choice import plan_engine
 from lsbg_classifier.weights.registry import DEFAULT_WEIGHTS, find_weights
-from pipeline.information import describe_installation
+from pipeline.information import VARIABLES, describe_installation
 
 
 def line_of(lines, beginning):
@@ -42,6 +44,11 @@ def test_weights_are_named_with_their_sha256(monkeypatch, tmp_path):
 def test_variables_that_change_a_run_are_named(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert "OMP_NUM_THREADS=3" in line_of(describe_installation(devices=False), "environment")
+
+
+def test_all_variables_of_the_reference_are_named():
+    page = (ROOT / "docs/reference/environment.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"`([A-Z]+_?[A-Z_]+)`", page)) <= set(VARIABLES)
 
 
 @pytest.mark.slow
