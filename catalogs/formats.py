@@ -412,8 +412,8 @@ def check_name(written: CatalogFormat, source: Path | str, output: Path):
     if ending in others - accepted:
         usual = f"; name it {written.endings[0]}" if written.endings else ""
         raise InputError(
-            f"{output}: the input is {written.title}, and so the output will be, which the ending "
-            f"{ending} does not say{usual}"
+            f"{output}: the output has the format of the input ({written.title}), and the ending "
+            f"{ending} does not say so{usual}"
         )
 
 

@@ -302,7 +302,7 @@ def _positions(wanted, source):
     if wanted.published:
         return _published_positions(wanted)
     if not Path(wanted.sample).exists():
-        raise InputError(f"{wanted.sample}: no such sample; choose {wanted.kinds}")
+        raise InputError(f"{wanted.sample}: no such sample or file; choose {wanted.kinds}")
     return sample_of_catalog(
         Path(wanted.sample), wanted.label, seed=wanted.seed, fractions=wanted.fractions
     )

@@ -334,7 +334,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
 def test_names_and_old_files(tmp_path):
     for name in ("a.arrow", "a.feather", "a.ipc"):
         check_name(format_named("arrow"), "in.arrow", tmp_path / name)
-    with pytest.raises(InputError, match=r"does not say; name it \.arrow"):
+    with pytest.raises(InputError, match=r"does not say so; name it \.arrow"):
         check_name(format_named("arrow"), "in.arrow", tmp_path / "a.parquet")
     (tmp_path / "in.feather").write_bytes(b"FEA1" + bytes(40))
     with pytest.raises(InputError, match=r"Feather version 1, .*write_feather"):

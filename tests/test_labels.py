@@ -310,7 +310,7 @@ def test_other_files_are_one_line(tmp_path, content, message):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(InputError, match=r"labels\.csv: not a CSV file of labels \(No such file"):
+    with pytest.raises(InputError, match=r"labels\.csv: labels cannot be read \(No such file"):
         read_judgements(tmp_path / "labels.csv")
 
 

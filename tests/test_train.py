@@ -157,7 +157,7 @@ def test_killed_and_resumed_is_the_same_training(survey, labelled, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--sample", "nothing.fits"], "nothing.fits: no such sample; choose baseline"),
+        (["--sample", "nothing.fits"], "nothing.fits: no such sample or file; choose baseline"),
         (["--lists", "."], "random_LSBGs_all.csv: no such list"),
         (["--from", "unheard-of"], "unknown weights 'unheard-of'"),
         (["--recipe", "unheard-of"], "no recipe 'unheard-of': choose published, robust, rehearsed"),

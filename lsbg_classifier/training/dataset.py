@@ -64,7 +64,12 @@ class Manifest:
             imaging["bands"] = tuple(imaging["bands"])
             manifest = cls(imaging=Imaging(**imaging), **content)
             _check_kinds(manifest)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        except OSError as error:
+            raise InputError(
+                f"{folder}: not a dataset of cutouts (manifest.json: {error.strerror}); name the "
+                "folder of a training"
+            ) from error
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"{folder}: not a dataset of cutouts ({error})") from error
         if manifest.version != _VERSION:
             raise InputError(f"{folder}: a dataset of another version; make it again")

@@ -75,9 +75,10 @@ def read_label_file(path: Path) -> list[Judgement]:
         if text.lstrip().startswith("{"):
             return list(_of_session(path, text))
         return list(_judgements(path, text.splitlines(keepends=True)))
-    except (OSError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or one_line(error)
-        raise InputError(f"{path}: not a CSV file of labels ({reason})") from error
+    except OSError as error:
+        raise InputError(f"{path}: labels cannot be read ({error.strerror})") from error
+    except csv.Error as error:
+        raise InputError(f"{path}: not a CSV file of labels ({one_line(error)})") from error
 
 
 def _text(path: Path) -> str:
