@@ -19,7 +19,7 @@ _SHOWN_REASONS = 5
 
 @dataclass
 class Summary:
-    """Counts and times of one run.
+    """Counts and times of one run; printed, it is what the command prints.
 
     Attributes
     ----------
@@ -52,6 +52,10 @@ class Summary:
     fetch_seconds: float = 0.0
     network_seconds: float = 0.0
     total_seconds: float = 0.0
+
+    def __str__(self) -> str:
+        """Return what the command prints of a run, as lines of text."""
+        return "\n".join(self.lines())
 
     def count(self, probability: np.ndarray, flags: np.ndarray):
         """Add some rows.

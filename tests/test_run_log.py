@@ -128,7 +128,7 @@ def test_reasons_are_counted_and_logged_once(faulty, catalog, tmp_path, logged, 
 
 
 def test_the_summary_shows_the_largest_reasons_and_the_assumptions(faulty, catalog, tmp_path):
-    lines = annotate(catalog, tmp_path / "out.fits", cutouts=faulty).lines()
+    lines = str(annotate(catalog, tmp_path / "out.fits", cutouts=faulty)).splitlines()
     start = lines.index("reasons:")
     assert lines[start + 1] == "  3 candidates: tile1.fits: row 1500 is damaged (BAD_IMAGE)"
     assert lines[start + 2] == "  2 candidates: tile2.fits: row 2500 is damaged (NO_COVERAGE)"
