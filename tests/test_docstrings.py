@@ -1,6 +1,8 @@
 """Public functions with two or more parameters describe them, in numpydoc's form."""
 
 import ast
+import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -150,3 +152,44 @@ def test_the_check_sees_what_is_missing(source, expected, tmp_path):
     path = tmp_path / "module.py"
     path.write_text(source)
     assert incomplete(path) == expected
+
+
+NO_OBJECTS = r"\.py$|^lsbg_classifier\.(images|catalog_formats|cutout_sources|networks|weights)$"
+"""Dotted names that are files, loggers and groups of entry points."""
+
+
+def exists(name):
+    """Tell whether a dotted name is a module, or something in one; True if it cannot be loaded."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:count]))
+        except ModuleNotFoundError as error:
+            if not name.startswith(str(error.name)):
+                return True  # it needs a package that is not here
+            continue
+        except Exception:  # an extra that is not installed
+            return True
+        for part in parts[count:]:
+            found = getattr(found, part, None)
+        return found is not None
+    return False
+
+
+@pytest.mark.slow
+def test_what_docstrings_refer_to_is_there():
+    referred = {
+        (module, name)
+        for path, module in modules()
+        for name in re.findall(
+            rf"`((?:{'|'.join(PACKAGES)})(?:\.\w+)+)`", path.read_text(encoding="utf-8")
+        )
+        if not re.search(NO_OBJECTS, name)
+    }
+    assert len(referred) > 100
+    assert not sorted(each for each in referred if not exists(each[1]))
+
+
+def test_the_check_sees_references_that_lead_nowhere():
+    assert exists("catalogs.formats.FORMATS") and exists("catalogs.columns")
+    assert not exists("catalogs.formats.NOTHING") and not exists("catalogs.no_such_module.f")
