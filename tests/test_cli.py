@@ -160,11 +160,12 @@ def test_empty_catalog(lsbg, survey, out, tmp_path, suffix):
 def test_flags(lsbg):
     code, said, errors = lsbg("flags")
     assert code == 0 and errors == ""
-    assert [line.split()[:2] for line in said.splitlines()] == [
-        [str(int(flag)), flag.name] for flag in Flag
-    ]
-    names = [line.split()[1] for line in lsbg("flags", "5")[1].splitlines()]
+    *lines, where = said.splitlines()
+    assert [line.split()[:2] for line in lines] == [[str(int(f)), f.name] for f in Flag]
+    assert where.startswith("docs/howto/flags.md says what to do")
+    names = [line.split()[1] for line in lsbg("flags", "5")[1].splitlines()[:-1]]
     assert names == ["NO_POSITION", "PARTIAL_COVERAGE"]
+    assert lsbg("flags", "bad_image")[1] == lsbg("flags", "64")[1]
     assert lsbg("flags", "0")[1].startswith("0: scored")
 
 
@@ -333,6 +334,7 @@ def test_output_in_a_missing_folder(lsbg, survey, few, tmp_path):
     ("arguments", "message"),
     [
         (["flags", "512"], r"between 0 and 511, not 512"),
+        (["flags", "five"], r"'five' is no number and no flag: NO_POSITION, "),
         (["weights", "nope"], r"unknown weights 'nope': choose one of .*des-simulated"),
         (["simulate", "sdss", "OUT"], r"'sdss': choose des"),
     ],
@@ -352,7 +354,6 @@ def test_bad_argument_of_other_commands(lsbg, tmp_path, monkeypatch, arguments, 
         ["classify", "in.fits", "out.fits", "--cutouts", "tiles:x", "--threshold", "2"],
         ["classify", "in.fits", "out.fits", "--cutouts", "tiles:x", "--workers", "0"],
         ["classify", "in.fits", "out.fits", "--cutouts", "tiles:x", "--nope"],
-        ["flags", "five"],
         ["nope"],
     ],
 )
