@@ -22,7 +22,7 @@ from catalogs._fits_plus import Changes, is_fits_plus, updated_primary
 from catalogs._fits_rows import write_rows
 from catalogs._fits_table import WHOLE, BinaryColumn, FitsTable, check_row_by_row
 from catalogs.blocks import BLOCK_ROWS
-from catalogs.columns import AddedColumn, already_there, check_free, shifted
+from catalogs.columns import AddedColumn, already_there, check_free, column_number, shifted
 from catalogs.details import ColumnDetail
 from catalogs.errors import InputError, one_line
 from catalogs.exact import ColumnKind, ExactValues, Wanted
@@ -113,15 +113,8 @@ class FitsCatalog:
 
     def _column(self, name: str) -> BinaryColumn | AsciiColumn:
         """Return the one column of that name."""
-        columns = [column for column in self._table.columns if column.name == name]
-        if not columns:
-            raise InputError(f"{self.path}: no column {name}")
-        if len(columns) > 1:
-            raise InputError(
-                f"{self.path}: {len(columns)} columns are called {name}; rename them, or choose "
-                "others, for positions with --ra and --dec"
-            )
-        return columns[0]
+        columns = self._table.columns
+        return columns[column_number(name, [column.name for column in columns], self.path)]
 
     def read_positions(self, start: int, stop: int) -> np.ndarray:
         """Return degrees in rows [start, stop); see `catalogs.Catalog`."""
