@@ -43,7 +43,18 @@ class Teacher:
     share: float = 1.0
 
     def instead_of(self, labels: np.ndarray, images: np.ndarray) -> np.ndarray:
-        """Return what is learned of a batch, shaped as its labels are."""
+        """Return what is learned of a batch.
+
+        Parameters
+        ----------
+        labels : array of float, of N values
+        images : array of float32 in [0, 1], shape (N, 64, 64, 3)
+
+        Returns
+        -------
+        array of float
+            Shaped as the labels are.
+        """
         found = self.probabilities(images).reshape(labels.shape)
         return self.share * found + (1 - self.share) * labels
 
