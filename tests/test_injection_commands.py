@@ -75,6 +75,16 @@ def test_inject_asks_before_it_replaces(lsbg, tiles, tmp_path):
     assert (tmp_path / "out" / "tiles").is_dir()
 
 
+def test_folders_of_others_are_not_taken_for_an_earlier_run(lsbg, tiles, tmp_path):
+    mine = tmp_path / "out" / "tiles" / "mine_g.fits"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("keep me")
+    for command in ("inject", "inject-recover"):
+        code, _, err = lsbg(command, tiles, tmp_path / "out", "-q", "--overwrite")
+        assert code == 1 and "out/tiles: not of an earlier run" in err
+        assert mine.read_text() == "keep me"
+
+
 def test_dry_runs_write_nothing(lsbg, tiles, tmp_path):
     code, out, err = lsbg("inject", tiles, tmp_path / "out", "--dry-run")
     assert (code, err) == (0, "")

@@ -36,6 +36,12 @@ def check_folder(output: Path, tiles: Path, *, overwrite: bool):
     unfinished = (journal_of(output) / "job.json").exists()
     if any(path.is_file() for path in output.rglob("*")) and not (overwrite or unfinished):
         raise InputError(f"{output}: holds files already; add --overwrite to replace them")
+    folders = [path for path in output.iterdir() if path.is_dir() and any(path.iterdir())]
+    if folders and not unfinished and not (output / "truth.fits").exists():
+        raise InputError(
+            f"{folders[0]}: not of an earlier run, which leaves truth.fits beside it, and not "
+            "removed; choose another output"
+        )
 
 
 def clear_folder(output: Path, names: tuple[str, ...]):
