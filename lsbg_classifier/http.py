@@ -195,7 +195,7 @@ def _text_of(answer: requests.Response) -> str:
     if "html" in kind or text.lstrip().startswith("<"):
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
         text = html.unescape(title[1]) if title else ""
-    elif not kind.startswith("text/"):
+    elif not kind.startswith("text/") and "json" not in kind:
         text = ""
     return _printable(text)
 

@@ -404,6 +404,7 @@ def test_a_galaxy_in_the_middle_is_no_sky(tmp_path, images):
         ("diff", Kind.OTHER),
         ("weight2", Kind.WEIGHT),
         ("conf", Kind.WEIGHT),
+        ("STAT", Kind.OTHER),
         ("wimg", None),
         ("maskimg", Kind.MASK),
         ("dqmask", Kind.MASK),

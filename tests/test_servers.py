@@ -228,6 +228,7 @@ def test_the_words_of_a_refusal_are_passed_on_once(fetch):
         ("image/jpeg", b"\xff\xd8\xff", "HTTP 404"),
         ("text/plain", b"no such layer: x" * 50, f"HTTP 404: {('no such layer: x' * 50)[:100]}..."),
         ("text/plain", b"", "HTTP 404"),
+        ("application/json", b'{"error": "no\\n layer"}', 'HTTP 404: {"error": "no\\n layer"}'),
     ],
 )
 def test_other_words_of_servers(tiles, fetch, kind, body, told):

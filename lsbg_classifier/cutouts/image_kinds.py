@@ -44,7 +44,7 @@ _WORDS = {
         "variancemap exposuremap expwt exptimemap depthmap coveragemap nimg "
         "nexpmap numap context modelimage skymodel diff difference diffim diffexp uncert "
         "label labels ebv extinction thumb thumbnail preview quicklook flat bias objmask starmask "
-        "segmask aper apers galfit ooe ope ose"
+        "segmask aper apers galfit stat ooe ope ose"
     ),
     Kind.UNSURE: "sky back bg exp num map cat check sig nobkg mod masked bkgsub skysub template",
 }
