@@ -441,6 +441,16 @@ def test_other_names_by_a_pattern(tmp_path, name, pattern):
         assert_same_cutout(cutouts[0], SKY.cutout())
 
 
+def test_a_kind_in_a_part_of_a_pattern_that_may_be_anything(tmp_path):
+    """What lies beside an image is not taken for it, whether the image is there or not."""
+    generic("1/{}/final.fits")(tmp_path)
+    for path in list(tmp_path.rglob("final.fits")):
+        shutil.copy(path, path.with_name("final-rms.fits"))
+    (tmp_path / "1" / "z" / "final.fits").unlink()
+    with pytest.raises(InputError, match="1 tile has g, r; 3 files passed over: no science image"):
+        open_source(f"tiles:{tmp_path}", survey="des", tiles="{tile}/{band}/final*.fits")
+
+
 @pytest.mark.parametrize("pattern", ["{band}.fits", "{tile}{tile}_{band}.fits", "{tile}_{filter}"])
 def test_patterns_that_make_no_sense(tmp_path, pattern):
     generic("field_{}.fits")(tmp_path)

@@ -234,8 +234,8 @@ def _kind_among(words: list[str]) -> tuple[str, Kind]:
 
 
 def _by_pattern(path: str, groups: dict) -> FileName:
-    words = words_of_name(groups.get("kind") or "")
-    word, kind = _kind_among(words)
+    texts = [text or "" for name, text in groups.items() if name.startswith(("kind", "any"))]
+    word, kind = _kind_among([word for text in texts for word in words_of_name(text)])
     band = band_of_text(groups.get("band") or "")
     tile = groups.get("tile") or str(PurePosixPath(path).parent)
     return FileName(GENERIC, tile, band, kind, word, surely=True)
@@ -256,7 +256,8 @@ def compile_pattern(text: str) -> re.Pattern:
     ----------
     text : str
         A path below the folder of images in which ``{tile}``, ``{band}`` and ``{kind}`` stand for
-        what they say, and ``*`` for anything but ``/``: ``{tile}/{band}-{kind}.fits``.
+        what they say, and ``*`` for anything but ``/``: ``{tile}/{band}-{kind}.fits``. A kind is
+        read from what ``*`` stands for, too.
 
     Raises
     ------
@@ -272,7 +273,11 @@ def compile_pattern(text: str) -> re.Pattern:
     if "tile" not in names or not set(names) <= set(_FIELDS) or len(set(names)) < len(names):
         raise wrong
     pieces = [
-        r"[^/]*" if part == "*" else _FIELDS[part[1:-1]] if part[:1] == "{" else re.escape(part)
-        for part in parts
+        rf"(?P<any{number}>[^/]*)"
+        if part == "*"
+        else _FIELDS[part[1:-1]]
+        if part[:1] == "{"
+        else re.escape(part)
+        for number, part in enumerate(parts)
     ]
     return re.compile("".join(pieces))
