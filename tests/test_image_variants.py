@@ -306,12 +306,23 @@ def turned_header(**cards):
     [
         (header(PC1_1=1.0), "its CD and PC matrices contradict each other; remove the wrong one"),
         (header(PC001001=1.0, CDELT1=-SCALE / 1800), "its CD and PC matrices contradict"),
+        (turned_header(PC1_1=1.0, CROTA2=30.0), "CROTA2 and the PC matrix contradict each other;"),
         (turned_header(CROTA1=30.0), "CROTA1 and CROTA2 contradict each other; write the rota"),
     ],
-    ids=["PC", "PC001001", "CROTA1"],
+    ids=["PC", "PC001001", "CROTA2", "CROTA1"],
 )
 def test_rotations_that_contradict_themselves(tmp_path, images, made, said):
     assert said in refused(save(tmp_path, images, made))
+
+
+def test_a_rotation_that_is_said_twice():
+    """In CROTA2, rounded, and in a PC matrix, of pixels that are no squares."""
+    made, x = turned_header(CROTA2=30.0), np.array([0.0, 299.0])
+    made["CDELT2"] *= 1.3
+    expected = np.transpose(WCS(made, naxis=2).all_pix2world(x, x, 0))
+    matrix = {"PC1_1": 0.8660254, "PC1_2": 0.65, "PC2_1": -0.5 / 1.3, "PC2_2": 0.8660254}
+    made.update(matrix | {"CROTA2": 29.9})
+    np.testing.assert_allclose(read_grid(made, SIZE, SIZE).sky_of(x, x), expected, atol=1e-8)
 
 
 @pytest.mark.parametrize(

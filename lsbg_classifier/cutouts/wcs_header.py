@@ -30,6 +30,9 @@ _SIP_TERM = re.compile(r"(A|B|AP|BP)_(ORDER|DMAX|\d_\d)")
 _SAME_MATRIX = 1e-3
 """Fraction by which two matrices of one image may differ."""
 
+_SAME_TURN = 0.01
+"""Radians by which two rotations may differ, one of which is often rounded."""
+
 
 def standard_header(header):
     """Return a header whose coordinates are written as the standard has them.
@@ -156,17 +159,26 @@ def _has_scamp_terms(header) -> bool:
 
 
 def _check_matrix(header):
-    """Refuse scale and rotation that are said in two ways, or by CROTA1 where CROTA2 is meant."""
+    """Refuse scale and rotation that are said in two ways, or by CROTA1 where CROTA2 is meant.
+
+    CROTA2 beside a CD matrix does not count: programs leave it as it was.
+    """
     cd, pc = (_matrix(header, name) for name in ("CD", "PC"))
-    steps = np.diag([header.get(f"CDELT{axis}", 1.0) for axis in (1, 2)])
+    steps = np.array([header.get(f"CDELT{axis}", 1.0) for axis in (1, 2)])
     if cd is not None and pc is not None:
-        if abs(steps @ pc - cd).max() > _SAME_MATRIX * abs(cd).max():
+        if abs(steps[:, None] * pc - cd).max() > _SAME_MATRIX * abs(cd).max():
             raise ValueError("its CD and PC matrices contradict each other; remove the wrong one")
     first, second = (header.get(f"CROTA{axis}") or 0.0 for axis in (1, 2))
-    if str(header.get("CTYPE1", "")).startswith(("DEC", "GLAT")):
+    is_latitude_first = str(header.get("CTYPE1", "")).startswith(("DEC", "GLAT"))
+    if is_latitude_first:
         first, second = second, first
     if cd is None and pc is None and first and not second:
         raise ValueError("CROTA1 and CROTA2 contradict each other; write the rotation into CROTA2")
+    if cd is None and pc is not None and second and not is_latitude_first:
+        cosine, sine = np.cos(np.radians(second)), np.sin(np.radians(second))
+        turned = np.array([[cosine, -sine], [sine, cosine]]) * steps / steps[:, None]
+        if abs(pc - turned).max() > _SAME_TURN:
+            raise ValueError("CROTA2 and the PC matrix contradict each other; remove the wrong one")
 
 
 def _matrix(header, name: str) -> np.ndarray | None:
