@@ -390,6 +390,7 @@ DESCRIBED = {
     "FILTER": (unnamed("FILTER", "{} DECam SDSS c0001"), "des", "grz"),
     "FILTER1": (unnamed("FILTER1", "{}.MP9401"), "des", "grz"),
     "BAND": (unnamed("BAND", "{}"), "des", "grz"),
+    "FILTER2": (unnamed("FILTER2", "{}SDSS"), "des", "grz"),
     "FILTER01": (unnamed("FILTER01", "W-S-{}+"), "des", "grz"),
     "HIERARCH": (unnamed("HIERARCH ESO INS FILT1 NAME", "{}_SDSS"), "des", "grz"),
 }

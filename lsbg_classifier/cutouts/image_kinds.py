@@ -65,10 +65,15 @@ _NAME_OF_ANY = "COMPRESSED_IMAGE"
 _INVERSE = re.compile(r"1\s*/.*|(\(.*\)|\w+?)\s*(\^|\*\*)?\s*\(?-2\)?")
 """Units of inverse variances, as in ``1/nanomaggy^2``; but not ``nJy arcsec-2``."""
 
-BAND_WORD = r"(?i:(?:band|filter)?[ugrizy](?:band|p?\d|p|'|prime|s)?)"
+_BEFORE_BAND, _AFTER_BAND = (
+    "(?:band|filter|sdss|sloan)?",
+    r"(?:band|sdss|sloan|p?\d|p|'|\+|prime|s)?",
+)
+
+BAND_WORD = f"(?i:{_BEFORE_BAND}[ugrizy]{_AFTER_BAND})"
 """Matches a word that names a band."""
 
-_BAND_WORD = re.compile(r"(?:band|filter)?([ugrizy])(?:band|p?\d|p|'|\+|prime|s)?", re.IGNORECASE)
+_BAND_WORD = re.compile(f"{_BEFORE_BAND}([ugrizy]){_AFTER_BAND}", re.IGNORECASE)
 _BAND_KEYWORDS = ("BANDS", "BAND", "FILTER", "FILTER1", "FILTER2", "FILTNAM", "FPA.FILTER")
 _NUMBERED_KEYWORDS = ("BAND", "FILTER", "FILT")
 """With a number, from 0 or 1 on, the band of each plane of a cube."""
