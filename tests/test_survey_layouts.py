@@ -498,6 +498,16 @@ def test_what_is_supposed_of_a_layout(tmp_path, write, count):
     assert len([line for line in said if "hardly right" not in line]) == count
 
 
+def test_bands_that_their_place_alone_joins_are_named(tmp_path):
+    """One of them may be something else; numbers that differ say nothing."""
+    generic("field_{}.fits")(tmp_path)
+    assert not open_source(f"tiles:{tmp_path}", survey="des").assumptions()
+    (tmp_path / "field_z.fits").rename(tmp_path / "field_z_starless.fits")
+    (line,) = open_source(f"tiles:{tmp_path}", survey="des").assumptions()
+    assert line.startswith("the bands of 1 tile are joined by their place, because their names")
+    assert line.endswith("such as field_g.fits and field_z_starless.fits")
+
+
 @pytest.mark.slow
 def test_many_objects_in_folders_of_their_own(tmp_path):
     """Each with its g.fits, r.fits and z.fits; a third without z."""

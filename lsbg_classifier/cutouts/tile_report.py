@@ -1,5 +1,6 @@
 """What a folder of images holds and what is supposed of it, in plain sentences."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from lsbg_classifier.cutouts.flux_doubts import (
     images_without_scale,
 )
 from lsbg_classifier.cutouts.image_kinds import BANDS, Kind
+from lsbg_classifier.cutouts.layouts import GENERIC, FileName
 from lsbg_classifier.cutouts.same_pixels import find_same_pixels
 from lsbg_classifier.cutouts.tile_files import ScienceImage
 from lsbg_classifier.cutouts.tile_groups import Tile, counts_to_nanomaggies
@@ -60,6 +62,7 @@ def describe_assumptions(
         *find_same_pixels(index, bands),
         *_converted_pixels(index, bands),
         *_passed_over_bands(index, bands),
+        *_bands_of_other_names(index, bands),
         *_sides_of_other_names(index, bands),
         *index.scan.reasons(unreadable=True),
     ]
@@ -140,6 +143,30 @@ def _passed_over_bands(index: TileIndex, bands) -> list[str]:
         f"{len(lacking)} of {_several(len(index.tiles), 'tile')} {verb} a band of "
         f"{', '.join(bands)}, such as {lacking[0].name}"
     ]
+
+
+def _bands_of_other_names(index: TileIndex, bands) -> list[str]:
+    """Say which bands are of one tile by their place alone, though words of their names differ."""
+    pairs = []
+    for tile in index.tiles:
+        images = [tile.science[band] for band in bands if band in tile.science]
+        named: dict[str, str] = {}
+        for image in images:
+            named.setdefault(_words_of_tile(index.scan.names[image.path]), image.path)
+        if len(named) > 1 and "" not in named:
+            pairs.append([*named.values()][:2])
+    if not pairs:
+        return []
+    return [
+        f"the bands of {_several(len(pairs), 'tile')} are joined by their place, because their "
+        f"names differ, such as {' and '.join(pairs[0])}"
+    ]
+
+
+def _words_of_tile(name: FileName) -> str:
+    """Return the letters of a tile's name; "" for files of a known survey, and those of numbers."""
+    is_known = name.layout.name != GENERIC.name
+    return "" if is_known else re.sub(r"[^a-z]+", "", name.tile.lower())
 
 
 def _sides_of_other_names(index: TileIndex, bands) -> list[str]:
