@@ -164,9 +164,9 @@ def _bands_of_other_names(index: TileIndex, bands) -> list[str]:
 
 
 def _words_of_tile(name: FileName) -> str:
-    """Return the letters of a tile's name; "" for files of a known survey, and those of numbers."""
+    """Return the words of a tile's name; "" for known surveys, and where all are short."""
     is_known = name.layout.name != GENERIC.name
-    return "" if is_known else re.sub(r"[^a-z]+", "", name.tile.lower())
+    return "" if is_known else " ".join(re.findall("[a-z]{2,}", name.tile.lower()))
 
 
 def _sides_of_other_names(index: TileIndex, bands) -> list[str]:
