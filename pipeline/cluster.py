@@ -19,6 +19,7 @@ from distributed.scheduler import NoWorkerError
 from catalogs.errors import InputError
 from lsbg_classifier.cores import usable_cores
 from pipeline.dispatch import CALLS_A_THREAD, INTERRUPT_SECONDS, Calls
+from pipeline.interrupts import interrupts_held
 from pipeline.schedulers import client_of, most_workers, wait_for_a_worker
 from pipeline.slurm import SlurmJobs
 from pipeline.worker_packages import own_packages_on
@@ -79,7 +80,26 @@ def connect(
 @contextmanager
 def _local_client(workers: int | None) -> Iterator[Client]:
     """Start threads, or so many worker processes, and give a client of theirs."""
-    cluster = LocalCluster(
+    cluster = patience = None
+    try:
+        with interrupts_held():
+            cluster = _local_cluster(workers)
+        with Client(cluster, set_as_default=False) as client:
+            with own_packages_on(client) if workers else nullcontext():
+                if workers:
+                    client.run(_leave_interrupts_to_us)
+                yield client
+    except KeyboardInterrupt:
+        patience = INTERRUPT_SECONDS
+        raise
+    finally:
+        if cluster is not None:
+            with suppress(TimeoutError):
+                cluster.close(timeout=patience)
+
+
+def _local_cluster(workers: int | None) -> LocalCluster:
+    return LocalCluster(
         n_workers=workers or 1,
         processes=bool(workers),
         threads_per_worker=1 if workers else usable_cores(),
@@ -91,19 +111,6 @@ def _local_client(workers: int | None) -> Iterator[Client]:
         silence_logs=logging.CRITICAL,
         **(_options_of_processes(workers) if workers else {}),
     )
-    patience = None
-    try:
-        with Client(cluster, set_as_default=False) as client:
-            with own_packages_on(client) if workers else nullcontext():
-                if workers:
-                    client.run(_leave_interrupts_to_us)
-                yield client
-    except KeyboardInterrupt:
-        patience = INTERRUPT_SECONDS
-        raise
-    finally:
-        with suppress(TimeoutError):
-            cluster.close(timeout=patience)
 
 
 def _options_of_processes(count: int) -> dict:

@@ -1,11 +1,14 @@
 """Workers that die one after the other, and a scheduler that goes away under the command."""
 
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from astropy.io import fits
 from test_cluster import running_scheduler, running_worker, wait_for_workers
@@ -82,3 +85,21 @@ def test_a_lost_scheduler_is_one_line_of_the_command(survey, catalog, tmp_path):
         )
         assert (resumed.returncode, resumed.stdout, resumed.stderr) == (0, "", "")
     assert len(fits.getdata(output)) == len(fits.getdata(catalog))
+
+
+@pytest.mark.long
+@pytest.mark.slow
+@pytest.mark.parametrize("delay", [0, 0.5, 1, 1.5])
+def test_a_signal_while_workers_start_is_one_line(survey, catalog, tmp_path, delay):
+    arguments = [LSBG, "classify", catalog, tmp_path / "out.fits", "--quiet", "--workers", "2"]
+    arguments += ["--cutouts", f"tiles:{survey.tiles}"]
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as command:
+        while not psutil.Process(command.pid).children():
+            time.sleep(0.02)
+        time.sleep(delay)
+        workers = psutil.Process(command.pid).children(recursive=True)
+        command.send_signal(signal.SIGTERM)
+        _, said = command.communicate(timeout=60)
+    assert command.returncode == 130
+    assert said == "lsbg: interrupted; to finish, go on with --resume\n"
+    assert psutil.wait_procs(workers, timeout=20)[1] == []
