@@ -554,7 +554,7 @@ def test_what_cannot_work_is_refused_at_once(small, cutouts):
     catalog = opened(small)
     for options, message in (
         ({"weights": "none"}, "none"),
-        ({"select": "no_such < 1"}, "no column 'no_such'"),
+        ({"select": "no_such < 1"}, "^the catalog: no column 'no_such'"),
         ({"workers": 2}, "a partition has no option workers; it has"),
         ({"style": "none"}, "unknown style"),
     ):

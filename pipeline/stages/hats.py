@@ -18,6 +18,7 @@ from catalogs.columns import already_there, find_lsbg_columns, lsbg_columns
 from pipeline.annotate import annotate
 from pipeline.locations import absolute_file, anywhere
 from pipeline.options import OPTIONS
+from pipeline.stages._in_memory import naming_the_catalog
 from pipeline.summary import Summary
 
 if TYPE_CHECKING:
@@ -183,7 +184,8 @@ def _annotated(frame: "npd.NestedFrame", cutouts: str, options: Mapping[str, Any
     with TemporaryDirectory(prefix="lsbg-") as folder:
         before, after = Path(folder, "before.parquet"), Path(folder, "after.parquet")
         pq.write_table(frame.to_pyarrow(), before)
-        annotate(before, after, cutouts=cutouts, **options)
+        with naming_the_catalog(before):
+            annotate(before, after, cutouts=cutouts, **options)
         added = find_lsbg_columns(pq.read_schema(after).names, after)
         return pq.read_table(after, columns=list(added.values()))
 

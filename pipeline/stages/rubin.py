@@ -20,6 +20,7 @@ from lsbg_classifier.engines.choice import prepare_engine
 from pipeline import annotate
 from pipeline.options import with_value
 from pipeline.stages._butler_tables import check_storable, read_whole
+from pipeline.stages._in_memory import naming_the_catalog
 from pipeline.stages._lsst import (
     DatasetProvenance,
     InvalidQuantumError,
@@ -125,7 +126,7 @@ class ClassifyLsbgTask(PipelineTask):
         with TemporaryDirectory(prefix="lsbg-") as folder:
             before, after = Path(folder) / "catalog.parquet", Path(folder) / "annotated.parquet"
             pq.write_table(catalog, before)
-            with _quiet_dask(), _naming_the_catalog(before):
+            with _quiet_dask(), naming_the_catalog(before):
                 summary = annotate(before, after, **with_value(values))
             annotated = pq.read_table(after)
         for line in summary.lines():
@@ -170,15 +171,6 @@ def _quiet_dask() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-
-
-@contextmanager
-def _naming_the_catalog(path: Path) -> Iterator[None]:
-    """Say "the catalog" in messages, not the name of a file that is gone when they are read."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(str(error).replace(str(path), "the catalog")) from error
 
 
 def _from_butler(inputs: dict, folder: Path, files: ExitStack) -> dict[str, str]:
