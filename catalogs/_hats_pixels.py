@@ -1,7 +1,9 @@
-"""Whether the points of a HATS catalog lie in the pixels that their files are named after."""
+"""Whether a HATS catalog has all its files, and their points lie in the pixels of their names."""
 
+import csv
 import re
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -13,6 +15,9 @@ from catalogs.errors import InputError
 from catalogs.parquet import ParquetCatalog
 
 _PIXEL = re.compile(r"Norder=(\d+)/(?:Dir=\d+/)?Npix=(\d+)")
+PARTITIONS = "partition_info.csv"
+"""Name of the file that lists the pixels of a catalog."""
+
 _EDGE_DEGREES = 1e-6
 """Points this close to a pixel are taken for points in it: they may have been rounded."""
 
@@ -38,6 +43,37 @@ def pixel_of(path: Path) -> tuple[int, int] | None:
     """
     match = _PIXEL.search(path.as_posix())
     return None if match is None else (int(match[1]), int(match[2]))
+
+
+def check_complete(main: Path, paths: Iterable[Path]):
+    """Refuse a catalog that lacks the file of a pixel, as after a copy that was stopped.
+
+    Parameters
+    ----------
+    main : Path
+        The folder of the catalog; where it has no list of its pixels, nothing is checked.
+    paths : iterable of Path
+        The files that are there.
+
+    Raises
+    ------
+    InputError
+        If a pixel of the list has no file, or the list cannot be read.
+    """
+    listing = main / PARTITIONS
+    if not listing.is_file():
+        return
+    try:
+        with open(listing, newline="", encoding="utf-8") as file:
+            listed = {(int(row["Norder"]), int(row["Npix"])) for row in csv.DictReader(file)}
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        raise InputError(f"{listing}: not a list of HEALPix pixels; copy it again") from error
+    if missing := sorted(listed - {pixel_of(path) for path in paths}):
+        order, pixel = missing[0]
+        raise InputError(
+            f"{main}: the files of {len(missing)} of {len(listed)} pixels in {PARTITIONS} are "
+            f"missing, such as that of Norder={order}, Npix={pixel}; copy the catalog again"
+        )
 
 
 class PixelChecked:

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from catalogs._hats_pixels import pixel_of
+from catalogs._hats_pixels import PARTITIONS, pixel_of
 from catalogs.output import files_below
 from catalogs.parquet import ParquetCatalog
 
 _MAPS = ("skymap.fits", "skymap.*.fits", "point_map.fits")
 _OF_MAPS = ("hats_skymap_order", "hats_skymap_alt_orders")
-_DATASET, _PARTITIONS = "dataset", "partition_info.csv"
+_DATASET = "dataset"
 
 
 def write_chosen(old: Path, new: Path, data: ParquetCatalog, properties: dict, keep: np.ndarray):
@@ -70,8 +70,8 @@ def _describe(old: Path, new: Path, pixels: list[tuple[int, int]], properties: d
     from hats.pixel_math import HealpixPixel
 
     info = PartitionInfo.from_healpix([HealpixPixel(*pixel) for pixel in pixels])
-    if (old / _PARTITIONS).is_file():
-        info.write_to_file(new / _PARTITIONS)
+    if (old / PARTITIONS).is_file():
+        info.write_to_file(new / PARTITIONS)
     some = properties["hats_nrows"] > 0  # without rows there is nothing to show or to sum up
     hats.io.write_parquet_metadata(
         new,

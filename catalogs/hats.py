@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from catalogs._hats_pixels import PixelChecked, PixelPartition
+from catalogs._hats_pixels import PixelChecked, PixelPartition, check_complete
 from catalogs._parquet_partition import ParquetPartition
 from catalogs.columns import AddedColumn, already_there
 from catalogs.errors import InputError, one_line
@@ -80,6 +80,7 @@ class HatsCatalog:
         self._data = ParquetCatalog(
             self._layout.main / _DATASET, ra=ra, dec=dec, position_unit=position_unit
         )
+        check_complete(self._layout.main, self._data.paths)
         self.row_count = self._data.row_count
         self.column_names = self._data.column_names
         self.position_columns = self._data.position_columns

@@ -536,6 +536,19 @@ def test_points_outside_the_pixel_of_their_file_are_refused_with_its_name(small,
 
 
 @pytest.mark.slow
+def test_a_catalog_that_lacks_files_of_its_pixels_is_refused(small, cutouts, tmp_path):
+    parts(small)[1].unlink()
+    with pytest.raises(InputError, match=r"the files of 1 of \d+ pixels .* missing, such as"):
+        annotate(small, tmp_path / "out", cutouts=cutouts)
+    listing = next(small.rglob("partition_info.csv"))
+    listing.write_text("Norder,Npix\n3,many\n")
+    with pytest.raises(InputError, match=r"partition_info\.csv: not a list of HEALPix pixels"):
+        annotate(small, tmp_path / "out", cutouts=cutouts)
+    listing.unlink()  # then nothing says that a file is missing
+    annotate(small, tmp_path / "out", cutouts=cutouts)
+
+
+@pytest.mark.slow
 def test_a_lazy_catalog(small, cutouts):
     catalog = opened(small).query("mag < 22")
     lazy = classify_catalog(catalog, cutouts=cutouts, select="mag < 21", style="upper")
