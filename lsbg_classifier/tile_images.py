@@ -22,7 +22,7 @@ from lsbg_classifier.cutouts.sections import (
     read_section,
 )
 from lsbg_classifier.cutouts.sides import Side
-from lsbg_classifier.cutouts.tile_files import ScienceImage
+from lsbg_classifier.cutouts.tile_contents import ScienceImage
 from lsbg_classifier.cutouts.tile_groups import BandImage, Tile, supposed_zero_point
 from lsbg_classifier.cutouts.tile_index import TileIndex
 from lsbg_classifier.cutouts.tile_report import describe_assumptions

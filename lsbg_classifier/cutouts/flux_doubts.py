@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from catalogs.errors import InputError
 from lsbg_classifier.cutouts.sky_noise import measure_level
-from lsbg_classifier.cutouts.tile_files import ScienceImage
+from lsbg_classifier.cutouts.tile_contents import ScienceImage
 from lsbg_classifier.cutouts.tile_folder import RemoteFolder
 from lsbg_classifier.cutouts.tile_groups import Tile, counts_to_nanomaggies, supposed_zero_point
 from lsbg_classifier.cutouts.tile_index import TileIndex

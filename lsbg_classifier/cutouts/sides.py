@@ -15,7 +15,7 @@ from lsbg_classifier.cutouts.image_kinds import Kind
 from lsbg_classifier.cutouts.no_data import MaskBits
 
 if TYPE_CHECKING:
-    from lsbg_classifier.cutouts.tile_files import ScienceImage
+    from lsbg_classifier.cutouts.tile_contents import ScienceImage
 
 _SAME_DETECTOR = 0.1
 """Fraction of an image's side by which the corners of its weight may differ from its own: other

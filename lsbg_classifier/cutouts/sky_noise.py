@@ -5,7 +5,7 @@ import numpy as np
 from catalogs.fits_headers import UNREADABLE
 from lsbg_classifier.cutouts.no_data import lowest_count
 from lsbg_classifier.cutouts.sections import ImageFile, UnreadableImageError, read_section
-from lsbg_classifier.cutouts.tile_files import ScienceImage
+from lsbg_classifier.cutouts.tile_contents import ScienceImage
 from lsbg_classifier.cutouts.tile_folder import TileFolder
 
 _SOME_PIXELS = 64

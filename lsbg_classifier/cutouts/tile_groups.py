@@ -15,7 +15,7 @@ from lsbg_classifier.cutouts.geometry import SkyGrid
 from lsbg_classifier.cutouts.image_kinds import Kind
 from lsbg_classifier.cutouts.layouts import Layout
 from lsbg_classifier.cutouts.sides import Side
-from lsbg_classifier.cutouts.tile_files import ScienceImage
+from lsbg_classifier.cutouts.tile_contents import ScienceImage
 from lsbg_classifier.cutouts.tile_scan import Scan
 from lsbg_classifier.surveys import SURVEYS, Survey
 

@@ -12,7 +12,7 @@ from catalogs.positions import unit_vectors
 from lsbg_classifier.cutouts.geometry import SkyGrid
 from lsbg_classifier.cutouts.layouts import compile_pattern
 from lsbg_classifier.cutouts.sky_noise import measure_noise
-from lsbg_classifier.cutouts.tile_files import ScienceImage
+from lsbg_classifier.cutouts.tile_contents import ScienceImage
 from lsbg_classifier.cutouts.tile_folder import open_folder
 from lsbg_classifier.cutouts.tile_groups import Tile, group_tiles, images_for
 from lsbg_classifier.cutouts.tile_memory import INDEX_NAME

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from catalogs.fits_headers import UNREADABLE
 from catalogs.output import write_whole
-from lsbg_classifier.cutouts.tile_files import FileContent
+from lsbg_classifier.cutouts.tile_contents import FileContent
 from lsbg_classifier.cutouts.tile_folder import TileFolder
 from lsbg_classifier.folders import cache_folder
 

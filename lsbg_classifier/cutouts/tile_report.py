@@ -17,7 +17,7 @@ from lsbg_classifier.cutouts.flux_doubts import (
 from lsbg_classifier.cutouts.image_kinds import BANDS, Kind
 from lsbg_classifier.cutouts.layouts import GENERIC, FileName
 from lsbg_classifier.cutouts.same_pixels import find_same_pixels
-from lsbg_classifier.cutouts.tile_files import ScienceImage
+from lsbg_classifier.cutouts.tile_contents import ScienceImage
 from lsbg_classifier.cutouts.tile_groups import Tile, counts_to_nanomaggies
 from lsbg_classifier.cutouts.tile_index import TileIndex
 

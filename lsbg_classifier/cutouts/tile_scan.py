@@ -13,12 +13,8 @@ from catalogs.errors import InputError
 from lsbg_classifier.cutouts.image_kinds import Kind
 from lsbg_classifier.cutouts.layouts import FileName, is_fits_name, read_name
 from lsbg_classifier.cutouts.sides import Side
-from lsbg_classifier.cutouts.tile_files import (
-    FileContent,
-    NoImageFileError,
-    ScienceImage,
-    read_file,
-)
+from lsbg_classifier.cutouts.tile_contents import FileContent, ScienceImage
+from lsbg_classifier.cutouts.tile_files import NoImageFileError, read_file
 from lsbg_classifier.cutouts.tile_folder import TileFolder
 from lsbg_classifier.cutouts.tile_memory import TileMemory
 
