@@ -1,4 +1,4 @@
-"""Temperature scaling: bring probabilities closer to frequencies without changing their order.
+"""Temperature and prior: probabilities closer to frequencies, in the same order.
 
 Guo et al. 2017 (ICML 70, 1321): one number divides the network's logits.
 """
@@ -6,6 +6,7 @@ Guo et al. 2017 (ICML 70, 1321): one number divides the network's logits.
 import numpy as np
 
 from catalogs.errors import InputError
+from lsbg_classifier.weights.cards import Card
 
 _SMALLEST = 1e-6
 
@@ -119,3 +120,25 @@ def fit_temperature(
 
     minimum = minimize_scalar(loss, bounds=np.log([0.05, 20]), method="bounded")
     return float(np.exp(minimum.x))
+
+
+def chosen_prior(card: Card, prior: float | None) -> float:
+    """Return the fraction of LSBGs that probabilities are for: a given one, or that on the card.
+
+    Parameters
+    ----------
+    card : Card
+    prior : float or None
+
+    Raises
+    ------
+    InputError
+        If it is not between 0 and 1, or the card has none that can be changed.
+    """
+    if prior is None:
+        return card.prior
+    if not 0 < prior < 1:
+        raise InputError(f"prior must be between 0 and 1, ends excluded, not {prior:g}")
+    if not 0 < card.prior < 1:
+        raise InputError(f"the weights {card.name} are for a prior of {card.prior:g} alone")
+    return prior

@@ -6,9 +6,8 @@ from threading import Lock
 
 import numpy as np
 
-from catalogs.errors import InputError
 from lsbg_classifier.backend import start_backend
-from lsbg_classifier.calibration import for_prior, scale
+from lsbg_classifier.calibration import chosen_prior, for_prior, scale
 from lsbg_classifier.engines.batches import in_batches
 from lsbg_classifier.engines.choice import Engine, choose_engine
 from lsbg_classifier.networks.dropout import PASSES, random_masks
@@ -426,28 +425,6 @@ class Classifier:
         from lsbg_classifier.network import load_network
 
         return load_network(self._weights)
-
-
-def chosen_prior(card: Card, prior: float | None) -> float:
-    """Return the fraction of LSBGs that probabilities are for: a given one, or that on the card.
-
-    Parameters
-    ----------
-    card : Card
-    prior : float or None
-
-    Raises
-    ------
-    InputError
-        If it is not between 0 and 1, or the card has none that can be changed.
-    """
-    if prior is None:
-        return card.prior
-    if not 0 < prior < 1:
-        raise InputError(f"prior must be between 0 and 1, ends excluded, not {prior:g}")
-    if not 0 < card.prior < 1:
-        raise InputError(f"the weights {card.name} are for a prior of {card.prior:g} alone")
-    return prior
 
 
 def _checked_rows(rows: np.ndarray, count: int) -> np.ndarray:

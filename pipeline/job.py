@@ -20,7 +20,7 @@ from catalogs.formats import check_name, format_named
 from catalogs.software import software_name
 from catalogs.urls import is_url, masked
 from lsbg_classifier import CutoutSource, open_source
-from lsbg_classifier.classifier import chosen_prior
+from lsbg_classifier.calibration import chosen_prior
 from lsbg_classifier.engines.choice import PlannedEngine, plan_engine
 from lsbg_classifier.scoring import check_match
 from lsbg_classifier.weights.registry import WeightSet, find_weights

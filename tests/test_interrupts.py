@@ -44,7 +44,7 @@ def test_an_error_is_raised_in_place_of_a_signal(handled):
 
 
 def test_without_a_signal_and_in_another_thread_nothing_happens():
-    before = signal.getsignal(signal.SIGTERM)
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     seen = []
 
     def block():
@@ -55,4 +55,5 @@ def test_without_a_signal_and_in_another_thread_nothing_happens():
     thread = threading.Thread(target=block)
     thread.start()
     thread.join()
-    assert seen == [before, before]  # SIGTERM is not handled here, and stays so
+    signal.signal(signal.SIGTERM, before)
+    assert seen == [signal.SIG_DFL, signal.SIG_DFL]  # not handled, and stays so
