@@ -134,6 +134,12 @@ def until(page, condition, seconds=30):
     assert page.evaluate(f"{promise}.then(() => true, () => false)"), f"never: {condition}"
 
 
+def reload(page):
+    """Reload a page after a second, in which Chromium hands what it stores to another process."""
+    page.wait_for_timeout(1000)
+    page.reload()
+
+
 def values(page, expression):
     """What the page's own data say of the candidates on show."""
     return page.evaluate(f"Array.from(LSBG.gallery.order, (i) => {expression})")

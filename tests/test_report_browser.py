@@ -13,7 +13,7 @@ import pytest
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from PIL import Image
-from reports import address, made_run, random_columns, until, values, write_annotated
+from reports import address, made_run, random_columns, reload, until, values, write_annotated
 
 from catalogs import open_catalog
 from catalogs.flags import Flag
@@ -155,7 +155,7 @@ def test_fifty_labels_by_keyboard_survive_a_reload(large, catalog, new_page, tmp
     keys = [("l", "a", "u")[n % 3] for n in range(50)]
     for key in keys:
         page.keyboard.press(key)
-    page.reload()
+    reload(page)
     page.get_by_text("Candidate 51 of 400").wait_for()
     assert page.locator("#progress-text").text_content() == "50 of 400 labelled"
     text = exported(page)
@@ -192,7 +192,7 @@ def test_from_fifty_labels_by_keyboard_to_compared_weights(
     rows = page.evaluate("Array.from(LSBG.run.toLabel, (i) => LSBG.run.row[i])")
     for row in rows:
         page.keyboard.press("l" if is_lsbg[int(row)] else "a")
-    page.reload()
+    reload(page)
     page.get_by_text("50 of 50 labelled").wait_for()
     labels.write_text(exported(page))
     command = [Path(sys.executable).parent / "lsbg-train-des", tmp_path / "taught"]
@@ -346,7 +346,7 @@ def test_back_undo_and_a_second_thought(small, new_page):
     for key in "zz":
         page.keyboard.press(key)
     assert page.locator("#progress-text").text_content() == "0 of 12 labelled"
-    page.reload()
+    reload(page)
     page.get_by_text("Candidate 1 of 12").wait_for()
     for key in "la" * 6:
         page.keyboard.press(key)
@@ -378,7 +378,7 @@ def test_two_open_pages_lose_nothing(small, new_page):
     two.keyboard.press("ArrowRight")
     two.keyboard.press("a")
     one.locator("#count-artifact").get_by_text("1").wait_for()
-    one.reload()
+    reload(one)
     assert one.evaluate("LSBG.allJudgements().length") == 2
 
 
@@ -606,7 +606,7 @@ def test_the_address_says_what_the_gallery_shows(large, new_page):
     elsewhere = new_page()
     elsewhere.goto(page.url)
     for one in (page, elsewhere):
-        one.reload()
+        reload(one)
         one.get_by_role("dialog").get_by_text(f"Row {int(row):,}").wait_for()
         assert values(one, "LSBG.run.row[i]") == rows
         assert one.get_by_label("Probability from").input_value() == "0.3"

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from reports import PROVENANCE, address, made_run, open_browser
+from reports import PROVENANCE, address, made_run, open_browser, reload
 
 from lsbg_classifier.training.judgements import read_judgements
 from pipeline.report import ReportOptions, write_report
@@ -90,7 +90,7 @@ def test_a_label_knows_how_it_was_given(report, start, tmp_path):
     page.keyboard.press("l")
     page.get_by_label("Blind").uncheck()
     page.keyboard.press("a")
-    page.reload()
+    reload(page)
     page.locator("#place", has_text="Candidate 3 of").wait_for()
     rows = list(csv.DictReader(io.StringIO(saved(page, "Export CSV"))))
     assert [row["blind"] for row in rows] == ["1", "0"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 from PIL import Image
-from reports import address, until, values
+from reports import address, reload, until, values
 
 from lsbg_classifier import load_classifier, open_source
 from lsbg_classifier.cutouts.kept import open_kept
@@ -94,7 +94,7 @@ def test_the_table_shows_every_value_and_sorts_by_its_columns(gallery, table):
     assert float(shown["probability"]) == pytest.approx(row["P_LSBG"], abs=5.1e-4)
     assert float(shown["MAG_AUTO_G (mag)"]) == pytest.approx(row["MAG_AUTO_G"], rel=1e-6)
     assert shown["TILENAME"] == row["TILENAME"].strip()
-    page.reload()
+    reload(page)
     until(page, f"{FIRST} === {descending[-1]}")
     assert page.locator("#table").is_visible() and not page.locator("#cards").is_visible()
 
@@ -299,8 +299,7 @@ def test_marked_candidates_are_labelled_together_and_undone(gallery, table):
     dialog.get_by_role("button", name="Artifact").click()
     page.get_by_text("Labelled artifact: 4 candidates.").wait_for()
     assert labels_of(page) == ["artifact"] * 4
-    page.wait_for_timeout(500)  # Chromium hands what is stored from process to process
-    page.reload()
+    reload(page)
     until(page, "LSBG.gallery.order.length > 0")
     assert labels_of(page) == ["artifact"] * 4
     page.locator("#label-choice").select_option("note")
@@ -354,7 +353,7 @@ def test_a_note_is_written_on_a_thumbnail_and_in_the_candidate(gallery):
     page.keyboard.press("Escape")
     assert "note: a ring, and llama" in card.get_attribute("aria-label")
     assert labels_of(page) == []
-    page.reload()
+    reload(page)
     until(page, "LSBG.gallery.order.length > 0")
     assert page.evaluate("LSBG.noteOf(LSBG.gallery.order[5])") == "a ring, and llama"
 
