@@ -4,7 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from benchmarks.real_weights import ALIGNMENTS
 from lsbg_classifier.training.alignment import (
+    DISTANCES,
     Critic,
     Unlabelled,
     covariance_distance,
@@ -39,6 +41,10 @@ def test_the_distance_of_covariances_is_that_of_numpy(shift):
     expected = 2 * ((one - other) ** 2).sum() / ((one**2).sum() + (other**2).sum())
     found = float(covariance_distance(*map(keras.ops.convert_to_tensor, (first, second))))
     assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_benchmark_offers_all_distances():
+    assert set(ALIGNMENTS) == set(DISTANCES)
 
 
 def test_inconsistency_is_none_of_the_same_and_one_of_strangers():
